@@ -1,0 +1,169 @@
+# Finds the CharLS sources, applies our patches to a copy of them, and builds the static library `charls`.
+#
+# Sets CHARLS_SOURCE to path, submodule, index or system, and CHARLS_PATCHES to the names of the patches applied.
+
+set(CHARLS_SOURCE_DIR "" CACHE PATH "CharLS 2.4 sources to build, instead of the submodule's")
+option(DICOM_JPEGLS_SYSTEM_CHARLS "Link an installed CharLS >= 2.4 (unpatched) instead of building one" OFF)
+
+set(CHARLS_PATCHES "")
+
+if(DICOM_JPEGLS_SYSTEM_CHARLS)
+  find_package(charls 2.4 CONFIG QUIET)
+  if(NOT charls_FOUND)
+    message(FATAL_ERROR
+      "DICOM_JPEGLS_SYSTEM_CHARLS is on, but CMake finds no CharLS 2.4 or later (charlsConfig.cmake). "
+      "Install its development package (libcharls-dev, CharLS-devel), point CMAKE_PREFIX_PATH at it, "
+      "or leave the option off to build CharLS from source.")
+  endif()
+  set(CHARLS_SOURCE "system")
+  return()
+endif()
+
+# Whether a folder holds what is built: not true of an empty submodule folder.
+function(is_charls_source directory result)
+  set(found FALSE)
+  if(EXISTS "${directory}/include/charls/charls.h" AND EXISTS "${directory}/src/jpegls.cpp")
+    set(found TRUE)
+  endif()
+  set(${result} ${found} PARENT_SCOPE)
+endfunction()
+
+function(update_submodule result)
+  set(${result} "the checkout has no submodule" PARENT_SCOPE)
+  find_package(Git QUIET)
+  if(NOT Git_FOUND OR NOT EXISTS "${CMAKE_SOURCE_DIR}/.git")
+    return()
+  endif()
+  execute_process(
+    COMMAND "${GIT_EXECUTABLE}" ls-files --stage charls
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" OUTPUT_VARIABLE entry ERROR_QUIET)
+  if(NOT entry MATCHES "^160000 ")
+    return()
+  endif()
+  message(STATUS "CharLS: updating the submodule")
+  execute_process(
+    COMMAND "${CMAKE_COMMAND}" -E env GIT_TERMINAL_PROMPT=0
+            "${GIT_EXECUTABLE}" -c http.lowSpeedLimit=1000 -c http.lowSpeedTime=20
+            submodule update --init --depth 1 charls
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" TIMEOUT 180
+    RESULT_VARIABLE status OUTPUT_QUIET ERROR_VARIABLE error)
+  if(status EQUAL 0)
+    set(${result} "" PARENT_SCOPE)
+  else()
+    string(STRIP "${error}" error)
+    set(${result} "git submodule update failed: ${error}" PARENT_SCOPE)
+  endif()
+endfunction()
+
+# Downloads the sdist named in charls-index.txt; pip checks its SHA-256 before it opens it.
+function(download_from_index directory result)
+  set(${result} "" PARENT_SCOPE)
+  set(requirement "${CMAKE_SOURCE_DIR}/cmake/charls-index.txt")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${requirement}")
+  message(STATUS "CharLS: downloading the sources from the Python package index")
+  file(REMOVE_RECURSE "${directory}")
+  execute_process(
+    COMMAND "${Python_EXECUTABLE}" -m pip download --quiet --disable-pip-version-check --no-deps
+            --no-binary pyjpegls --require-hashes --requirement "${requirement}" --dest "${directory}"
+    RESULT_VARIABLE status OUTPUT_QUIET ERROR_VARIABLE error)
+  if(NOT status EQUAL 0)
+    string(STRIP "${error}" error)
+    set(${result} "pip download failed: ${error}" PARENT_SCOPE)
+    return()
+  endif()
+  file(GLOB archive "${directory}/*.tar.gz")
+  file(ARCHIVE_EXTRACT INPUT "${archive}" DESTINATION "${directory}" PATTERNS "*/lib/charls/*")
+  file(GLOB sources "${directory}/*/lib/charls")
+  file(RENAME "${sources}" "${directory}/charls")
+endfunction()
+
+set(submodule "${CMAKE_SOURCE_DIR}/charls")
+set(from_index "${CMAKE_BINARY_DIR}/charls-index")
+
+if(CHARLS_SOURCE_DIR)
+  is_charls_source("${CHARLS_SOURCE_DIR}" found)
+  if(NOT found)
+    message(FATAL_ERROR
+      "CHARLS_SOURCE_DIR is ${CHARLS_SOURCE_DIR}, which does not hold CharLS's sources "
+      "(include/charls/charls.h and src/jpegls.cpp). Point it at a CharLS 2.4 source folder.")
+  endif()
+  set(CHARLS_SOURCE "path")
+  set(charls_directory "${CHARLS_SOURCE_DIR}")
+else()
+  is_charls_source("${submodule}" found)
+  if(NOT found)
+    update_submodule(submodule_error)
+    is_charls_source("${submodule}" found)
+  endif()
+  if(found)
+    set(CHARLS_SOURCE "submodule")
+    set(charls_directory "${submodule}")
+  else()
+    set(charls_directory "${from_index}/charls")
+    is_charls_source("${charls_directory}" found)
+    if(NOT found OR "${CMAKE_SOURCE_DIR}/cmake/charls-index.txt" IS_NEWER_THAN "${charls_directory}")
+      download_from_index("${from_index}" index_error)
+      is_charls_source("${charls_directory}" found)
+    endif()
+    if(NOT found)
+      message(FATAL_ERROR
+        "CharLS's sources are nowhere to be had.\n"
+        "  The folder ${submodule} is empty; ${submodule_error}\n"
+        "  From the Python package index: ${index_error}\n"
+        "Do one of these:\n"
+        "  git submodule update --init charls\n"
+        "  point pip at a package index that this machine reaches (pip config set global.index-url ...)\n"
+        "  pass the folder of CharLS 2.4 sources: pip install . -C cmake.define.CHARLS_SOURCE_DIR=/path/to/charls\n"
+        "  link an installed CharLS: pip install . -C cmake.define.DICOM_JPEGLS_SYSTEM_CHARLS=ON")
+    endif()
+    set(CHARLS_SOURCE "index")
+  endif()
+endif()
+
+file(STRINGS "${charls_directory}/include/charls/version.h" version_lines REGEX "define CHARLS_VERSION_(MAJOR|MINOR)")
+if(NOT version_lines MATCHES "MAJOR 2;.*MINOR ([0-9]+)" OR CMAKE_MATCH_1 LESS 4)
+  message(FATAL_ERROR "${charls_directory} does not hold CharLS 2.4 or a later 2.x: ${version_lines}")
+endif()
+
+# The sources stay as they are: a copy is patched.
+set(patched "${CMAKE_BINARY_DIR}/charls-patched")
+file(REMOVE_RECURSE "${patched}")
+file(COPY "${charls_directory}/include" "${charls_directory}/src" DESTINATION "${patched}")
+
+file(GLOB patches CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/patches/*.patch")
+list(SORT patches)
+if(patches)
+  find_package(Git QUIET)
+  if(Git_FOUND)
+    # Outside of any repository, since git skips in silence what lies in one but not below its top.
+    cmake_path(GET patched PARENT_PATH ceiling)
+    set(apply "${CMAKE_COMMAND}" -E env "GIT_CEILING_DIRECTORIES=${ceiling}" "${GIT_EXECUTABLE}" apply --whitespace=nowarn)
+  else()
+    find_program(PATCH_EXECUTABLE patch)
+    if(NOT PATCH_EXECUTABLE)
+      message(FATAL_ERROR "Neither git nor patch is there to apply patches/ to CharLS: install one of them.")
+    endif()
+    set(apply "${PATCH_EXECUTABLE}" --strip=1 --forward --batch --fuzz=0 --input)
+  endif()
+endif()
+foreach(patch IN LISTS patches)
+  cmake_path(GET patch STEM LAST_ONLY name)
+  execute_process(
+    COMMAND ${apply} "${patch}" WORKING_DIRECTORY "${patched}"
+    RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR
+      "patches/${name}.patch does not apply to the CharLS sources of ${charls_directory}:\n${output}\n"
+      "The patches are made for CharLS 2.4.2 to 2.4.4, unmodified.")
+  endif()
+  list(APPEND CHARLS_PATCHES "${name}")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${patch}")
+endforeach()
+
+file(GLOB charls_sources "${patched}/src/*.cpp")
+add_library(charls STATIC ${charls_sources})
+target_include_directories(charls PUBLIC "${patched}/include")
+target_compile_definitions(charls PUBLIC CHARLS_STATIC PRIVATE CHARLS_LIBRARY_BUILD)
+target_compile_features(charls PUBLIC cxx_std_17)
+set_target_properties(charls PROPERTIES
+  POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)

@@ -1,0 +1,75 @@
+from collections.abc import Iterable
+from typing import Any, TypeAlias, TypedDict, final
+
+from numpy.typing import NDArray
+from typing_extensions import Buffer
+
+from dicom_jpegls.parameters import (
+    ColorTransformation,
+    InterleaveMode,
+    PresetCodingParameters,
+    SpiffHeader,
+    StreamInfo,
+)
+
+# NumPy declares the buffer protocol only for Python 3.12 and later.
+_Buffer: TypeAlias = Buffer | NDArray[Any]
+
+__version__: str
+
+class _CharLSBuild(TypedDict):
+    version: str
+    source: str
+    patches: list[str]
+
+def charls_build() -> _CharLSBuild: ...
+
+_CHARLS_ERRORS: dict[int, type[Exception]]
+
+def _charls_error_message(code: int) -> str: ...
+def _charls_error(code: int) -> Exception: ...
+def _stream_faults() -> list[tuple[int, str, str]]: ...
+
+@final
+class Stream:
+    def __init__(self, src: _Buffer) -> None: ...
+    @property
+    def info(self) -> StreamInfo: ...
+    def decode_into(self, dst: _Buffer, *, stride: int = 0) -> None: ...
+
+def read_info(src: _Buffer) -> StreamInfo: ...
+def decode_into(src: _Buffer, dst: _Buffer, *, stride: int = 0) -> StreamInfo: ...
+def max_encoded_size(*, width: int, height: int, component_count: int = 1, bits_per_sample: int) -> int: ...
+def encode_into(
+    src: _Buffer,
+    dst: _Buffer,
+    *,
+    width: int,
+    height: int,
+    component_count: int = 1,
+    bits_per_sample: int,
+    near_lossless: int = 0,
+    interleave_mode: InterleaveMode | None = None,
+    stride: int = 0,
+    color_transformation: ColorTransformation | int = 0,
+    preset_coding_parameters: PresetCodingParameters | None = None,
+    spiff_header: SpiffHeader | None = None,
+    comments: Iterable[_Buffer] = (),
+    application_data: Iterable[tuple[int, _Buffer]] = (),
+) -> int: ...
+def encode(
+    src: _Buffer,
+    *,
+    width: int,
+    height: int,
+    component_count: int = 1,
+    bits_per_sample: int,
+    near_lossless: int = 0,
+    interleave_mode: InterleaveMode | None = None,
+    stride: int = 0,
+    color_transformation: ColorTransformation | int = 0,
+    preset_coding_parameters: PresetCodingParameters | None = None,
+    spiff_header: SpiffHeader | None = None,
+    comments: Iterable[_Buffer] = (),
+    application_data: Iterable[tuple[int, _Buffer]] = (),
+) -> bytes: ...

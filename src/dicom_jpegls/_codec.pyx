@@ -1,0 +1,946 @@
+# cython: language_level=3, cdivision=True, binding=True, auto_pickle=False, autotestdict=False, embedsignature=False
+# distutils: language=c++
+"""The only module that touches pointers or CharLS. Knows buffers, no arrays and no DICOM.
+
+Every function that takes a buffer goes through `_Region`, every stream through `inspect` of
+native/stream.hpp before CharLS sees it, and every CharLS error code through `_CHARLS_ERRORS`.
+"""
+cimport cython
+from cpython.buffer cimport (
+    PyBUF_FORMAT,
+    PyBUF_STRIDES,
+    PyBUF_WRITABLE,
+    PyBuffer_Release,
+    PyObject_CheckBuffer,
+    PyObject_GetBuffer,
+)
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stddef cimport size_t
+from libc.stdint cimport UINT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+from libcpp cimport bool as cbool
+
+from dicom_jpegls cimport stream
+from dicom_jpegls.charls cimport *
+
+import operator
+import sys
+
+from dicom_jpegls.errors import (
+    BufferTooSmallError,
+    InvalidStreamError,
+    JPEGLSError,
+    ParameterError,
+    UnsupportedStreamError,
+)
+from dicom_jpegls.parameters import (
+    ColorTransformation,
+    InterleaveMode,
+    PresetCodingParameters,
+    SpiffColorSpace,
+    SpiffCompressionType,
+    SpiffHeader,
+    SpiffProfileId,
+    SpiffResolutionUnits,
+    StreamInfo,
+)
+
+
+cdef extern from "build_info.h":
+    const char* DICOM_JPEGLS_VERSION
+    const char* DICOM_JPEGLS_CHARLS_SOURCE
+    const char* DICOM_JPEGLS_CHARLS_PATCHES
+
+
+__version__ = DICOM_JPEGLS_VERSION.decode()
+
+
+def charls_build():
+    """Tell which CharLS this package was built with.
+
+    Returns
+    -------
+    dict
+        ``version``: CharLS's own; ``source``: where its code came from, one of path, submodule, index and
+        system; ``patches``: names of the patches applied to it, in order.
+
+    Examples
+    --------
+    >>> import dicom_jpegls as jls
+    >>> jls.charls_build()["source"] in ("path", "submodule", "index", "system")
+    True
+    """
+    cdef str patches = DICOM_JPEGLS_CHARLS_PATCHES.decode()
+    return {
+        "version": charls_get_version_string().decode(),
+        "source": DICOM_JPEGLS_CHARLS_SOURCE.decode(),
+        "patches": patches.split(";") if patches else [],
+    }
+
+
+# --- Errors -----------------------------------------------------------------------------------------------------------
+
+# CharLS's error codes and whose fault they are: the stream's, the caller's, or nobody's that we know of.
+_CHARLS_ERRORS = {
+    CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT: ParameterError,
+    CHARLS_JPEGLS_ERRC_PARAMETER_VALUE_NOT_SUPPORTED: UnsupportedStreamError,
+    CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL: BufferTooSmallError,
+    CHARLS_JPEGLS_ERRC_SOURCE_BUFFER_TOO_SMALL: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_INVALID_ENCODED_DATA: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_TOO_MUCH_ENCODED_DATA: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_INVALID_OPERATION: JPEGLSError,
+    CHARLS_JPEGLS_ERRC_BIT_DEPTH_FOR_TRANSFORM_NOT_SUPPORTED: UnsupportedStreamError,
+    CHARLS_JPEGLS_ERRC_COLOR_TRANSFORM_NOT_SUPPORTED: UnsupportedStreamError,
+    CHARLS_JPEGLS_ERRC_ENCODING_NOT_SUPPORTED: UnsupportedStreamError,
+    CHARLS_JPEGLS_ERRC_UNKNOWN_JPEG_MARKER_FOUND: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_JPEG_MARKER_START_BYTE_NOT_FOUND: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_NOT_ENOUGH_MEMORY: MemoryError,
+    CHARLS_JPEGLS_ERRC_UNEXPECTED_FAILURE: JPEGLSError,
+    CHARLS_JPEGLS_ERRC_START_OF_IMAGE_MARKER_NOT_FOUND: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_UNEXPECTED_MARKER_FOUND: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_INVALID_MARKER_SEGMENT_SIZE: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_DUPLICATE_START_OF_IMAGE_MARKER: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_DUPLICATE_START_OF_FRAME_MARKER: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_DUPLICATE_COMPONENT_ID_IN_SOF_SEGMENT: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_UNEXPECTED_END_OF_IMAGE_MARKER: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_INVALID_JPEGLS_PRESET_PARAMETER_TYPE: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_JPEGLS_PRESET_EXTENDED_PARAMETER_TYPE_NOT_SUPPORTED: UnsupportedStreamError,
+    CHARLS_JPEGLS_ERRC_MISSING_END_OF_SPIFF_DIRECTORY: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_UNEXPECTED_RESTART_MARKER: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_RESTART_MARKER_NOT_FOUND: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_CALLBACK_FAILED: JPEGLSError,
+    CHARLS_JPEGLS_ERRC_END_OF_IMAGE_MARKER_NOT_FOUND: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_INVALID_SPIFF_HEADER: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_WIDTH: ParameterError,
+    CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_HEIGHT: ParameterError,
+    CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_COMPONENT_COUNT: ParameterError,
+    CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_BITS_PER_SAMPLE: ParameterError,
+    CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_INTERLEAVE_MODE: ParameterError,
+    CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_NEAR_LOSSLESS: ParameterError,
+    CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_JPEGLS_PC_PARAMETERS: ParameterError,
+    CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_SIZE: ParameterError,
+    CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_COLOR_TRANSFORMATION: ParameterError,
+    CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_STRIDE: ParameterError,
+    CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_ENCODING_OPTIONS: ParameterError,
+    CHARLS_JPEGLS_ERRC_INVALID_PARAMETER_WIDTH: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_INVALID_PARAMETER_HEIGHT: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_INVALID_PARAMETER_COMPONENT_COUNT: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_INVALID_PARAMETER_BITS_PER_SAMPLE: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_INVALID_PARAMETER_INTERLEAVE_MODE: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_INVALID_PARAMETER_NEAR_LOSSLESS: InvalidStreamError,
+    CHARLS_JPEGLS_ERRC_INVALID_PARAMETER_JPEGLS_PRESET_PARAMETERS: InvalidStreamError,
+}
+
+
+def _charls_error_message(int code):
+    """CharLS's own sentence for one of its codes; "Unknown" for a number that is none."""
+    return charls_get_error_message(<charls_jpegls_errc>code).decode()
+
+
+def _charls_error(int code):
+    """The exception for a CharLS error code."""
+    error = _CHARLS_ERRORS.get(code, JPEGLSError)
+    message = f"CharLS: {_charls_error_message(code)} (code {code})"
+    return MemoryError(message) if error is MemoryError else error(message, code)
+
+
+cdef object _refusal_error(const stream.refusal& at):
+    """The exception for a stream that `inspect` refused."""
+    cdef const stream.fault_description* description = stream.describe(<int>at.code)
+    marker = 0xFF00 | at.marker if at.marker else None
+    message = description.text.decode()
+    if at.value >= 0:
+        message += f": found {at.value}"
+    message += f" (at byte {at.offset}"
+    if marker is not None:
+        message += f", marker {marker:04X}"
+    message += ")"
+    error = UnsupportedStreamError if description.kind == stream.fault_kind_unsupported else InvalidStreamError
+    return error(message, <int>at.code, at.offset, marker)
+
+
+def _stream_faults():
+    """Number, name and text of every check that `inspect` makes, for the tests and the documentation."""
+    faults = []
+    cdef int code = stream.first_fault_code
+    cdef const stream.fault_description* description = stream.describe(code)
+    while description:
+        faults.append((code, description.name.decode(), description.text.decode()))
+        code += 1
+        description = stream.describe(code)
+    return faults
+
+
+# --- Buffers ----------------------------------------------------------------------------------------------------------
+
+@cython.final
+@cython.internal
+cdef class _Region:
+    """The one gate for buffers: rows of bytes at a constant distance, held until this object goes.
+
+    `size` counts the bytes from the first to the last, gaps included; `row_stride` is the distance
+    of rows where the buffer has gaps between them, otherwise 0.
+    """
+    cdef Py_buffer view
+    cdef bint held
+    cdef str name
+    cdef uint8_t* data
+    cdef size_t size
+    cdef size_t row_stride
+    cdef Py_ssize_t itemsize
+
+    def __cinit__(self, object source, str name, bint writable):
+        self.held = False
+        self.name = name
+        if not PyObject_CheckBuffer(source):
+            raise TypeError(f"{name}: an object with the buffer protocol is needed, not {type(source).__name__}")
+        try:
+            PyObject_GetBuffer(source, &self.view, PyBUF_STRIDES | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
+        except (BufferError, ValueError) as error:
+            kind = "writable buffer of rows" if writable else "buffer of rows"
+            raise ParameterError(f"{name}: a {kind} is needed: {error}") from error
+        self.held = True
+        self.itemsize = self.view.itemsize
+        self.data = <uint8_t*>self.view.buf
+        self._check_items()
+        self._measure()
+
+    def __dealloc__(self):
+        if self.held:
+            PyBuffer_Release(&self.view)
+
+    cdef int _check_items(self) except -1:
+        if self.itemsize == 1:
+            return 0
+        if self.itemsize != 2:
+            raise ParameterError(f"{self.name}: items of 1 or 2 bytes are needed, found {self.itemsize}")
+        order = self.view.format[:1] if self.view.format != NULL else b"@"
+        if order in b">!" if sys.byteorder == "little" else order == b"<":
+            raise ParameterError(
+                f"{self.name}: 16-bit samples must be in native byte order, found format "
+                f"{self.view.format.decode()!r}: swap them first")
+        return 0
+
+    cdef int _measure(self) except -1:
+        cdef Py_ssize_t packed = self.itemsize
+        cdef int axis = self.view.ndim - 1
+        cdef int outer
+        self.size = <size_t>self.view.len
+        self.row_stride = 0
+        if self.view.len == 0 or self.view.strides == NULL:
+            return 0
+        # The innermost axes that follow each other without gaps make a row.
+        while axis >= 0 and (self.view.shape[axis] == 1 or self.view.strides[axis] == packed):
+            packed *= self.view.shape[axis]
+            axis -= 1
+        if axis < 0:
+            return 0
+        # The axes outside must go on at the same distance.
+        cdef Py_ssize_t stride = self.view.strides[axis]
+        cdef Py_ssize_t rows = self.view.shape[axis]
+        for outer in range(axis - 1, -1, -1):
+            if self.view.shape[outer] == 1:
+                continue
+            if self.view.strides[outer] != stride * rows:
+                stride = -1
+                break
+            rows *= self.view.shape[outer]
+        if stride < packed:
+            raise ParameterError(
+                f"{self.name}: rows of bytes at one positive distance are needed, found shape "
+                f"{[self.view.shape[i] for i in range(self.view.ndim)]} with strides "
+                f"{[self.view.strides[i] for i in range(self.view.ndim)]}: copy it first")
+        self.row_stride = <size_t>stride
+        self.size = <size_t>((rows - 1) * stride + packed)
+        return 0
+
+
+cdef struct Layout:
+    size_t row      # bytes of a line of samples: of all components, or of one when they are coded by plane
+    size_t rows     # lines, those of all planes together
+    size_t stride   # bytes from the start of a line to that of the next
+    size_t size     # bytes from the first to the last sample
+
+
+cdef int _lay_out(
+    Layout* layout, uint32_t width, uint32_t height, int32_t component_count, int32_t bits_per_sample,
+    int32_t interleave_mode, _Region region, object stride,
+) except -1:
+    """Fits uncompressed samples of the given shape into a region's rows."""
+    cdef int bytes_per_sample = 1 if bits_per_sample <= 8 else 2
+    cdef bint planes = interleave_mode == stream.interleave_none
+    cdef uint64_t row = <uint64_t>width * bytes_per_sample * (1 if planes else component_count)
+    cdef uint64_t rows = <uint64_t>height * (component_count if planes else 1)
+    cdef uint64_t chosen = _integer("stride", stride, 0, UINT32_MAX)
+    cdef uint64_t size
+    if region.itemsize > bytes_per_sample:
+        raise ParameterError(
+            f"{region.name}: samples of {bits_per_sample} bits take 1 byte each, found items of {region.itemsize} bytes")
+    if region.row_stride:
+        if chosen and chosen != region.row_stride:
+            raise ParameterError(
+                f"stride: {chosen} is not the distance of the rows in {region.name}, {region.row_stride} bytes")
+        chosen = region.row_stride
+    if not chosen:
+        chosen = row
+    if chosen < row or chosen > UINT32_MAX:
+        raise ParameterError(
+            f"stride: {chosen} bytes; a line of {width} samples takes {row} bytes, and the limit is {UINT32_MAX}")
+    if chosen % bytes_per_sample:
+        raise ParameterError(f"stride: {chosen} bytes; it must be even for samples of {bits_per_sample} bits")
+    size = (rows - 1) * chosen + row
+    if size > region.size:
+        message = (f"{region.name}: {region.size} bytes; {height} lines of {width} samples, {component_count} "
+                   f"component(s), {bytes_per_sample} byte(s) each, stride {chosen} need {size} bytes")
+        raise BufferTooSmallError(message) if region.name == "dst" else ParameterError(message)
+    layout.row = <size_t>row
+    layout.rows = <size_t>rows
+    layout.stride = <size_t>chosen
+    layout.size = <size_t>size
+    return 0
+
+
+cdef bint _misaligned(const uint8_t* data, int32_t bits_per_sample) noexcept:
+    # CharLS reads and writes 16-bit samples as such.
+    return bits_per_sample > 8 and <uintptr_t>data % 2 != 0
+
+
+cdef void* _allocate(size_t size) except NULL:
+    cdef void* memory = malloc(size if size else 1)
+    if memory == NULL:
+        raise MemoryError(f"{size} bytes")
+    return memory
+
+
+cdef int64_t _integer(str name, object value, int64_t lowest, int64_t highest) except? -1:
+    """An argument as a whole number in a range."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ParameterError(f"{name}: a whole number is needed, found {value!r}") from None
+    if number < lowest or number > highest:
+        raise ParameterError(f"{name}: {number} is not in the range {lowest} to {highest}")
+    return number
+
+
+# --- Decoding ---------------------------------------------------------------------------------------------------------
+
+cdef int _charls_decode(
+    const uint8_t* source, size_t source_size, uint8_t* destination, size_t destination_size, uint32_t stride,
+) noexcept nogil:
+    cdef charls_jpegls_decoder* decoder = charls_jpegls_decoder_create()
+    cdef int code
+    if decoder == NULL:
+        return CHARLS_JPEGLS_ERRC_NOT_ENOUGH_MEMORY
+    code = <int>charls_jpegls_decoder_set_source_buffer(decoder, source, source_size)
+    if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+        code = <int>charls_jpegls_decoder_read_header(decoder)
+    if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+        code = <int>charls_jpegls_decoder_decode_to_buffer(decoder, destination, destination_size, stride)
+    charls_jpegls_decoder_destroy(decoder)
+    return code
+
+
+cdef int _decode(
+    const uint8_t* source, const stream.stream_info& info, uint8_t* destination, size_t destination_size,
+    uint32_t stride,
+) noexcept nogil:
+    cdef int code = _charls_decode(source, info.size, destination, destination_size, stride)
+    cdef uint8_t* copy
+    if code != CHARLS_JPEGLS_ERRC_JPEG_MARKER_START_BYTE_NOT_FOUND or not info.zero_before_end:
+        return code
+    # CharLS before 2.4.3 stumbles over a 00 byte between the last scan and EOI: decode without it.
+    copy = <uint8_t*>malloc(info.size)
+    if copy == NULL:
+        return CHARLS_JPEGLS_ERRC_NOT_ENOUGH_MEMORY
+    memcpy(copy, source, info.size - 3)
+    memcpy(copy + info.size - 3, source + info.size - 2, 2)
+    code = _charls_decode(copy, info.size - 1, destination, destination_size, stride)
+    free(copy)
+    return code
+
+
+cdef tuple _INTERLEAVE_MODES = tuple(InterleaveMode)
+cdef tuple _COLOR_TRANSFORMATIONS = tuple(ColorTransformation)
+
+
+cdef object _member(object enumeration, int32_t value):
+    try:
+        return enumeration(value)
+    except ValueError:
+        return value
+
+
+cdef object _spiff_record(const stream.spiff_header& header):
+    return SpiffHeader(
+        _member(SpiffColorSpace, header.color_space),
+        _member(SpiffResolutionUnits, header.resolution_units),
+        header.vertical_resolution,
+        header.horizontal_resolution,
+        _member(SpiffProfileId, header.profile_id),
+        _member(SpiffCompressionType, header.compression_type),
+        header.width,
+        header.height,
+        header.component_count,
+        header.bits_per_sample,
+    )
+
+
+cdef bint _is_structure(const uint8_t* data, size_t size):
+    """Whether an APP8 segment is part of the stream's own structure and no application's data."""
+    cdef stream.spiff_header header
+    if stream.read_spiff_header(data, size, header) or stream.read_color_transformation(data, size) >= 0:
+        return True
+    return size == 6 and data[:6] == b"\0\0\0\1\xff\xd8"  # end of the SPIFF directory
+
+
+@cython.final
+cdef class Stream:
+    """A JPEG-LS stream whose structure has been checked; holds its buffer.
+
+    Parameters
+    ----------
+    src : buffer of bytes
+        One stream, from SOI to EOI; bytes behind EOI are ignored.
+
+    Attributes
+    ----------
+    info : StreamInfo
+        What the stream's markers say.
+
+    Raises
+    ------
+    InvalidStreamError, UnsupportedStreamError
+        If the stream is not sound, or not one that can be decoded.
+    TypeError
+        If `src` has no buffer.
+    """
+    cdef _Region region
+    cdef stream.stream_info c_info
+    cdef readonly object info
+
+    def __init__(self, object src not None):
+        cdef stream.refusal at
+        cdef cbool sound
+        self.region = _Region(src, "src", False)
+        if self.region.row_stride:
+            raise ParameterError("src: the bytes of a stream must follow each other without gaps")
+        with nogil:  # looks at every compressed byte once
+            sound = stream.inspect(self.region.data, self.region.size, self.c_info, at) == stream.fault_none
+        if not sound:
+            raise _refusal_error(at)
+        self.info = self._record()
+
+    cdef object _record(self):
+        cdef stream.stream_info* info = &self.c_info
+        comments, application_data = self._annotations() if info.annotation_count else ((), ())
+        return StreamInfo(
+            info.width,
+            info.height,
+            info.bits_per_sample,
+            info.component_count,
+            _INTERLEAVE_MODES[info.interleave_mode],
+            info.near_lossless,
+            _COLOR_TRANSFORMATIONS[info.color_transformation],
+            PresetCodingParameters(
+                info.presets.maximum_sample_value, info.presets.threshold1, info.presets.threshold2,
+                info.presets.threshold3, info.presets.reset_value),
+            info.restart_interval,
+            _spiff_record(info.spiff) if info.has_spiff_header else None,
+            comments,
+            application_data,
+            info.size,
+        )
+
+    cdef tuple _annotations(self):
+        cdef stream.segment_reader* reader = new stream.segment_reader(self.region.data, self.c_info.size)
+        cdef stream.segment segment
+        cdef const uint8_t* data
+        comments = []
+        application_data = []
+        try:
+            while reader.next(segment) == stream.fault_none:
+                data = self.region.data + segment.data
+                if segment.code == stream.marker_sos:
+                    reader.skip_entropy_coded_data()
+                elif segment.code == stream.marker_com:
+                    comments.append(data[:segment.size])
+                elif stream.marker_app0 <= segment.code <= stream.marker_app15:
+                    if segment.code != stream.marker_app8 or not _is_structure(data, segment.size):
+                        application_data.append((segment.code - stream.marker_app0, data[:segment.size]))
+        finally:
+            del reader
+        return tuple(comments), tuple(application_data)
+
+    def decode_into(self, dst not None, *, stride=0):
+        """Decode into a buffer; see the function `decode_into`."""
+        cdef _Region target = _Region(dst, "dst", True)
+        cdef Layout layout
+        cdef uint8_t* aligned
+        cdef size_t i
+        cdef int code
+        _lay_out(&layout, self.c_info.width, self.c_info.height, self.c_info.component_count,
+                 self.c_info.bits_per_sample, self.c_info.interleave_mode, target, stride)
+        _check_overlap(self.region, target)
+        if _misaligned(target.data, self.c_info.bits_per_sample):
+            aligned = <uint8_t*>_allocate(layout.row * layout.rows)
+            with nogil:
+                code = _decode(self.region.data, self.c_info, aligned, layout.row * layout.rows, <uint32_t>layout.row)
+                if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+                    for i in range(layout.rows):
+                        memcpy(target.data + i * layout.stride, aligned + i * layout.row, layout.row)
+                free(aligned)
+        else:
+            with nogil:  # both buffers are held by their regions, so no Python object is touched
+                code = _decode(self.region.data, self.c_info, target.data, layout.size, <uint32_t>layout.stride)
+        if code != CHARLS_JPEGLS_ERRC_SUCCESS:
+            raise _charls_error(code)
+
+
+cdef int _check_overlap(_Region src, _Region dst) except -1:
+    if src.data < dst.data + dst.size and dst.data < src.data + src.size:
+        raise ParameterError("dst: it shares memory with src")
+    return 0
+
+
+def read_info(src):
+    """Read what the markers of a JPEG-LS stream say, and check its structure; decode no sample.
+
+    Parameters
+    ----------
+    src : buffer of bytes
+        One stream, from SOI to EOI (T.87 annex C); bytes behind EOI are ignored.
+
+    Returns
+    -------
+    StreamInfo
+        Dimensions, precision, coding parameters and annotations.
+
+    Raises
+    ------
+    InvalidStreamError
+        If the stream is damaged or truncated.
+    UnsupportedStreamError
+        If the stream uses a part of JPEG-LS that cannot be decoded.
+    TypeError
+        If `src` has no buffer.
+
+    Examples
+    --------
+    >>> import dicom_jpegls as jls
+    >>> import numpy as np
+    >>> info = jls.read_info(jls.encode(np.zeros((2, 3), dtype=np.uint8), comments=[b"hello"]))
+    >>> info.width, info.height, info.bits_per_sample, info.near_lossless, info.comments
+    (3, 2, 8, 0, (b'hello',))
+    """
+    return Stream(src).info
+
+
+def decode_into(src, dst, *, stride=0):
+    """Decode a JPEG-LS stream into a buffer, without an allocation or a copy, the GIL released.
+
+    Parameters
+    ----------
+    src : buffer of bytes
+        One stream; bytes behind its EOI marker are ignored.
+    dst : writable buffer
+        Takes 1 byte per sample up to 8 bits per sample, otherwise 2 in native byte order: colour by pixel,
+        or plane after plane if the interleave mode is none. Rows may lie apart, as in a slice of an array.
+    stride : int, optional
+        Bytes from the start of a line to that of the next; 0 for the buffer's own distance of rows, or for
+        lines without gaps. With interleave mode none, of a line of one plane.
+
+    Returns
+    -------
+    StreamInfo
+        What the stream's markers say.
+
+    Raises
+    ------
+    InvalidStreamError
+        If the stream is damaged or truncated; `dst` may then hold part of the image.
+    UnsupportedStreamError
+        If the stream uses a part of JPEG-LS that cannot be decoded.
+    BufferTooSmallError
+        If `dst` is too small; says how many bytes are needed. Nothing has been written then.
+    ParameterError
+        If `dst` is read-only, shares memory with `src` or is laid out in another way, or `stride` is too small.
+    TypeError
+        If `src` or `dst` has no buffer.
+
+    Examples
+    --------
+    >>> import dicom_jpegls as jls
+    >>> import numpy as np
+    >>> stream = jls.encode(np.arange(6, dtype=np.uint8).reshape(2, 3))
+    >>> pixels = bytearray(6)
+    >>> jls.decode_into(stream, pixels).frame_info
+    FrameInfo(width=3, height=2, bits_per_sample=8, component_count=1)
+    >>> list(pixels)
+    [0, 1, 2, 3, 4, 5]
+    """
+    cdef Stream source = Stream(src)
+    source.decode_into(dst, stride=stride)
+    return source.info
+
+
+# --- Encoding ---------------------------------------------------------------------------------------------------------
+
+cdef uint64_t _max_encoded_size(uint32_t width, uint32_t height, int32_t component_count, int32_t bits_per_sample):
+    # A sample takes at most LIMIT bits (T.87 C.2.4.1.1, A.5.3), a run's end included; bit stuffing adds at most one
+    # bit to each 15; each scan's data is padded to a byte, and CharLS writes four bytes at a time.
+    cdef uint64_t limit = 2 * (bits_per_sample + max(8, bits_per_sample))
+    cdef uint64_t samples = <uint64_t>width * height
+    cdef uint64_t bits = samples * limit
+    cdef uint64_t scan = bits // 8 + bits // (8 * 15) + 32
+    # SOI, EOI and its padding, HP colour transformation, LSE with presets, LSE with dimensions, SOF; SPIFF header and
+    # its directory's end; SOS of every scan.
+    return scan * component_count + 64 + 16 + 3 * component_count + 44 + 16 * component_count
+
+
+def max_encoded_size(*, width, height, component_count=1, bits_per_sample):
+    """Give the number of bytes that are enough for any encoded image of a kind.
+
+    A bound, not an estimate: it holds for noise and for images made to defeat the coder (T.87 A.5.3, LIMIT),
+    and is about 4.3 times the raw size. Add 4 bytes and the length for each comment and application data.
+
+    Parameters
+    ----------
+    width, height : int
+        Samples in a line and lines, 1 to 65535.
+    component_count : int, optional
+        1 to 255.
+    bits_per_sample : int
+        2 to 16.
+
+    Returns
+    -------
+    int
+        Bytes, the SPIFF header included.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> import dicom_jpegls as jls
+    >>> jls.max_encoded_size(width=512, height=512, bits_per_sample=12) >= 512 * 512 * 2
+    True
+    """
+    return _max_encoded_size(
+        <uint32_t>_integer("width", width, 1, stream.maximum_dimension),
+        <uint32_t>_integer("height", height, 1, stream.maximum_dimension),
+        <int32_t>_integer("component_count", component_count, 1, 255),
+        <int32_t>_integer("bits_per_sample", bits_per_sample, 2, 16),
+    )
+
+
+@cython.final
+@cython.internal
+cdef class _Encoding:
+    """Checked coding parameters and the source they are for."""
+    cdef _Region region
+    cdef Layout layout
+    cdef charls_frame_info frame
+    cdef int32_t near_lossless
+    cdef int32_t interleave_mode
+    cdef int32_t color_transformation
+    cdef charls_jpegls_pc_parameters presets
+    cdef bint has_spiff_header
+    cdef charls_spiff_header spiff
+    cdef list annotations  # (-1 for a comment or the number of an APPn segment, bytes)
+    cdef size_t annotation_size
+
+    def __cinit__(
+        self, src, width, height, component_count, bits_per_sample, near_lossless, interleave_mode, stride,
+        color_transformation, preset_coding_parameters, spiff_header, comments, application_data,
+    ):
+        self.frame.width = <uint32_t>_integer("width", width, 1, stream.maximum_dimension)
+        self.frame.height = <uint32_t>_integer("height", height, 1, stream.maximum_dimension)
+        self.frame.component_count = <int32_t>_integer("component_count", component_count, 1, 255)
+        self.frame.bits_per_sample = <int32_t>_integer("bits_per_sample", bits_per_sample, 2, 16)
+        self.near_lossless = <int32_t>_integer(
+            "near_lossless", near_lossless, 0, stream.maximum_near_lossless(self.frame.bits_per_sample))
+        self._set_interleave_mode(interleave_mode)
+        self._set_color_transformation(color_transformation)
+        self._set_presets(preset_coding_parameters)
+        self._set_spiff_header(spiff_header)
+        self._set_annotations(comments, application_data)
+        self.region = _Region(src, "src", False)
+        _lay_out(&self.layout, self.frame.width, self.frame.height, self.frame.component_count,
+                 self.frame.bits_per_sample, self.interleave_mode, self.region, stride)
+
+    cdef int _set_interleave_mode(self, object mode) except -1:
+        cdef bint interleaves = self.frame.component_count in (3, 4)
+        if mode is None:
+            self.interleave_mode = stream.interleave_sample if interleaves else stream.interleave_none
+            return 0
+        self.interleave_mode = <int32_t>_integer("interleave_mode", mode, 0, 2)
+        if self.interleave_mode != stream.interleave_none and not interleaves:
+            raise ParameterError(
+                f"interleave_mode: {_INTERLEAVE_MODES[self.interleave_mode].name} needs 3 or 4 components, found "
+                f"{self.frame.component_count}: use NONE")
+        return 0
+
+    cdef int _set_color_transformation(self, object transformation) except -1:
+        self.color_transformation = <int32_t>_integer("color_transformation", transformation, 0, 3)
+        if self.color_transformation == 0:
+            return 0
+        if (self.frame.component_count != 3 or self.frame.bits_per_sample not in (8, 16) or self.near_lossless != 0
+                or self.interleave_mode == stream.interleave_none):
+            raise ParameterError(
+                f"color_transformation: {_COLOR_TRANSFORMATIONS[self.color_transformation].name} needs 3 components "
+                f"in line or sample interleave, 8 or 16 bits per sample and near_lossless 0; found "
+                f"{self.frame.component_count} component(s), interleave mode "
+                f"{_INTERLEAVE_MODES[self.interleave_mode].name}, {self.frame.bits_per_sample} bits, near_lossless "
+                f"{self.near_lossless}")
+        return 0
+
+    cdef int _set_presets(self, object presets) except -1:
+        cdef stream.preset_coding_parameters checked
+        cdef stream.fault fault
+        names = PresetCodingParameters._fields
+        values = tuple(presets) if presets is not None else (0, 0, 0, 0, 0)
+        if len(values) != len(names):
+            raise ParameterError(f"preset_coding_parameters: {len(names)} numbers are needed, found {len(values)}")
+        values = [_integer("preset_coding_parameters." + name, value, 0, 65535) for name, value in zip(names, values)]
+        checked.maximum_sample_value, checked.threshold1, checked.threshold2 = values[0], values[1], values[2]
+        checked.threshold3, checked.reset_value = values[3], values[4]
+        fault = stream.complete_presets(
+            checked, self.frame.bits_per_sample, self.near_lossless, self.interleave_mode == stream.interleave_sample)
+        if fault != stream.fault_none:
+            raise ParameterError(
+                f"preset_coding_parameters: {stream.describe(<int>fault).text.decode()}: found "
+                f"{PresetCodingParameters(*values)}", <int>fault)
+        # CharLS gets the caller's zeros, so that it writes no segment for defaults.
+        self.presets.maximum_sample_value, self.presets.threshold1, self.presets.threshold2 = values[0], values[1], values[2]
+        self.presets.threshold3, self.presets.reset_value = values[3], values[4]
+        return 0
+
+    cdef int _set_spiff_header(self, object header) except -1:
+        self.has_spiff_header = header is not None
+        if header is None:
+            return 0
+        self.spiff.profile_id = <charls_spiff_profile_id><int>_integer(
+            "spiff_header.profile_id", header.profile_id, 0, 255)
+        self.spiff.color_space = <charls_spiff_color_space><int>_integer(
+            "spiff_header.color_space", header.color_space, 0, 255)
+        self.spiff.compression_type = <charls_spiff_compression_type><int>_integer(
+            "spiff_header.compression_type", header.compression_type,
+            SpiffCompressionType.JPEG_LS, SpiffCompressionType.JPEG_LS)
+        self.spiff.resolution_units = <charls_spiff_resolution_units><int>_integer(
+            "spiff_header.resolution_units", header.resolution_units, 0, 255)
+        self.spiff.vertical_resolution = <uint32_t>_integer(
+            "spiff_header.vertical_resolution", header.vertical_resolution, 1, UINT32_MAX)
+        self.spiff.horizontal_resolution = <uint32_t>_integer(
+            "spiff_header.horizontal_resolution", header.horizontal_resolution, 1, UINT32_MAX)
+        for name, actual in (
+            ("width", self.frame.width),
+            ("height", self.frame.height),
+            ("component_count", self.frame.component_count),
+            ("bits_per_sample", self.frame.bits_per_sample),
+        ):
+            if getattr(header, name) not in (0, actual):
+                raise ParameterError(f"spiff_header.{name}: {getattr(header, name)}; the image's is {actual}")
+        self.spiff.width = self.frame.width
+        self.spiff.height = self.frame.height
+        self.spiff.component_count = self.frame.component_count
+        self.spiff.bits_per_sample = self.frame.bits_per_sample
+        return 0
+
+    cdef int _set_annotations(self, object comments, object application_data) except -1:
+        cdef bytes data
+        self.annotations = []
+        if isinstance(comments, (bytes, bytearray, memoryview, str)):
+            raise ParameterError("comments: a sequence of bytes objects is needed, not a single one")
+        for i, comment in enumerate(comments):
+            self._add_annotation(f"comments[{i}]", -1, comment)
+        for i, (number, content) in enumerate(application_data):
+            name = f"application_data[{i}]"
+            number = _integer(name + "[0]", number, 0, 15)
+            self._add_annotation(name, number, content)
+            data = self.annotations[-1][1]
+            if number == 8 and _is_structure(data, <size_t>len(data)):
+                raise ParameterError(
+                    f"{name}: decoders would take it for a SPIFF header or a colour transformation: "
+                    "use spiff_header and color_transformation")
+        self.annotation_size = sum(4 + len(content) for _, content in self.annotations)
+        return 0
+
+    cdef int _add_annotation(self, str name, int number, object content) except -1:
+        if not PyObject_CheckBuffer(content):
+            raise ParameterError(f"{name}: bytes are needed, found {type(content).__name__}")
+        data = bytes(content)
+        if len(data) > 65533:
+            raise ParameterError(f"{name}: {len(data)} bytes; a segment holds at most 65533")
+        self.annotations.append((number, data))
+        return 0
+
+    cdef uint64_t max_size(self):
+        return self.annotation_size + _max_encoded_size(
+            self.frame.width, self.frame.height, self.frame.component_count, self.frame.bits_per_sample)
+
+    cdef int encode(self, uint8_t* destination, size_t destination_size, size_t* bytes_written) except -1:
+        """Returns a CharLS code."""
+        cdef charls_jpegls_encoder* encoder = charls_jpegls_encoder_create()
+        cdef uint8_t* aligned = NULL
+        cdef const uint8_t* source = self.region.data
+        cdef int code
+        if encoder == NULL:
+            raise MemoryError("a CharLS encoder")
+        try:
+            if _misaligned(source, self.frame.bits_per_sample):
+                aligned = <uint8_t*>_allocate(self.layout.size)
+                memcpy(aligned, source, self.layout.size)
+                source = aligned
+            code = self._prepare(encoder, destination, destination_size)
+            if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+                with nogil:  # the source is held by its region, the destination by the caller
+                    code = <int>charls_jpegls_encoder_encode_from_buffer(
+                        encoder, source, self.layout.size, <uint32_t>self.layout.stride)
+            if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+                code = <int>charls_jpegls_encoder_get_bytes_written(encoder, bytes_written)
+            return code
+        finally:
+            charls_jpegls_encoder_destroy(encoder)
+            free(aligned)
+
+    cdef int _prepare(self, charls_jpegls_encoder* encoder, uint8_t* destination, size_t destination_size):
+        cdef int code
+        cdef bytes data
+        code = <int>charls_jpegls_encoder_set_frame_info(encoder, &self.frame)
+        if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+            code = <int>charls_jpegls_encoder_set_near_lossless(encoder, self.near_lossless)
+        if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+            code = <int>charls_jpegls_encoder_set_interleave_mode(encoder, <charls_interleave_mode>self.interleave_mode)
+        if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+            code = <int>charls_jpegls_encoder_set_color_transformation(
+                encoder, <charls_color_transformation>self.color_transformation)
+        if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+            code = <int>charls_jpegls_encoder_set_preset_coding_parameters(encoder, &self.presets)
+        if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+            # Even, because DICOM fragments are (PS3.5 A.4); presets for more than 12 bits, for a widespread decoder.
+            code = <int>charls_jpegls_encoder_set_encoding_options(
+                encoder, <charls_encoding_options><int>(
+                    CHARLS_ENCODING_OPTIONS_EVEN_DESTINATION_SIZE | CHARLS_ENCODING_OPTIONS_INCLUDE_PC_PARAMETERS_JAI))
+        if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+            code = <int>charls_jpegls_encoder_set_destination_buffer(encoder, destination, destination_size)
+        if code == CHARLS_JPEGLS_ERRC_SUCCESS and self.has_spiff_header:
+            code = <int>charls_jpegls_encoder_write_spiff_header(encoder, &self.spiff)
+        for number, data in self.annotations:
+            if code != CHARLS_JPEGLS_ERRC_SUCCESS:
+                break
+            if number < 0:
+                code = <int>charls_jpegls_encoder_write_comment(encoder, <const char*>data, <size_t>len(data))
+            else:
+                code = <int>charls_jpegls_encoder_write_application_data(
+                    encoder, number, <const char*>data, <size_t>len(data))
+        return code
+
+
+def encode_into(
+    src not None, dst not None, *, width, height, component_count=1, bits_per_sample, near_lossless=0,
+    interleave_mode=None, stride=0, color_transformation=0, preset_coding_parameters=None, spiff_header=None,
+    comments=(), application_data=(),
+):
+    """Encode an image from one buffer into another, without an allocation or a copy, the GIL released.
+
+    The options are those of `encode`; here the caller says how the samples lie.
+
+    Parameters
+    ----------
+    src : buffer
+        1 byte per sample up to 8 bits per sample, otherwise 2 in native byte order: colour by pixel, or plane
+        after plane if the interleave mode is none. Bits above `bits_per_sample` are ignored. Rows may lie
+        apart, as in a slice of an array.
+    dst : writable buffer of bytes
+        At least `max_encoded_size` bytes are enough for any image; CharLS asks for some bytes more than it
+        will use.
+    width, height : int
+        Samples in a line and lines, 1 to 65535.
+    component_count : int, optional
+        1 to 255; line and sample interleave need 3 or 4.
+    bits_per_sample : int
+        Sample precision P, 2 to 16 (T.87 C.2.2).
+    near_lossless : int, optional
+        Largest absolute error of a sample, 0 (lossless) to min(255, (2**P - 1) // 2).
+    interleave_mode : InterleaveMode, optional
+        Sample interleave by default for 3 and 4 components, otherwise none.
+    stride : int, optional
+        Bytes from the start of a line to that of the next; 0 for the buffer's own distance of rows, or for
+        lines without gaps. With interleave mode none, of a line of one plane.
+    color_transformation, preset_coding_parameters, spiff_header, comments, application_data
+        See `encode`.
+
+    Returns
+    -------
+    int
+        Bytes written, an even number.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is out of range, or `src` or `dst` does not fit the others.
+    BufferTooSmallError
+        If `dst` is too small; says how many bytes are enough. Its content is undefined then.
+    TypeError
+        If `src` or `dst` has no buffer.
+
+    Examples
+    --------
+    >>> import dicom_jpegls as jls
+    >>> stream = bytearray(jls.max_encoded_size(width=3, height=2, bits_per_sample=8))
+    >>> size = jls.encode_into(bytes(6), stream, width=3, height=2, bits_per_sample=8)
+    >>> jls.read_info(stream).size == size
+    True
+    """
+    cdef _Encoding encoding = _Encoding(
+        src, width, height, component_count, bits_per_sample, near_lossless, interleave_mode, stride,
+        color_transformation, preset_coding_parameters, spiff_header, comments, application_data)
+    cdef _Region target = _Region(dst, "dst", True)
+    cdef size_t bytes_written = 0
+    cdef int code
+    if target.row_stride:
+        raise ParameterError("dst: the bytes of a stream must follow each other without gaps")
+    _check_overlap(encoding.region, target)
+    code = encoding.encode(target.data, target.size, &bytes_written)
+    if code == CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL:
+        raise BufferTooSmallError(
+            f"dst: {target.size} bytes are too few for this image; {encoding.max_size()} bytes are enough for any "
+            "of its kind (max_encoded_size)")
+    if code != CHARLS_JPEGLS_ERRC_SUCCESS:
+        raise _charls_error(code)
+    return bytes_written
+
+
+def encode(
+    src not None, *, width, height, component_count=1, bits_per_sample, near_lossless=0, interleave_mode=None,
+    stride=0, color_transformation=0, preset_coding_parameters=None, spiff_header=None, comments=(),
+    application_data=(),
+):
+    """Encode an image from a buffer; returns the stream as bytes. The arguments are those of `encode_into`."""
+    cdef _Encoding encoding = _Encoding(
+        src, width, height, component_count, bits_per_sample, near_lossless, interleave_mode, stride,
+        color_transformation, preset_coding_parameters, spiff_header, comments, application_data)
+    cdef uint64_t enough = encoding.max_size()
+    # Only odd images grow by more than an eighth: try that much memory first, then the most it can take.
+    cdef uint64_t size = min(enough, encoding.annotation_size + encoding.layout.size + encoding.layout.size // 8 + 4096)
+    cdef uint8_t* scratch
+    cdef size_t bytes_written = 0
+    cdef int code
+    while True:
+        if size > <uint64_t>sys.maxsize:
+            raise MemoryError(f"{size} bytes")
+        scratch = <uint8_t*>_allocate(<size_t>size)  # not zeroed: the untouched part costs nothing
+        try:
+            code = encoding.encode(scratch, <size_t>size, &bytes_written)
+            if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+                return PyBytes_FromStringAndSize(<char*>scratch, <Py_ssize_t>bytes_written)
+        finally:
+            free(scratch)
+        if code != CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL or size == enough:
+            raise _charls_error(code)
+        size = enough

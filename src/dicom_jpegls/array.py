@@ -1,0 +1,280 @@
+"""Arrays to streams and back. Knows shapes, dtypes and strides; knows nothing of DICOM."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dicom_jpegls import _codec
+from dicom_jpegls.errors import ParameterError
+from dicom_jpegls.parameters import (
+    ColorTransformation,
+    InterleaveMode,
+    PresetCodingParameters,
+    SpiffHeader,
+    StreamInfo,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from dicom_jpegls._codec import _Buffer
+
+
+def encode(
+    image: NDArray[Any],
+    *,
+    bits_per_sample: int | None = None,
+    near_lossless: int = 0,
+    interleave_mode: InterleaveMode | None = None,
+    color_transformation: ColorTransformation = ColorTransformation.NONE,
+    preset_coding_parameters: PresetCodingParameters | None = None,
+    spiff_header: SpiffHeader | None = None,
+    comments: Iterable[_Buffer] = (),
+    application_data: Iterable[tuple[int, _Buffer]] = (),
+    check_range: bool = True,
+) -> bytes:
+    """Encode an image as a JPEG-LS stream.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        Shape (rows, columns) or (rows, columns, components), dtype uint8, int8, uint16 or int16 of either
+        byte order. Of signed samples the two's complement bits are coded. Rows may lie apart (a slice of
+        a larger array); any other layout is copied first.
+    bits_per_sample : int, optional
+        Sample precision P, 2 to 16 (T.87 C.2.2); all bits of the dtype by default. It is never guessed
+        from the values.
+    near_lossless : int, optional
+        Largest absolute error of a sample, 0 (lossless) to min(255, (2**P - 1) // 2).
+    interleave_mode : InterleaveMode, optional
+        Sample interleave by default for 3 and 4 components, otherwise none.
+    color_transformation : ColorTransformation, optional
+        Only for 3 components of 8 or 16 bits, lossless, interleaved. Outside the standard; not for DICOM.
+    preset_coding_parameters : PresetCodingParameters, optional
+        The standard's defaults when left out.
+    spiff_header : SpiffHeader, optional
+        Written in front of everything else.
+    comments : iterable of bytes, optional
+        Each becomes a COM segment of at most 65533 bytes.
+    application_data : iterable of (int, bytes), optional
+        Number 0 to 15 and content of APPn segments of at most 65533 bytes.
+    check_range : bool, optional
+        Whether to look for samples that `bits_per_sample` cannot hold. Without the look their upper bits
+        are lost in silence.
+
+    Returns
+    -------
+    bytes
+        One complete stream of even length, as DICOM fragments have (PS3.5 A.4).
+
+    Raises
+    ------
+    ParameterError
+        If an argument is out of range or the parameters do not fit each other.
+    TypeError
+        If `image` is not an array.
+
+    Examples
+    --------
+    >>> import dicom_jpegls as jls
+    >>> import numpy as np
+    >>> image = np.arange(64, dtype=np.uint16).reshape(8, 8)
+    >>> stream = jls.encode(image, bits_per_sample=12)
+    >>> bool((jls.decode(stream) == image).all())
+    True
+    """
+    if not isinstance(image, np.ndarray):
+        raise TypeError(f"image: a numpy.ndarray is needed, not {type(image).__name__}")
+    if image.dtype.kind not in "ui" or image.dtype.itemsize > 2:
+        raise ParameterError(f"image: dtype {image.dtype}; uint8, int8, uint16 and int16 can be encoded")
+    if image.ndim not in (2, 3):
+        raise ParameterError(
+            f"image: shape {image.shape}; (rows, columns) or (rows, columns, components) is needed, one frame a call"
+        )
+    if image.size == 0:
+        raise ParameterError(f"image: shape {image.shape}; there is no sample in it")
+    if bits_per_sample is None:
+        bits_per_sample = image.dtype.itemsize * 8
+    elif check_range:
+        _check_range(image, bits_per_sample)
+
+    rows, columns = image.shape[:2]
+    component_count = image.shape[2] if image.ndim == 3 else 1
+    if interleave_mode is None:
+        interleave_mode = InterleaveMode.SAMPLE if component_count in (3, 4) else InterleaveMode.NONE
+    source = _container(image, bits_per_sample)
+    planar = component_count > 1 and interleave_mode == InterleaveMode.NONE
+    if planar:
+        source = source.transpose(2, 0, 1)
+    return _codec.encode(
+        source if _has_regular_rows(source, planar) else np.ascontiguousarray(source),
+        width=columns,
+        height=rows,
+        component_count=component_count,
+        bits_per_sample=bits_per_sample,
+        near_lossless=near_lossless,
+        interleave_mode=interleave_mode,
+        color_transformation=color_transformation,
+        preset_coding_parameters=preset_coding_parameters,
+        spiff_header=spiff_header,
+        comments=comments,
+        application_data=application_data,
+    )
+
+
+def decode(src: _Buffer, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Decode a JPEG-LS stream into an array.
+
+    Parameters
+    ----------
+    src : buffer of bytes
+        One stream; bytes behind its EOI marker are ignored.
+    out : numpy.ndarray, optional
+        Where to put the samples: shape (rows, columns) or (rows, columns, components), an integer dtype of
+        at least the stream's precision. In a signed dtype the samples are taken as two's complement
+        numbers of the stream's precision. Native byte order and regular rows save a copy.
+
+    Returns
+    -------
+    numpy.ndarray
+        `out`, or a new array of uint8 (up to 8 bits per sample) or uint16. A stream of planes (interleave
+        mode none) gives the same shape as any other, as a view on the planes.
+
+    Raises
+    ------
+    InvalidStreamError
+        If the stream is damaged or truncated.
+    UnsupportedStreamError
+        If the stream uses a part of JPEG-LS that cannot be decoded.
+    ParameterError
+        If `out` does not fit the stream.
+
+    Examples
+    --------
+    >>> import dicom_jpegls as jls
+    >>> import numpy as np
+    >>> stream = jls.encode(np.full((2, 3), -5, dtype=np.int16))
+    >>> jls.decode(stream)
+    array([[65531, 65531, 65531],
+           [65531, 65531, 65531]], dtype=uint16)
+    >>> jls.decode(stream, out=np.empty((2, 3), dtype=np.int16))
+    array([[-5, -5, -5],
+           [-5, -5, -5]], dtype=int16)
+    """
+    stream = _codec.Stream(src)
+    if out is None:
+        return decode_stream(stream)
+    return decode_stream_into(stream, out)
+
+
+def decode_stream(stream: _codec.Stream) -> NDArray[Any]:
+    """Decode an inspected stream into a new array of unsigned samples; see `decode`."""
+    samples: NDArray[Any] = np.empty(_memory_shape(stream.info), sample_dtype(stream.info.bits_per_sample))
+    stream.decode_into(samples)
+    return _image_view(samples, stream.info)
+
+
+def decode_stream_into(stream: _codec.Stream, out: NDArray[Any]) -> NDArray[Any]:
+    """Decode an inspected stream into an existing array; see `decode`."""
+    info = stream.info
+    shape = image_shape(info)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: a numpy.ndarray is needed, not {type(out).__name__}")
+    if out.shape != shape:
+        raise ParameterError(f"out: shape {out.shape}; the stream's image has shape {shape}")
+    if out.dtype.kind not in "ui" or out.dtype.itemsize * 8 < info.bits_per_sample:
+        raise ParameterError(
+            f"out: dtype {out.dtype}; an integer dtype of at least {info.bits_per_sample} bits is needed"
+        )
+    if not out.flags.writeable:
+        raise ParameterError("out: the array is read-only")
+    in_memory = out.transpose(2, 0, 1) if _is_planar(info) else out
+    direct = out.dtype.isnative and out.dtype.itemsize == sample_dtype(info.bits_per_sample).itemsize
+    if direct and _has_regular_rows(in_memory, _is_planar(info)):
+        stream.decode_into(in_memory)
+    else:
+        out[...] = decode_stream(stream)
+    if out.dtype.kind == "i":
+        sign_extend(out, info.bits_per_sample)
+    return out
+
+
+def sample_dtype(bits_per_sample: int) -> np.dtype[Any]:
+    """Give the unsigned dtype that holds samples of a precision, in native byte order."""
+    return np.dtype(np.uint8 if bits_per_sample <= 8 else np.uint16)
+
+
+def image_shape(info: StreamInfo) -> tuple[int, ...]:
+    """Give the shape of a decoded image: (rows, columns) or (rows, columns, components)."""
+    if info.component_count == 1:
+        return (info.height, info.width)
+    return (info.height, info.width, info.component_count)
+
+
+def sign_extend(samples: NDArray[Any], bits_per_sample: int) -> None:
+    """Turn two's complement numbers of `bits_per_sample` bits into those of the array's signed dtype, in place."""
+    unused = samples.dtype.itemsize * 8 - bits_per_sample
+    if unused:
+        np.left_shift(samples, unused, out=samples)
+        np.right_shift(samples, unused, out=samples)
+
+
+def sample_range(bits_per_sample: int, signed: bool) -> tuple[int, int]:
+    """Give the least and the greatest number that a precision can hold."""
+    if signed:
+        return -(1 << (bits_per_sample - 1)), (1 << (bits_per_sample - 1)) - 1
+    return 0, (1 << bits_per_sample) - 1
+
+
+def _check_range(image: NDArray[Any], bits_per_sample: int) -> None:
+    if not 2 <= bits_per_sample < image.dtype.itemsize * 8:
+        return  # nothing to exceed, or a bad argument that the codec will name
+    lowest, highest = sample_range(bits_per_sample, image.dtype.kind == "i")
+    for value, outside, position in (
+        (image.max(), image.max() > highest, image.argmax),
+        (image.min(), image.min() < lowest, image.argmin),
+    ):
+        if outside:
+            place = tuple(int(i) for i in np.unravel_index(position(), image.shape))
+            raise ParameterError(
+                f"image: the sample {value} at {place} does not fit into {bits_per_sample} bits "
+                f"({lowest} to {highest}): choose a larger bits_per_sample, or check_range=False to cut bits off"
+            )
+
+
+def _container(image: NDArray[Any], bits_per_sample: int) -> NDArray[Any]:
+    """Give the samples as unsigned ones in the container that CharLS wants, without a copy where that can be."""
+    dtype = sample_dtype(bits_per_sample)
+    if image.dtype.itemsize == dtype.itemsize and image.dtype.isnative:
+        return image.view(dtype)
+    return image.astype(dtype)
+
+
+def _is_planar(info: StreamInfo) -> bool:
+    return info.component_count > 1 and info.interleave_mode == InterleaveMode.NONE
+
+
+def _memory_shape(info: StreamInfo) -> tuple[int, ...]:
+    """Give the shape in which the samples of a stream lie in memory: planes first if they are coded by plane."""
+    if _is_planar(info):
+        return (info.component_count, info.height, info.width)
+    return image_shape(info)
+
+
+def _image_view(samples: NDArray[Any], info: StreamInfo) -> NDArray[Any]:
+    return samples.transpose(1, 2, 0) if _is_planar(info) else samples
+
+
+def _has_regular_rows(samples: NDArray[Any], planar: bool) -> bool:
+    """Whether a stride says how the samples lie: rows without gaps inside, one positive distance between them."""
+    if samples.flags.c_contiguous:
+        return True
+    row = samples[0, 0] if planar else samples[0]
+    pitch = samples.strides[1 if planar else 0]
+    if planar and samples.strides[0] != pitch * samples.shape[1]:
+        return False
+    return bool(row.flags.c_contiguous and pitch >= row.nbytes)

@@ -1,0 +1,69 @@
+"""The exceptions that this package raises."""
+
+
+class JPEGLSError(Exception):
+    """Base class of all errors of this package.
+
+    Attributes
+    ----------
+    code : int
+        What went wrong, as a number: one of CharLS's ``charls_jpegls_errc`` values (below 1000), or
+        one of this package's own stream checks (1000 and above). Stable for use in programs.
+    """
+
+    code: int = 14  # CHARLS_JPEGLS_ERRC_UNEXPECTED_FAILURE
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class StreamError(JPEGLSError):
+    """A JPEG-LS stream that cannot be decoded.
+
+    Attributes
+    ----------
+    offset : int or None
+        Where in the stream the fault is, in bytes from its start; None where the decoder does not say.
+    marker : int or None
+        The marker of the segment at that place, for example ``0xFFF7``; None where there is none.
+    """
+
+    offset: int | None = None
+    marker: int | None = None
+
+    def __init__(
+        self,
+        message: str,
+        code: int | None = None,
+        offset: int | None = None,
+        marker: int | None = None,
+    ) -> None:
+        super().__init__(message, code)
+        self.offset = offset
+        self.marker = marker
+
+
+class InvalidStreamError(StreamError, ValueError):
+    """The stream is damaged, truncated, hostile, or no JPEG-LS stream at all."""
+
+    code = 5  # CHARLS_JPEGLS_ERRC_INVALID_ENCODED_DATA
+
+
+class UnsupportedStreamError(StreamError, NotImplementedError):
+    """The stream may be sound, but uses a part of JPEG-LS that cannot be decoded here."""
+
+    code = 2  # CHARLS_JPEGLS_ERRC_PARAMETER_VALUE_NOT_SUPPORTED
+
+
+class ParameterError(JPEGLSError, ValueError):
+    """An argument, or a DICOM attribute, has a value that is not allowed. The message names it."""
+
+    code = 1  # CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT
+
+
+class BufferTooSmallError(JPEGLSError, ValueError):
+    """A destination buffer cannot hold the result. The message says how many bytes are needed."""
+
+    code = 3  # CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL

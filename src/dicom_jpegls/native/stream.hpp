@@ -1,0 +1,735 @@
+// SPDX-License-Identifier: MIT
+//
+// The marker-level structure of a JPEG-LS stream (ITU-T T.87 annex C, ITU-T T.81 annex B).
+//
+// `inspect` walks a stream once, from SOI to EOI, and either fills a `stream_info` or says what is wrong and where.
+// It runs in front of CharLS: a stream it accepts has one frame header, sound segments, scans of a kind that CharLS
+// decodes rightly, and entropy-coded data that ends at a marker. Plain C++: no Python, no CharLS, no heap.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+#include <utility>
+
+namespace dicom_jpegls {
+
+// Marker codes: the byte after FF (T.81 table B.1, T.87 C.1.1).
+enum marker : std::uint8_t
+{
+    marker_sof0 = 0xC0,
+    marker_dht = 0xC4,
+    marker_dac = 0xCC,
+    marker_sof15 = 0xCF,
+    marker_rst0 = 0xD0,
+    marker_rst7 = 0xD7,
+    marker_soi = 0xD8,
+    marker_eoi = 0xD9,
+    marker_sos = 0xDA,
+    marker_dnl = 0xDC,
+    marker_dri = 0xDD,
+    marker_app0 = 0xE0,
+    marker_app8 = 0xE8,
+    marker_app15 = 0xEF,
+    marker_sof55 = 0xF7,
+    marker_lse = 0xF8,
+    marker_sof57 = 0xF9,
+    marker_com = 0xFE,
+};
+
+// What can be wrong with a stream: name, whether the stream is damaged or merely of an unsupported kind, and the
+// sentence that a reader of the error sees. The numbers start behind CharLS's own codes.
+#define DICOM_JPEGLS_FAULTS(FAULT)                                                                                     \
+    FAULT(no_start_of_image, invalid, "the stream does not start with an SOI marker (FFD8)")                           \
+    FAULT(truncated, invalid, "the stream ends inside a marker segment")                                               \
+    FAULT(marker_expected, invalid, "a marker (FF) is expected here")                                                  \
+    FAULT(segment_length, invalid, "the marker segment's length is wrong for its kind")                                \
+    FAULT(unknown_marker, invalid, "the marker is not one that a JPEG-LS stream may hold (T.87 C.1.1)")                \
+    FAULT(unexpected_marker, invalid, "the marker may not stand at this place")                                        \
+    FAULT(other_jpeg_process, unsupported, "the frame header is of another JPEG process, not JPEG-LS (SOF55, FFF7)")   \
+    FAULT(line_count_later, unsupported, "the number of lines is given later, by a DNL segment")                       \
+    FAULT(bits_per_sample, invalid, "the sample precision is not in 2..16 (T.87 C.2.2)")                               \
+    FAULT(dimension_missing, invalid, "the width or the height is 0")                                                  \
+    FAULT(dimension_repeated, invalid, "the width or the height is given twice")                                       \
+    FAULT(dimension_too_large, unsupported, "the width or the height is above the limit of 65535")                     \
+    FAULT(component_count, invalid, "the number of components is 0")                                                   \
+    FAULT(component_repeated, invalid, "a component id stands twice in the frame header")                              \
+    FAULT(subsampling, unsupported, "components are subsampled, which CharLS cannot decode and DICOM does not use")    \
+    FAULT(preset_type, invalid, "the LSE segment's type is unknown (T.87 C.2.4.1)")                                    \
+    FAULT(preset_extension, unsupported, "the LSE segment's type belongs to the extensions of T.870")                  \
+    FAULT(mapping_table, unsupported, "the stream uses mapping tables (palettes)")                                     \
+    FAULT(preset_value, invalid, "a preset coding parameter is out of range (T.87 C.2.4.1.1)")                         \
+    FAULT(preset_maximum, unsupported, "MAXVAL is not 2^P - 1, which CharLS does not code rightly")                    \
+    FAULT(preset_reset, unsupported, "RESET is above 255, or not 64 in sample interleave, which CharLS cannot code")   \
+    FAULT(color_transformation, invalid, "the colour transformation's number is unknown")                              \
+    FAULT(color_transformation_kind, unsupported, "a colour transformation other than HP1, HP2 and HP3")               \
+    FAULT(color_transformation_use, unsupported,                                                                       \
+          "a colour transformation outside lossless, interleaved, 3 components of 8 or 16 bits")                       \
+    FAULT(scan_components, invalid, "the scan's number of components is not 1 and not that of the frame")              \
+    FAULT(scan_component, invalid, "the scan names a component that the frame lacks or an earlier scan has coded")     \
+    FAULT(scan_order, unsupported, "the scans hold the components in another order than the frame header")             \
+    FAULT(near_lossless, invalid, "NEAR is above min(255, MAXVAL / 2) (T.87 C.2.3)")                                   \
+    FAULT(interleave_mode, invalid, "the interleave mode is not one for the scan's number of components (T.87 C.2.3)") \
+    FAULT(interleave_mode_two, unsupported, "line or sample interleave of other than 3 or 4 components")               \
+    FAULT(point_transform, unsupported, "the scan uses a point transform")                                             \
+    FAULT(scans_missing, invalid, "the stream ends before every component has been coded")                             \
+    FAULT(restart_marker, invalid, "the restart marker is out of place or out of sequence")                            \
+    FAULT(restart_marker_missing, invalid, "the scan has fewer restart markers than its restart interval asks for")    \
+    FAULT(scan_data_too_short, invalid, "the scan's data cannot hold an image of this size")                           \
+    FAULT(no_end_of_image, invalid, "the stream ends without an EOI marker (FFD9): it is truncated")
+
+enum class fault_kind
+{
+    invalid,
+    unsupported,
+};
+
+constexpr int first_fault_code = 1000;
+
+enum class fault : int
+{
+    none = 0,
+    before_first = first_fault_code - 1,
+#define DICOM_JPEGLS_FAULT_NAME(name, kind, text) name,
+    DICOM_JPEGLS_FAULTS(DICOM_JPEGLS_FAULT_NAME)
+#undef DICOM_JPEGLS_FAULT_NAME
+        behind_last
+};
+
+struct fault_description
+{
+    const char* name;
+    const char* text;
+    fault_kind kind;
+};
+
+// The description of a fault code; nullptr for a number that is none.
+inline const fault_description* describe(const int code) noexcept
+{
+    static constexpr fault_description descriptions[] = {
+#define DICOM_JPEGLS_FAULT_DESCRIPTION(name, kind, text) {#name, text, fault_kind::kind},
+        DICOM_JPEGLS_FAULTS(DICOM_JPEGLS_FAULT_DESCRIPTION)
+#undef DICOM_JPEGLS_FAULT_DESCRIPTION
+    };
+    if (code < first_fault_code || code >= static_cast<int>(fault::behind_last))
+        return nullptr;
+    return &descriptions[code - first_fault_code];
+}
+
+#undef DICOM_JPEGLS_FAULTS
+
+// One marker and, where it has one, its segment's data. All positions are byte offsets from the stream's start.
+struct segment
+{
+    std::uint8_t code;  // the marker's byte after FF
+    std::size_t offset; // of the FF right before that byte
+    std::size_t data;   // of the first byte behind the length field
+    std::size_t size;   // bytes of data; 0 for a marker that stands alone
+};
+
+// Takes a stream apart into segments. Knows which markers stand alone and how entropy-coded data ends; everything else
+// about the order of segments is the caller's.
+class segment_reader final
+{
+public:
+    segment_reader(const std::uint8_t* stream, const std::size_t size) noexcept : stream_{stream}, size_{size}
+    {
+    }
+
+    // Reads the marker at the current position, which may be preceded by fill bytes FF (T.81 B.1.1.2).
+    fault next(segment& result) noexcept
+    {
+        result = {0, position_, position_, 0};
+        if (position_ == size_)
+            return fault::no_end_of_image;
+        if (stream_[position_] != 0xFF)
+            return fault::marker_expected;
+        while (position_ < size_ && stream_[position_] == 0xFF)
+            ++position_;
+        result.offset = position_ - 1;
+        if (position_ == size_)
+            return fault::truncated;
+        result.code = stream_[position_++];
+        result.data = position_;
+        if (result.code == marker_soi || result.code == marker_eoi ||
+            (result.code >= marker_rst0 && result.code <= marker_rst7))
+            return fault::none;
+        if (result.code < marker_sof0)
+            return fault::unknown_marker;
+        if (size_ - position_ < 2)
+            return fault::truncated;
+        const std::size_t length = (std::size_t{stream_[position_]} << 8) | stream_[position_ + 1];
+        if (length < 2)
+            return fault::segment_length;
+        if (length > size_ - position_)
+            return fault::truncated;
+        result.data = position_ + 2;
+        result.size = length - 2;
+        position_ += length;
+        return fault::none;
+    }
+
+    // Moves over entropy-coded data to the next marker: FF followed by a byte with its high bit set (T.87 A.1).
+    // False when the stream ends first.
+    bool skip_entropy_coded_data() noexcept
+    {
+        while (position_ < size_)
+        {
+            const void* found = std::memchr(stream_ + position_, 0xFF, size_ - position_);
+            if (!found)
+                break;
+            position_ = static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - stream_);
+            if (position_ + 1 < size_ && (stream_[position_ + 1] & 0x80) != 0)
+                return true;
+            ++position_;
+        }
+        position_ = size_;
+        return false;
+    }
+
+    std::size_t position() const noexcept
+    {
+        return position_;
+    }
+
+private:
+    const std::uint8_t* stream_;
+    std::size_t size_;
+    std::size_t position_{};
+};
+
+// A segment's data, read front to back as big-endian numbers. The caller checks the size first.
+class field_reader final
+{
+public:
+    explicit field_reader(const std::uint8_t* data) noexcept : position_{data}
+    {
+    }
+
+    std::uint32_t number(const int bytes) noexcept
+    {
+        std::uint32_t value{};
+        for (int i{}; i < bytes; ++i)
+            value = (value << 8) | *position_++;
+        return value;
+    }
+
+    bool starts_with(const char* text, const std::size_t length) noexcept
+    {
+        const bool equal = std::memcmp(position_, text, length) == 0;
+        position_ += length;
+        return equal;
+    }
+
+private:
+    const std::uint8_t* position_;
+};
+
+// The Still Picture Interchange File Format header that an APP8 segment may hold (ISO/IEC 10918-3 annex F).
+struct spiff_header
+{
+    std::int32_t profile_id;
+    std::int32_t component_count;
+    std::uint32_t height;
+    std::uint32_t width;
+    std::int32_t color_space;
+    std::int32_t bits_per_sample;
+    std::int32_t compression_type;
+    std::int32_t resolution_units;
+    std::uint32_t vertical_resolution;
+    std::uint32_t horizontal_resolution;
+};
+
+constexpr std::size_t spiff_header_data_size{30};
+
+// Whether an APP8 segment's data is a SPIFF header that decoders read (major version 2 or lower); reads it if so.
+inline bool read_spiff_header(const std::uint8_t* data, const std::size_t size, spiff_header& header) noexcept
+{
+    if (size < spiff_header_data_size)
+        return false;
+    field_reader fields{data};
+    if (!fields.starts_with("SPIFF\0", 6) || fields.number(1) > 2)
+        return false;
+    fields.number(1); // minor version
+    header.profile_id = static_cast<std::int32_t>(fields.number(1));
+    header.component_count = static_cast<std::int32_t>(fields.number(1));
+    header.height = fields.number(4);
+    header.width = fields.number(4);
+    header.color_space = static_cast<std::int32_t>(fields.number(1));
+    header.bits_per_sample = static_cast<std::int32_t>(fields.number(1));
+    header.compression_type = static_cast<std::int32_t>(fields.number(1));
+    header.resolution_units = static_cast<std::int32_t>(fields.number(1));
+    header.vertical_resolution = fields.number(4);
+    header.horizontal_resolution = fields.number(4);
+    return true;
+}
+
+// The number of the colour transformation that an APP8 segment's data names ("mrfx", a HP extension); -1 if none.
+inline std::int32_t read_color_transformation(const std::uint8_t* data, const std::size_t size) noexcept
+{
+    field_reader fields{data};
+    if (size != 5 || !fields.starts_with("mrfx", 4))
+        return -1;
+    return static_cast<std::int32_t>(fields.number(1));
+}
+
+// T.87 C.2.4.1.1, table C.1; in a stream 0 stands for the default value.
+struct preset_coding_parameters
+{
+    std::int32_t maximum_sample_value;
+    std::int32_t threshold1;
+    std::int32_t threshold2;
+    std::int32_t threshold3;
+    std::int32_t reset_value;
+};
+
+constexpr std::int32_t default_reset_value{64};
+
+constexpr std::int32_t maximum_sample_value(const std::int32_t bits_per_sample) noexcept
+{
+    return (1 << bits_per_sample) - 1;
+}
+
+// T.87 C.2.3.
+constexpr std::int32_t maximum_near_lossless(const std::int32_t bits_per_sample) noexcept
+{
+    return std::min(255, maximum_sample_value(bits_per_sample) / 2);
+}
+
+// Default thresholds (T.87 C.2.4.1.1.1).
+inline preset_coding_parameters default_preset_coding_parameters(const std::int32_t maximum,
+                                                                 const std::int32_t near_lossless) noexcept
+{
+    // CLAMP of T.87 figure C.3: out of range gives the lower bound.
+    const auto clamp = [maximum](const std::int32_t value, const std::int32_t low) noexcept {
+        return value > maximum || value < low ? low : value;
+    };
+    constexpr std::int32_t basic1{3};
+    constexpr std::int32_t basic2{7};
+    constexpr std::int32_t basic3{21};
+
+    preset_coding_parameters result{maximum, 0, 0, 0, default_reset_value};
+    if (maximum >= 128)
+    {
+        const std::int32_t factor = (std::min(maximum, 4095) + 128) / 256;
+        result.threshold1 = clamp(factor * (basic1 - 2) + 2 + 3 * near_lossless, near_lossless + 1);
+        result.threshold2 = clamp(factor * (basic2 - 3) + 3 + 5 * near_lossless, result.threshold1);
+        result.threshold3 = clamp(factor * (basic3 - 4) + 4 + 7 * near_lossless, result.threshold2);
+    }
+    else
+    {
+        const std::int32_t factor = 256 / (maximum + 1);
+        result.threshold1 = clamp(std::max(2, basic1 / factor + 3 * near_lossless), near_lossless + 1);
+        result.threshold2 = clamp(std::max(3, basic2 / factor + 5 * near_lossless), result.threshold1);
+        result.threshold3 = clamp(std::max(4, basic3 / factor + 7 * near_lossless), result.threshold2);
+    }
+    return result;
+}
+
+// Replaces the zeros of `presets` by their defaults and checks the result against T.87 table C.1 and against what
+// CharLS codes rightly: it ignores MAXVAL, keeps RESET in 8 bits, and has no codec for sample interleave with a RESET
+// other than 64.
+inline fault complete_presets(preset_coding_parameters& presets, const std::int32_t bits_per_sample,
+                              const std::int32_t near_lossless, const bool sample_interleave) noexcept
+{
+    const std::int32_t maximum = maximum_sample_value(bits_per_sample);
+    if (presets.maximum_sample_value > maximum)
+        return fault::preset_value;
+    if (presets.maximum_sample_value != 0 && presets.maximum_sample_value != maximum)
+        return fault::preset_maximum;
+    presets.maximum_sample_value = maximum;
+
+    const preset_coding_parameters defaults = default_preset_coding_parameters(maximum, near_lossless);
+    std::int32_t lower = near_lossless + 1;
+    for (const auto threshold :
+         {&preset_coding_parameters::threshold1, &preset_coding_parameters::threshold2,
+          &preset_coding_parameters::threshold3})
+    {
+        if (presets.*threshold == 0)
+            presets.*threshold = defaults.*threshold;
+        else if (presets.*threshold < lower || presets.*threshold > maximum)
+            return fault::preset_value;
+        lower = presets.*threshold;
+    }
+
+    if (presets.reset_value == 0)
+        presets.reset_value = default_reset_value;
+    if (presets.reset_value < 3 || presets.reset_value > std::max(255, maximum))
+        return fault::preset_value;
+    if (presets.reset_value > 255 || (sample_interleave && presets.reset_value != default_reset_value))
+        return fault::preset_reset;
+    return fault::none;
+}
+
+constexpr std::uint32_t maximum_dimension{65535};
+
+enum interleave_mode : std::int32_t
+{
+    interleave_none = 0,
+    interleave_line = 1,
+    interleave_sample = 2,
+};
+
+// What `inspect` learns. Where scans differ, the presets are those of the first and NEAR is the largest.
+struct stream_info
+{
+    std::uint32_t width;
+    std::uint32_t height;
+    std::int32_t bits_per_sample;
+    std::int32_t component_count;
+    std::int32_t interleave_mode;
+    std::int32_t near_lossless;
+    std::int32_t color_transformation;
+    std::uint32_t restart_interval; // lines; 0 for none
+    preset_coding_parameters presets;
+    bool has_spiff_header;
+    spiff_header spiff;
+    std::size_t annotation_count; // COM and APPn segments, whatever they hold
+    std::size_t size;             // bytes from SOI to EOI, both included
+    bool zero_before_end;         // a lone 00 byte stands before EOI: a mark of some old encoders
+};
+
+// Where and why a stream was refused. `value` is what was found; -1 when the place says it all.
+struct refusal
+{
+    fault code;
+    std::size_t offset;
+    std::uint8_t marker; // of the segment at that place; 0 for none
+    std::int64_t value;
+};
+
+class inspector final
+{
+public:
+    inspector(const std::uint8_t* stream, const std::size_t size, stream_info& info) noexcept :
+        stream_{stream}, reader_{stream, size}, info_{info}
+    {
+        info_ = {};
+    }
+
+    // Returns fault::none, or a code with `at` filled.
+    fault run(refusal& at) noexcept
+    {
+        const fault code = walk();
+        at = {code, current_.offset, current_.code, value_};
+        return code;
+    }
+
+private:
+    fault refuse(const fault code, const std::int64_t value) noexcept
+    {
+        value_ = value;
+        return code;
+    }
+
+    bool all_components_coded() const noexcept
+    {
+        return scan_seen_ && components_coded_ == info_.component_count;
+    }
+
+    fault walk() noexcept
+    {
+        if (reader_.next(current_) != fault::none || current_.code != marker_soi || current_.offset != 0)
+        {
+            current_ = {};
+            return fault::no_start_of_image;
+        }
+        for (;;)
+        {
+            if (const fault code = reader_.next(current_); code != fault::none)
+                return code;
+            if (current_.code == marker_eoi)
+                return end_of_image();
+            if (all_components_coded() && current_.code != marker_sos)
+                return fault::unexpected_marker; // only EOI may follow the last scan
+            if (const fault code = segment_fault(); code != fault::none)
+                return code;
+        }
+    }
+
+    fault segment_fault() noexcept
+    {
+        switch (current_.code)
+        {
+        case marker_sof55:
+            return start_of_frame();
+        case marker_sos:
+            return start_of_scan();
+        case marker_lse:
+            return preset_parameters();
+        case marker_dri:
+            return restart_interval();
+        case marker_dnl:
+            return fault::line_count_later;
+        case marker_soi:
+            return fault::unexpected_marker;
+        case marker_com:
+            ++info_.annotation_count;
+            return fault::none;
+        case marker_sof57:
+            return fault::other_jpeg_process;
+        default:
+            break;
+        }
+        if (current_.code >= marker_app0 && current_.code <= marker_app15)
+            return application_data();
+        if (current_.code >= marker_rst0 && current_.code <= marker_rst7)
+            return fault::restart_marker;
+        if (current_.code >= marker_sof0 && current_.code <= marker_sof15 && current_.code != marker_dht &&
+            current_.code != 0xC8 && current_.code != marker_dac)
+            return fault::other_jpeg_process;
+        return fault::unknown_marker;
+    }
+
+    // T.87 C.2.2.
+    fault start_of_frame() noexcept
+    {
+        if (info_.bits_per_sample != 0)
+            return fault::unexpected_marker;
+        if (current_.size < 6)
+            return refuse(fault::segment_length, static_cast<std::int64_t>(current_.size));
+        field_reader fields{stream_ + current_.data};
+        const auto bits_per_sample = static_cast<std::int32_t>(fields.number(1));
+        if (bits_per_sample < 2 || bits_per_sample > 16)
+            return refuse(fault::bits_per_sample, bits_per_sample);
+        info_.bits_per_sample = bits_per_sample;
+        const std::uint32_t height = fields.number(2);
+        const std::uint32_t width = fields.number(2);
+        if (const fault code = dimensions(height, width); code != fault::none)
+            return code;
+        info_.component_count = static_cast<std::int32_t>(fields.number(1));
+        if (info_.component_count == 0)
+            return fault::component_count;
+        if (current_.size != 6 + std::size_t{3} * static_cast<std::size_t>(info_.component_count))
+            return refuse(fault::segment_length, static_cast<std::int64_t>(current_.size));
+        for (std::int32_t i{}; i < info_.component_count; ++i)
+        {
+            const std::uint32_t id = fields.number(1);
+            if (std::memchr(component_ids_, static_cast<int>(id), static_cast<std::size_t>(i)))
+                return refuse(fault::component_repeated, id);
+            component_ids_[i] = static_cast<std::uint8_t>(id);
+            const std::uint32_t sampling = fields.number(1);
+            if (sampling != 0x11)
+                return refuse(fault::subsampling, sampling);
+            fields.number(1); // Tq: no meaning in JPEG-LS
+        }
+        return fault::none;
+    }
+
+    // The frame header and an LSE segment of type 4 (T.87 C.2.4.1.4) may each give the dimensions; 0 means "not here".
+    fault dimensions(const std::uint32_t height, const std::uint32_t width) noexcept
+    {
+        for (const auto& [value, place] : {std::pair{height, &info_.height}, std::pair{width, &info_.width}})
+        {
+            if (value == 0)
+                continue;
+            if (*place != 0)
+                return refuse(fault::dimension_repeated, value);
+            if (value > maximum_dimension)
+                return refuse(fault::dimension_too_large, value);
+            *place = value;
+        }
+        return fault::none;
+    }
+
+    // T.87 C.2.4.1.
+    fault preset_parameters() noexcept
+    {
+        if (current_.size < 1)
+            return refuse(fault::segment_length, 0);
+        field_reader fields{stream_ + current_.data};
+        const std::uint32_t type = fields.number(1);
+        switch (type)
+        {
+        case 1: {
+            if (current_.size != 11)
+                return refuse(fault::segment_length, static_cast<std::int64_t>(current_.size));
+            for (const auto field :
+                 {&preset_coding_parameters::maximum_sample_value, &preset_coding_parameters::threshold1,
+                  &preset_coding_parameters::threshold2, &preset_coding_parameters::threshold3,
+                  &preset_coding_parameters::reset_value})
+                presets_.*field = static_cast<std::int32_t>(fields.number(2));
+            return fault::none; // checked at each SOS: the ranges depend on precision and NEAR
+        }
+        case 2:
+        case 3:
+            return refuse(fault::mapping_table, type);
+        case 4: {
+            if (scan_seen_)
+                return refuse(fault::unexpected_marker, type);
+            if (current_.size < 2)
+                return refuse(fault::segment_length, static_cast<std::int64_t>(current_.size));
+            const std::uint32_t bytes = fields.number(1);
+            if (bytes < 2 || bytes > 4 || current_.size != 2 + std::size_t{2} * bytes)
+                return refuse(fault::segment_length, static_cast<std::int64_t>(current_.size));
+            const std::uint32_t height = fields.number(static_cast<int>(bytes));
+            const std::uint32_t width = fields.number(static_cast<int>(bytes));
+            return dimensions(height, width);
+        }
+        default:
+            return refuse(type >= 5 && type <= 13 && type != 11 ? fault::preset_extension : fault::preset_type, type);
+        }
+    }
+
+    // T.87 C.2.5: 2, 3 or 4 bytes.
+    fault restart_interval() noexcept
+    {
+        if (current_.size < 2 || current_.size > 4)
+            return refuse(fault::segment_length, static_cast<std::int64_t>(current_.size));
+        restart_interval_ = field_reader{stream_ + current_.data}.number(static_cast<int>(current_.size));
+        return fault::none;
+    }
+
+    fault application_data() noexcept
+    {
+        ++info_.annotation_count;
+        if (current_.code != marker_app8)
+            return fault::none;
+        const std::uint8_t* data = stream_ + current_.data;
+        if (!info_.has_spiff_header && !scan_seen_)
+            info_.has_spiff_header = read_spiff_header(data, current_.size, info_.spiff);
+        const std::int32_t transformation = read_color_transformation(data, current_.size);
+        if (transformation < 0)
+            return fault::none;
+        if (transformation > 5)
+            return refuse(fault::color_transformation, transformation);
+        if (transformation > 3)
+            return refuse(fault::color_transformation_kind, transformation);
+        if (scan_seen_ && transformation != info_.color_transformation)
+            return refuse(fault::color_transformation_use, transformation);
+        info_.color_transformation = transformation;
+        return fault::none;
+    }
+
+    // T.87 C.2.3. Accepts one scan of all components, or one of each with interleave mode none.
+    fault start_of_scan() noexcept
+    {
+        if (info_.bits_per_sample == 0)
+            return fault::unexpected_marker;
+        if (info_.width == 0 || info_.height == 0)
+            return fault::dimension_missing;
+        if (current_.size < 1)
+            return refuse(fault::segment_length, 0);
+        field_reader fields{stream_ + current_.data};
+        const auto count = static_cast<std::int32_t>(fields.number(1));
+        if (count != 1 && (count != info_.component_count || components_coded_ != 0))
+            return refuse(fault::scan_components, count);
+        if (current_.size != 4 + std::size_t{2} * static_cast<std::size_t>(count))
+            return refuse(fault::segment_length, static_cast<std::int64_t>(current_.size));
+        for (std::int32_t i{}; i < count; ++i)
+        {
+            // CharLS takes the components as they come, whatever their ids.
+            const std::uint32_t id = fields.number(1);
+            const std::uint8_t* next = component_ids_ + components_coded_;
+            const auto left = static_cast<std::size_t>(info_.component_count - components_coded_);
+            if (!std::memchr(next, static_cast<int>(id), left))
+                return refuse(fault::scan_component, id);
+            if (*next != id)
+                return refuse(fault::scan_order, id);
+            ++components_coded_;
+            if (const std::uint32_t table = fields.number(1); table != 0)
+                return refuse(fault::mapping_table, table);
+        }
+        const auto near_lossless = static_cast<std::int32_t>(fields.number(1));
+        if (near_lossless > maximum_near_lossless(info_.bits_per_sample))
+            return refuse(fault::near_lossless, near_lossless);
+        const auto mode = static_cast<std::int32_t>(fields.number(1));
+        if (mode > interleave_sample || (mode == interleave_none) != (count == 1))
+            return refuse(fault::interleave_mode, mode);
+        if (mode != interleave_none && count != 3 && count != 4)
+            return refuse(fault::interleave_mode_two, count);
+        if (const std::uint32_t transform = fields.number(1); transform != 0)
+            return refuse(fault::point_transform, transform);
+        if (info_.color_transformation != 0 &&
+            (mode == interleave_none || count != 3 || near_lossless != 0 || info_.bits_per_sample % 8 != 0))
+            return refuse(fault::color_transformation_use, info_.color_transformation);
+
+        preset_coding_parameters presets{presets_};
+        if (const fault code =
+                complete_presets(presets, info_.bits_per_sample, near_lossless, mode == interleave_sample);
+            code != fault::none)
+            return code;
+        if (!scan_seen_)
+        {
+            scan_seen_ = true;
+            info_.interleave_mode = mode;
+            info_.presets = presets;
+            info_.restart_interval = restart_interval_;
+        }
+        info_.near_lossless = std::max(info_.near_lossless, near_lossless);
+        return scan_data(mode == interleave_line ? count : 1);
+    }
+
+    // The entropy-coded data of a scan, with its restart markers: every `restart_interval_` lines, numbered modulo 8.
+    fault scan_data(const std::int32_t components_per_line) noexcept
+    {
+        const segment header{current_};
+        const std::size_t begin = reader_.position();
+        const std::uint32_t expected = restart_interval_ == 0 ? 0 : (info_.height - 1) / restart_interval_;
+        for (std::uint32_t found{};; ++found)
+        {
+            if (!reader_.skip_entropy_coded_data())
+            {
+                current_ = {0, reader_.position(), reader_.position(), 0};
+                return fault::no_end_of_image;
+            }
+            scan_end_ = reader_.position();
+            segment_reader ahead{reader_};
+            if (const fault code = ahead.next(current_); code != fault::none)
+                return code;
+            if (current_.code < marker_rst0 || current_.code > marker_rst7)
+            {
+                if (found != expected)
+                    return refuse(fault::restart_marker_missing, found);
+                break;
+            }
+            if (found == expected || current_.code != marker_rst0 + found % 8)
+                return refuse(fault::restart_marker, current_.code - marker_rst0);
+            reader_ = ahead;
+        }
+
+        // A line costs at least one bit for each longest run of 2^15 samples (T.87 A.7.1, J[31] = 15).
+        const std::uint64_t runs = (std::uint64_t{info_.width} + 32767) / 32768;
+        const std::uint64_t bits = runs * info_.height * static_cast<std::uint64_t>(components_per_line);
+        const std::uint64_t size = scan_end_ - begin;
+        if (size * 8 < bits)
+        {
+            current_ = header;
+            return refuse(fault::scan_data_too_short, static_cast<std::int64_t>(size));
+        }
+        return fault::none;
+    }
+
+    fault end_of_image() noexcept
+    {
+        if (!scan_seen_)
+            return fault::unexpected_marker;
+        if (!all_components_coded())
+            return fault::scans_missing;
+        info_.size = reader_.position();
+        info_.zero_before_end = stream_[scan_end_ - 1] == 0 && stream_[scan_end_ - 2] != 0xFF;
+        return fault::none;
+    }
+
+    const std::uint8_t* stream_;
+    segment_reader reader_;
+    stream_info& info_;
+    segment current_{};
+    std::int64_t value_{-1};
+    std::uint8_t component_ids_[255]{}; // as the frame header lists them
+    std::int32_t components_coded_{};   // by the scans so far
+    preset_coding_parameters presets_{};
+    std::uint32_t restart_interval_{};
+    std::size_t scan_end_{};
+    bool scan_seen_{};
+};
+
+// Checks the structure of `stream` from SOI to EOI and fills `info`; on a fault fills `at` and leaves `info` partial.
+inline fault inspect(const std::uint8_t* stream, const std::size_t size, stream_info& info, refusal& at) noexcept
+{
+    return inspector{stream, size, info}.run(at);
+}
+
+} // namespace dicom_jpegls
