@@ -9,6 +9,7 @@ from dicom_jpegls._codec import (
     read_info,
 )
 from dicom_jpegls.array import decode, encode
+from dicom_jpegls.dataset import compress, decompress, pixel_array
 from dicom_jpegls.errors import (
     BufferTooSmallError,
     InvalidStreamError,
@@ -49,10 +50,13 @@ __all__ = [
     "UnsupportedStreamError",
     "__version__",
     "charls_build",
+    "compress",
     "decode",
     "decode_into",
+    "decompress",
     "encode",
     "encode_into",
     "max_encoded_size",
+    "pixel_array",
     "read_info",
 ]

@@ -1,0 +1,430 @@
+"""Whole pydicom datasets: compress and decompress in place, and decode into one array."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    JPEGLSTransferSyntaxes,
+    UncompressedTransferSyntaxes,
+)
+
+from dicom_jpegls import _codec
+from dicom_jpegls import image_pixel as rules
+from dicom_jpegls.array import decode_stream_into, encode
+from dicom_jpegls.errors import JPEGLSError, ParameterError
+from dicom_jpegls.image_pixel import ImagePixel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from pydicom.dataset import Dataset
+
+# The 32-bit offsets of the Basic Offset Table end here (PS3.5 A.4).
+_MAXIMUM_BASIC_OFFSET = 2**32 - 1
+# Native pixel data has a 32-bit length that is even and not FFFFFFFFH (PS3.5 7.1).
+_MAXIMUM_NATIVE_LENGTH = 2**32 - 2
+
+
+def compress(
+    ds: Dataset,
+    transfer_syntax_uid: str = JPEGLSLossless,
+    *,
+    near_lossless: int = 0,
+    planar_configuration: int | None = None,
+) -> None:
+    """Compress a dataset's pixel data with JPEG-LS, in place.
+
+    Parameters
+    ----------
+    ds : pydicom.dataset.Dataset
+        A dataset with native (uncompressed) Pixel Data and ``ds.file_meta.TransferSyntaxUID``.
+    transfer_syntax_uid : str, optional
+        JPEG-LS Lossless (1.2.840.10008.1.2.4.80, default) or Near-lossless (1.2.840.10008.1.2.4.81).
+    near_lossless : int, optional
+        Largest absolute error of a sample, for Near-lossless only: 0 to min(255, (2**BitsStored - 1) // 2).
+    planar_configuration : int, optional
+        0 codes colour by pixel (sample interleave), which every decoder reads; 1 by plane (interleave mode
+        none). By default as the dataset's native data lies.
+
+    Raises
+    ------
+    ParameterError
+        If the attributes or the options are not allowed with JPEG-LS (PS3.5 8.2.3), or the pixel data does
+        not fit the attributes. The dataset is then as it was.
+
+    Notes
+    -----
+    Changes Pixel Data (one fragment for each frame, with a Basic Offset Table, or an Extended Offset Table
+    from 4 GiB on), the transfer syntax, and for colour Planar Configuration, which is 0 in a compressed
+    dataset however its streams are interleaved (PS3.5 8.2.3).
+
+    Examples
+    --------
+    >>> import dicom_jpegls as jls
+    >>> from pydicom import examples
+    >>> ds = examples.ct
+    >>> jls.compress(ds)
+    >>> ds.file_meta.TransferSyntaxUID.name
+    'JPEG-LS Lossless Image Compression'
+    """
+    if transfer_syntax_uid not in JPEGLSTransferSyntaxes:
+        raise ParameterError(
+            f"transfer_syntax_uid: {transfer_syntax_uid}; {JPEGLSLossless} (JPEG-LS Lossless) and "
+            f"{JPEGLSNearLossless} (JPEG-LS Near-lossless) are allowed"
+        )
+    if near_lossless and transfer_syntax_uid != JPEGLSNearLossless:
+        raise ParameterError(
+            f"near_lossless: {near_lossless} is allowed only with the transfer syntax JPEG-LS Near-lossless, "
+            f"{JPEGLSNearLossless}"
+        )
+    if planar_configuration not in (None, 0, 1):
+        raise ParameterError(f"planar_configuration: {planar_configuration}; 0 and 1 are allowed")
+    source = _transfer_syntax(ds)
+    if source not in UncompressedTransferSyntaxes:
+        raise ParameterError(
+            f"Transfer Syntax UID (0002,0010) is {source.name} ({source}); only native pixel data can be "
+            "compressed: decompress it first"
+        )
+    image_pixel = _image_pixel(ds)
+    rules.check_image_pixel(image_pixel, near_lossless=transfer_syntax_uid == JPEGLSNearLossless)
+    rules.check_near_lossless(near_lossless, image_pixel.bits_stored)
+    if planar_configuration is None:
+        planar_configuration = image_pixel.planar_configuration
+    mode = rules.interleave_mode(image_pixel.samples_per_pixel, planar_configuration)
+
+    streams = []
+    for index, frame in enumerate(_native_frames(ds, image_pixel)):
+        with _naming_frame(index):
+            streams.append(
+                encode(
+                    frame, bits_per_sample=image_pixel.bits_stored, near_lossless=near_lossless, interleave_mode=mode
+                )
+            )
+    _set_encapsulated(ds, streams, transfer_syntax_uid)
+
+
+def decompress(ds: Dataset) -> None:
+    """Decompress a dataset's JPEG-LS pixel data, in place; its transfer syntax is then Explicit VR Little Endian.
+
+    Parameters
+    ----------
+    ds : pydicom.dataset.Dataset
+        A dataset with JPEG-LS compressed Pixel Data.
+
+    Raises
+    ------
+    ParameterError
+        If the dataset is not compressed with JPEG-LS, or its attributes do not fit the streams.
+    InvalidStreamError, UnsupportedStreamError
+        If a frame cannot be decoded. In every case the dataset is then as it was.
+
+    Notes
+    -----
+    The samples take as many bits as Bits Allocated says. Planar Configuration is set to how they lie, by
+    plane if the streams' interleave mode is none.
+
+    Examples
+    --------
+    >>> import dicom_jpegls as jls
+    >>> from pydicom import examples
+    >>> ds = examples.ct
+    >>> pixels = ds.PixelData
+    >>> jls.compress(ds)
+    >>> jls.decompress(ds)
+    >>> ds.PixelData == pixels
+    True
+    """
+    _require_jpegls(ds)
+    image_pixel = _image_pixel(ds)
+    rules.check_native_layout(image_pixel)
+    if image_pixel.frame_size * image_pixel.number_of_frames > _MAXIMUM_NATIVE_LENGTH:
+        raise ParameterError(
+            f"Pixel Data (7FE0,0010): {image_pixel.number_of_frames} frames of {image_pixel.frame_size} bytes exceed "
+            f"what native pixel data can hold, {_MAXIMUM_NATIVE_LENGTH} bytes: keep the dataset compressed"
+        )
+    streams = [_open(index, frame, image_pixel) for index, frame in _encapsulated_frames(ds, image_pixel)]
+    lies = {rules.planar_configuration(stream.info) for stream in streams}
+    planar_configuration = lies.pop() if len(lies) == 1 else 0
+    samples: NDArray[Any] = np.empty(
+        _native_shape(image_pixel._replace(planar_configuration=planar_configuration)), _dtype(image_pixel)
+    )
+    by_pixel = samples.transpose(0, 2, 3, 1) if planar_configuration == 1 else samples
+    for index, stream in enumerate(streams):
+        _decode(index, stream, by_pixel[index])
+    pixel_data = samples.astype(samples.dtype.newbyteorder("<"), copy=False).tobytes()
+
+    element = ds["PixelData"]
+    element.value = pixel_data + b"\0" * (len(pixel_data) % 2)
+    element.VR = "OB" if image_pixel.bits_allocated <= 8 else "OW"
+    element.is_undefined_length = False
+    if planar_configuration is not None:
+        ds.PlanarConfiguration = planar_configuration
+    _forget_old_pixels(ds)
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+
+
+def pixel_array(
+    ds: Dataset, *, frames: int | Iterable[int] | None = None, out: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    """Decode a dataset's JPEG-LS pixel data, each frame straight into its place in one array.
+
+    Parameters
+    ----------
+    ds : pydicom.dataset.Dataset
+        A dataset with JPEG-LS compressed Pixel Data.
+    frames : int or iterable of int, optional
+        Which frames to decode, counted from 0; all by default. A single number gives an array without a
+        frame axis.
+    out : numpy.ndarray, optional
+        Where to put the samples, of the shape below and an integer dtype of at least Bits Allocated bits.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (rows, columns) or (rows, columns, samples), and with more than one frame, or if `frames` is an
+        iterable, (frames, rows, columns[, samples]). The dtype has Bits Allocated bits and is signed where
+        Pixel Representation is 1. Colours are not converted.
+
+    Raises
+    ------
+    ParameterError
+        If the dataset is not compressed with JPEG-LS, its attributes do not fit the streams, there is no such
+        frame, or `out` does not fit.
+    InvalidStreamError, UnsupportedStreamError
+        If a frame cannot be decoded.
+
+    Examples
+    --------
+    >>> import dicom_jpegls as jls
+    >>> from pydicom import examples
+    >>> ds = examples.ct
+    >>> expected = ds.pixel_array
+    >>> jls.compress(ds)
+    >>> bool((jls.pixel_array(ds) == expected).all())
+    True
+    """
+    _require_jpegls(ds)
+    image_pixel = _image_pixel(ds)
+    rules.check_native_layout(image_pixel)
+    count = image_pixel.number_of_frames
+    if frames is None:
+        wanted = list(range(count))
+    else:
+        wanted = _wanted_frames(frames if isinstance(frames, Iterable) else [frames], count)
+    single = count == 1 if frames is None else not isinstance(frames, Iterable)
+    selected = set(wanted)
+    streams = {
+        index: _open(index, frame, image_pixel)
+        for index, frame in _encapsulated_frames(ds, image_pixel)
+        if index in selected
+    }
+    shape = _native_shape(image_pixel._replace(number_of_frames=len(wanted), planar_configuration=0))
+    if out is not None and not isinstance(out, np.ndarray):
+        raise TypeError(f"out: a numpy.ndarray is needed, not {type(out).__name__}")
+    array: NDArray[Any] = np.empty(shape[1:] if single else shape, _dtype(image_pixel)) if out is None else out
+    if array.shape != (shape[1:] if single else shape):
+        raise ParameterError(f"out: shape {array.shape}; {shape[1:] if single else shape} is needed")
+    by_frame = array[np.newaxis] if single else array
+    for place, index in enumerate(wanted):
+        _decode(index, streams[index], by_frame[place])
+    return array
+
+
+def _wanted_frames(frames: Iterable[int], count: int) -> list[int]:
+    wanted = []
+    for frame in frames:
+        index = operator.index(frame)
+        if not 0 <= index < count:
+            raise ParameterError(f"frames: {index}; the dataset has frames 0 to {count - 1}")
+        wanted.append(index)
+    return wanted
+
+
+def _transfer_syntax(ds: Dataset) -> UID:
+    uid: UID | None = getattr(getattr(ds, "file_meta", None), "TransferSyntaxUID", None)
+    if not uid:
+        raise ParameterError(
+            "Transfer Syntax UID (0002,0010) is absent; set ds.file_meta.TransferSyntaxUID to the pixel data's coding"
+        )
+    return uid
+
+
+def _require_jpegls(ds: Dataset) -> UID:
+    uid = _transfer_syntax(ds)
+    if uid not in JPEGLSTransferSyntaxes:
+        raise ParameterError(
+            f"Transfer Syntax UID (0002,0010) is {uid.name} ({uid}); {JPEGLSLossless} (JPEG-LS Lossless) or "
+            f"{JPEGLSNearLossless} (JPEG-LS Near-lossless) is needed"
+        )
+    return uid
+
+
+def _image_pixel(ds: Dataset) -> ImagePixel:
+    """Read the Image Pixel attributes; those that must be there, are."""
+    if "PixelData" not in ds:
+        other = [name for name in ("FloatPixelData", "DoubleFloatPixelData") if name in ds]
+        found = f"it has {other[0]}, which JPEG-LS cannot code" if other else "it is no image"
+        raise ParameterError(f"Pixel Data (7FE0,0010) is absent from the dataset: {found}")
+    values: dict[str, Any] = {}
+    for name, keyword in (
+        ("rows", "Rows"),
+        ("columns", "Columns"),
+        ("samples_per_pixel", "SamplesPerPixel"),
+        ("photometric_interpretation", "PhotometricInterpretation"),
+        ("bits_allocated", "BitsAllocated"),
+        ("bits_stored", "BitsStored"),
+        ("high_bit", "HighBit"),
+        ("pixel_representation", "PixelRepresentation"),
+    ):
+        values[name] = _value(ds, name, keyword)
+        if values[name] is None:
+            raise rules.attribute_error(name, None, "an image needs it")
+    # Of one sample per pixel the attribute says nothing, and some files have it all the same.
+    if values["samples_per_pixel"] > 1:
+        values["planar_configuration"] = _value(ds, "planar_configuration", "PlanarConfiguration")
+    # Absent, empty and 0 all occur for single-frame images.
+    return ImagePixel(number_of_frames=_value(ds, "number_of_frames", "NumberOfFrames") or 1, **values)
+
+
+def _value(ds: Dataset, name: str, keyword: str) -> Any:
+    """Read an attribute that is a single number, or the one that is a string; None for absent and for empty."""
+    value = ds.get(keyword)
+    if value is None or value == "":
+        return None
+    if name == "photometric_interpretation":
+        return str(value)
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise rules.attribute_error(name, value, "a whole number is needed") from None
+
+
+def _dtype(image_pixel: ImagePixel) -> np.dtype[Any]:
+    """Give the native-endian dtype of the samples in native pixel data."""
+    return np.dtype(f"{'i' if image_pixel.is_signed else 'u'}{image_pixel.bytes_allocated}")
+
+
+def _native_shape(image_pixel: ImagePixel) -> tuple[int, ...]:
+    """Give the shape of native pixel data as it lies in memory."""
+    frames, rows, columns = image_pixel.number_of_frames, image_pixel.rows, image_pixel.columns
+    samples = image_pixel.samples_per_pixel
+    if samples == 1:
+        return (frames, rows, columns)
+    if image_pixel.planar_configuration == 1:
+        return (frames, samples, rows, columns)
+    return (frames, rows, columns, samples)
+
+
+def _native_frames(ds: Dataset, image_pixel: ImagePixel) -> NDArray[Any]:
+    """Give native pixel data as an array (frames, rows, columns[, samples]) on the bytes of the dataset."""
+    element = ds["PixelData"]
+    data = element.value
+    needed = image_pixel.frame_size * image_pixel.number_of_frames
+    if len(data) < needed:
+        raise ParameterError(
+            f"Pixel Data (7FE0,0010) has {len(data)} bytes; {image_pixel.number_of_frames} frame(s) of "
+            f"{image_pixel.rows} rows, {image_pixel.columns} columns, {image_pixel.samples_per_pixel} sample(s) of "
+            f"{image_pixel.bits_allocated} bits need {needed}: it is truncated"
+        )
+    if len(data) - needed >= image_pixel.frame_size:
+        raise rules.attribute_error(
+            "number_of_frames",
+            image_pixel.number_of_frames,
+            f"Pixel Data has {len(data)} bytes, {len(data) // image_pixel.frame_size} frames of "
+            f"{image_pixel.frame_size} bytes",
+        )
+    dtype = _dtype(image_pixel)
+    if not _transfer_syntax(ds).is_little_endian and image_pixel.bits_allocated == 8 and element.VR == "OW":
+        # Big-endian words of two 8-bit samples each (PS3.5 8.1.1).
+        words = np.frombuffer(data[: needed + needed % 2], np.uint16).byteswap()
+        samples = words.view(dtype)[:needed]
+    else:
+        dtype = dtype.newbyteorder("<" if _transfer_syntax(ds).is_little_endian else ">")
+        samples = np.frombuffer(data, dtype, count=needed // dtype.itemsize)
+    samples = samples.reshape(_native_shape(image_pixel))
+    return samples.transpose(0, 2, 3, 1) if image_pixel.planar_configuration == 1 else samples
+
+
+def _encapsulated_frames(ds: Dataset, image_pixel: ImagePixel) -> Iterator[tuple[int, bytes]]:
+    """Give number and bytes of each frame of encapsulated pixel data (PS3.5 A.4)."""
+    tables = None
+    if "ExtendedOffsetTable" in ds and "ExtendedOffsetTableLengths" in ds:
+        tables = (ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths)
+    count = image_pixel.number_of_frames
+    found = 0
+    frames = generate_frames(ds.PixelData, number_of_frames=count, extended_offsets=tables)
+    while True:
+        try:
+            frame = next(frames, None)
+        except ValueError as error:
+            raise ParameterError(f"Pixel Data (7FE0,0010) is not soundly encapsulated: {error}") from error
+        if frame is None:
+            break
+        if found == count:
+            raise rules.attribute_error("number_of_frames", count, "Pixel Data holds more frames")
+        yield found, frame
+        found += 1
+    if found < count:
+        raise rules.attribute_error("number_of_frames", count, f"Pixel Data holds {found} frame(s)")
+
+
+def _set_encapsulated(ds: Dataset, streams: list[bytes], transfer_syntax_uid: str) -> None:
+    """Replace the pixel data by one fragment for each frame; nothing here can fail half-way."""
+    tables = None
+    if sum(len(stream) + 8 for stream in streams[:-1]) > _MAXIMUM_BASIC_OFFSET:
+        pixel_data, *tables = encapsulate_extended(streams)
+    else:
+        pixel_data = encapsulate(streams)
+    _forget_old_pixels(ds)
+    if tables:
+        ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = tables
+    element = ds["PixelData"]
+    element.value = pixel_data
+    element.VR = "OB"
+    element.is_undefined_length = True
+    if ds.SamplesPerPixel > 1:
+        ds.PlanarConfiguration = 0
+    ds.file_meta.TransferSyntaxUID = UID(transfer_syntax_uid)
+
+
+def _forget_old_pixels(ds: Dataset) -> None:
+    """Drop what describes the pixel data that is about to be replaced: offset tables and pydicom's cached array."""
+    for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+        if keyword in ds:
+            del ds[keyword]
+    ds._pixel_array = None
+    ds._pixel_id = {}
+
+
+@contextmanager
+def _naming_frame(index: int) -> Iterator[None]:
+    """Put the frame's number in front of an error's message."""
+    try:
+        yield
+    except JPEGLSError as error:
+        error.args = (f"Pixel Data (7FE0,0010), frame {index}: {error}", *error.args[1:])
+        raise
+
+
+def _open(index: int, frame: bytes, image_pixel: ImagePixel) -> _codec.Stream:
+    """Inspect a frame's stream and compare it with the attributes, before anything is allocated for it."""
+    with _naming_frame(index):
+        stream = _codec.Stream(frame)
+        rules.check_stream(stream.info, image_pixel)
+        return stream
+
+
+def _decode(index: int, stream: _codec.Stream, out: NDArray[Any]) -> None:
+    with _naming_frame(index):
+        decode_stream_into(stream, out)
