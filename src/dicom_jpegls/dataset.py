@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+    from pydicom.dataelem import DataElement
     from pydicom.dataset import Dataset
+
+    from dicom_jpegls.parameters import StreamInfo
+
+# Bytes of a word in the VRs whose values pydicom keeps as they lie in the file (PS3.5 6.2 and 7.3).
+_WORD_SIZES = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 
 # The 32-bit offsets of the Basic Offset Table end here (PS3.5 A.4).
 _MAXIMUM_BASIC_OFFSET = 2**32 - 1
@@ -67,7 +73,8 @@ def compress(
     -----
     Changes Pixel Data (one fragment for each frame, with a Basic Offset Table, or an Extended Offset Table
     from 4 GiB on), the transfer syntax, and for colour Planar Configuration, which is 0 in a compressed
-    dataset however its streams are interleaved (PS3.5 8.2.3).
+    dataset however its streams are interleaved (PS3.5 8.2.3). A big-endian dataset becomes little-endian
+    throughout.
 
     Examples
     --------
@@ -148,12 +155,12 @@ def decompress(ds: Dataset) -> None:
     _require_jpegls(ds)
     image_pixel = _image_pixel(ds)
     rules.check_native_layout(image_pixel)
+    streams = [_open(index, frame, image_pixel) for index, frame in _encapsulated_frames(ds, image_pixel)]
     if image_pixel.frame_size * image_pixel.number_of_frames > _MAXIMUM_NATIVE_LENGTH:
         raise ParameterError(
             f"Pixel Data (7FE0,0010): {image_pixel.number_of_frames} frames of {image_pixel.frame_size} bytes exceed "
             f"what native pixel data can hold, {_MAXIMUM_NATIVE_LENGTH} bytes: keep the dataset compressed"
         )
-    streams = [_open(index, frame, image_pixel) for index, frame in _encapsulated_frames(ds, image_pixel)]
     lies = {rules.planar_configuration(stream.info) for stream in streams}
     planar_configuration = lies.pop() if len(lies) == 1 else 0
     samples: NDArray[Any] = np.empty(
@@ -239,6 +246,21 @@ def pixel_array(
     for place, index in enumerate(wanted):
         _decode(index, streams[index], by_frame[place])
     return array
+
+
+def stream_infos(ds: Dataset) -> list[StreamInfo]:
+    """Read what the JPEG-LS stream of each frame says, and check it against the attributes; decode nothing.
+
+    Raises
+    ------
+    ParameterError
+        If the dataset is not compressed with JPEG-LS, or its attributes do not fit the streams.
+    InvalidStreamError, UnsupportedStreamError
+        If a stream is not sound.
+    """
+    _require_jpegls(ds)
+    image_pixel = _image_pixel(ds)
+    return [_open(index, frame, image_pixel).info for index, frame in _encapsulated_frames(ds, image_pixel)]
 
 
 def _wanted_frames(frames: Iterable[int], count: int) -> list[int]:
@@ -380,7 +402,8 @@ def _encapsulated_frames(ds: Dataset, image_pixel: ImagePixel) -> Iterator[tuple
 
 
 def _set_encapsulated(ds: Dataset, streams: list[bytes], transfer_syntax_uid: str) -> None:
-    """Replace the pixel data by one fragment for each frame; nothing here can fail half-way."""
+    """Replace the pixel data by one fragment for each frame; what can fail comes first."""
+    little_endian = _little_endian_words(ds)
     tables = None
     if sum(len(stream) + 8 for stream in streams[:-1]) > _MAXIMUM_BASIC_OFFSET:
         pixel_data, *tables = encapsulate_extended(streams)
@@ -395,7 +418,24 @@ def _set_encapsulated(ds: Dataset, streams: list[bytes], transfer_syntax_uid: st
     element.is_undefined_length = True
     if ds.SamplesPerPixel > 1:
         ds.PlanarConfiguration = 0
+    for other, value in little_endian:
+        other.value = value
+    if not _transfer_syntax(ds).is_little_endian:
+        ds.set_original_encoding(False, True)
     ds.file_meta.TransferSyntaxUID = UID(transfer_syntax_uid)
+
+
+def _little_endian_words(ds: Dataset) -> list[tuple[DataElement, bytes]]:
+    """Give the values that pydicom would leave in big-endian order in a dataset which becomes little-endian."""
+    if _transfer_syntax(ds).is_little_endian:
+        return []
+    swapped = []
+    for element in ds.iterall():  # also makes pydicom interpret all numbers that it has not looked at yet
+        size = _WORD_SIZES.get(element.VR)
+        if size and element.value and element.keyword != "PixelData":
+            words = np.frombuffer(element.value, f">u{size}")
+            swapped.append((element, words.astype(f"<u{size}").tobytes()))
+    return swapped
 
 
 def _forget_old_pixels(ds: Dataset) -> None:
