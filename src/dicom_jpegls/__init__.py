@@ -9,9 +9,10 @@ from dicom_jpegls._codec import (
     read_info,
 )
 from dicom_jpegls.array import decode, encode
-from dicom_jpegls.dataset import compress, decompress, pixel_array
+from dicom_jpegls.dataset import CompressionResult, compress, decompress, pixel_array
 from dicom_jpegls.errors import (
     BufferTooSmallError,
+    ClippedSamplesWarning,
     InvalidStreamError,
     JPEGLSError,
     ParameterError,
@@ -30,10 +31,13 @@ from dicom_jpegls.parameters import (
     SpiffResolutionUnits,
     StreamInfo,
 )
+from dicom_jpegls.pydicom_plugin import register, unregister
 
 __all__ = [
     "BufferTooSmallError",
+    "ClippedSamplesWarning",
     "ColorTransformation",
+    "CompressionResult",
     "FrameInfo",
     "InterleaveMode",
     "InvalidStreamError",
@@ -59,4 +63,6 @@ __all__ = [
     "max_encoded_size",
     "pixel_array",
     "read_info",
+    "register",
+    "unregister",
 ]

@@ -14,6 +14,7 @@ from cpython.buffer cimport (
     PyObject_CheckBuffer,
     PyObject_GetBuffer,
 )
+from cpython.bytearray cimport PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stddef cimport size_t
 from libc.stdint cimport UINT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
@@ -496,6 +497,21 @@ cdef class Stream:
                 code = _decode(self.region.data, self.c_info, target.data, layout.size, <uint32_t>layout.stride)
         if code != CHARLS_JPEGLS_ERRC_SUCCESS:
             raise _charls_error(code)
+
+
+    def decode(self):
+        """Decode into a new bytearray, sized for the samples without gaps; see `decode_into`."""
+        cdef object pixels = PyByteArray_FromStringAndSize(NULL, <Py_ssize_t>self._packed_size())  # not zeroed
+        self.decode_into(pixels)
+        return pixels
+
+    cdef size_t _packed_size(self) except? 0:
+        # 65535 * 65535 * 255 * 2 fits 64 bits, but not every Py_ssize_t.
+        cdef uint64_t size = (<uint64_t>self.c_info.width * self.c_info.height * self.c_info.component_count
+                              * (1 if self.c_info.bits_per_sample <= 8 else 2))
+        if size > <uint64_t>sys.maxsize:
+            raise MemoryError(f"{size} bytes")
+        return <size_t>size
 
 
 cdef int _check_overlap(_Region src, _Region dst) except -1:

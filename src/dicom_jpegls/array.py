@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dicom_jpegls import _codec
-from dicom_jpegls.errors import ParameterError
+from dicom_jpegls.errors import ClippedSamplesWarning, ParameterError
 from dicom_jpegls.parameters import (
     ColorTransformation,
     InterleaveMode,
     PresetCodingParameters,
     SpiffHeader,
     StreamInfo,
+)
+from dicom_jpegls.samples import (
+    count_outside,
+    first_outside,
+    is_within,
+    safe_range,
+    sample_range,
+    sign_extend,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +45,7 @@ def encode(
     comments: Iterable[_Buffer] = (),
     application_data: Iterable[tuple[int, _Buffer]] = (),
     check_range: bool = True,
+    signed_overflow: str = "error",
 ) -> bytes:
     """Encode an image as a JPEG-LS stream.
 
@@ -65,6 +75,10 @@ def encode(
     check_range : bool, optional
         Whether to look for samples that `bits_per_sample` cannot hold. Without the look their upper bits
         are lost in silence.
+    signed_overflow : {"error", "clip"}, optional
+        What to do with signed samples that near-lossless coding may turn into the opposite end of the range:
+        those closer to an end than `near_lossless`. "clip" moves them to the nearest safe value, with a
+        `ClippedSamplesWarning`.
 
     Returns
     -------
@@ -74,7 +88,7 @@ def encode(
     Raises
     ------
     ParameterError
-        If an argument is out of range or the parameters do not fit each other.
+        If an argument is out of range, the parameters do not fit each other, or a sample does not fit them.
     TypeError
         If `image` is not an array.
 
@@ -101,7 +115,26 @@ def encode(
         bits_per_sample = image.dtype.itemsize * 8
     elif check_range:
         _check_range(image, bits_per_sample)
+    if near_lossless and image.dtype.kind == "i":
+        image = _guard_sign(image, bits_per_sample, near_lossless, signed_overflow)
 
+    return encode_samples(
+        image,
+        bits_per_sample=bits_per_sample,
+        near_lossless=near_lossless,
+        interleave_mode=interleave_mode,
+        color_transformation=color_transformation,
+        preset_coding_parameters=preset_coding_parameters,
+        spiff_header=spiff_header,
+        comments=comments,
+        application_data=application_data,
+    )
+
+
+def encode_samples(
+    image: NDArray[Any], *, bits_per_sample: int, interleave_mode: InterleaveMode | None = None, **options: Any
+) -> bytes:
+    """Encode an image of a valid dtype and shape without a look at its values; see `encode`."""
     rows, columns = image.shape[:2]
     component_count = image.shape[2] if image.ndim == 3 else 1
     if interleave_mode is None:
@@ -116,13 +149,8 @@ def encode(
         height=rows,
         component_count=component_count,
         bits_per_sample=bits_per_sample,
-        near_lossless=near_lossless,
         interleave_mode=interleave_mode,
-        color_transformation=color_transformation,
-        preset_coding_parameters=preset_coding_parameters,
-        spiff_header=spiff_header,
-        comments=comments,
-        application_data=application_data,
+        **options,
     )
 
 
@@ -215,35 +243,40 @@ def image_shape(info: StreamInfo) -> tuple[int, ...]:
     return (info.height, info.width, info.component_count)
 
 
-def sign_extend(samples: NDArray[Any], bits_per_sample: int) -> None:
-    """Turn two's complement numbers of `bits_per_sample` bits into those of the array's signed dtype, in place."""
-    unused = samples.dtype.itemsize * 8 - bits_per_sample
-    if unused:
-        np.left_shift(samples, unused, out=samples)
-        np.right_shift(samples, unused, out=samples)
-
-
-def sample_range(bits_per_sample: int, signed: bool) -> tuple[int, int]:
-    """Give the least and the greatest number that a precision can hold."""
-    if signed:
-        return -(1 << (bits_per_sample - 1)), (1 << (bits_per_sample - 1)) - 1
-    return 0, (1 << bits_per_sample) - 1
-
-
 def _check_range(image: NDArray[Any], bits_per_sample: int) -> None:
     if not 2 <= bits_per_sample < image.dtype.itemsize * 8:
         return  # nothing to exceed, or a bad argument that the codec will name
     lowest, highest = sample_range(bits_per_sample, image.dtype.kind == "i")
-    for value, outside, position in (
-        (image.max(), image.max() > highest, image.argmax),
-        (image.min(), image.min() < lowest, image.argmin),
-    ):
-        if outside:
-            place = tuple(int(i) for i in np.unravel_index(position(), image.shape))
-            raise ParameterError(
-                f"image: the sample {value} at {place} does not fit into {bits_per_sample} bits "
-                f"({lowest} to {highest}): choose a larger bits_per_sample, or check_range=False to cut bits off"
-            )
+    if not is_within(image, lowest, highest):
+        value, place = first_outside(image, lowest, highest)
+        raise ParameterError(
+            f"image: the sample {value} at {place} does not fit into {bits_per_sample} bits "
+            f"({lowest} to {highest}): choose a larger bits_per_sample, or check_range=False to cut bits off"
+        )
+
+
+def _guard_sign(image: NDArray[Any], bits_per_sample: int, near_lossless: int, signed_overflow: str) -> NDArray[Any]:
+    """Keep the promise of NEAR for signed samples: refuse or move those too close to the ends of the range."""
+    check_signed_overflow(signed_overflow)
+    lowest, highest = safe_range(bits_per_sample, near_lossless)
+    count = count_outside(image, lowest, highest)
+    if count == 0:
+        return image
+    if signed_overflow == "error":
+        value, place = first_outside(image, lowest, highest)
+        raise ParameterError(
+            f"image: with near_lossless {near_lossless}, {count} signed sample(s) outside {lowest} to {highest} may "
+            f"come back with the opposite sign, the first is {value} at {place}: lower near_lossless, or "
+            f"signed_overflow='clip' to move them"
+        )
+    warnings.warn(f"{count} signed sample(s) moved into {lowest} to {highest}", ClippedSamplesWarning, stacklevel=3)
+    return image.clip(lowest, highest)
+
+
+def check_signed_overflow(signed_overflow: str) -> None:
+    """Check the option of that name."""
+    if signed_overflow not in ("error", "clip"):
+        raise ParameterError(f"signed_overflow: {signed_overflow!r}; 'error' and 'clip' are allowed")
 
 
 def _container(image: NDArray[Any], bits_per_sample: int) -> NDArray[Any]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import operator
+import struct
 from collections.abc import Iterable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from io import BufferedIOBase
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, encapsulate_extended, generate_fragments, generate_frames
+from pydicom.pixels.processing import convert_color_space
 from pydicom.uid import (
     UID,
     ExplicitVRLittleEndian,
@@ -20,26 +24,53 @@ from pydicom.uid import (
 
 from dicom_jpegls import _codec
 from dicom_jpegls import image_pixel as rules
-from dicom_jpegls.array import decode_stream_into, encode
+from dicom_jpegls.array import check_signed_overflow, decode, decode_stream_into, encode_samples
+from dicom_jpegls.derivation import derived_attributes
 from dicom_jpegls.errors import JPEGLSError, ParameterError
 from dicom_jpegls.image_pixel import ImagePixel
+from dicom_jpegls.samples import (
+    clear_unused_bits,
+    count_outside,
+    count_unused_bits,
+    is_within,
+    safe_range,
+    sample_range,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
     from pydicom.dataelem import DataElement
-    from pydicom.dataset import Dataset
 
     from dicom_jpegls.parameters import StreamInfo
 
 # Bytes of a word in the VRs whose values pydicom keeps as they lie in the file (PS3.5 6.2 and 7.3).
 _WORD_SIZES = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 
+# A JPEG-LS stream starts so (T.87 C.1.1).
+_START_OF_IMAGE = b"\xff\xd8"
+
 # The 32-bit offsets of the Basic Offset Table end here (PS3.5 A.4).
 _MAXIMUM_BASIC_OFFSET = 2**32 - 1
 # Native pixel data has a 32-bit length that is even and not FFFFFFFFH (PS3.5 7.1).
 _MAXIMUM_NATIVE_LENGTH = 2**32 - 2
+
+
+class CompressionResult(NamedTuple):
+    """What `compress` did to a dataset."""
+
+    frame_count: int
+    native_size: int
+    """Bytes of the native pixel data, without padding."""
+    compressed_size: int
+    """Bytes of all streams."""
+    clipped_samples: int
+    """Signed samples that ``signed_overflow="clip"`` moved."""
+    cleared_samples: int
+    """Samples that lost bits above Bits Stored to ``unused_bits="clear"``."""
+    largest_error: int | None
+    """The largest absolute error of a sample, against what was encoded; None unless verified."""
 
 
 def compress(
@@ -48,7 +79,13 @@ def compress(
     *,
     near_lossless: int = 0,
     planar_configuration: int | None = None,
-) -> None:
+    photometric_interpretation: str | None = None,
+    signed_overflow: str = "error",
+    unused_bits: str = "error",
+    offset_table: str = "basic",
+    lossy_attributes: bool = True,
+    verify: bool = False,
+) -> CompressionResult:
     """Compress a dataset's pixel data with JPEG-LS, in place.
 
     Parameters
@@ -62,41 +99,62 @@ def compress(
     planar_configuration : int, optional
         0 codes colour by pixel (sample interleave), which every decoder reads; 1 by plane (interleave mode
         none). By default as the dataset's native data lies.
+    photometric_interpretation : {"RGB", "YBR_FULL"}, optional
+        Convert the colours first, which loses information: RGB and YBR_FULL of 8 bits into each other, RGB of 9
+        to 16 bits scaled down into YBR_FULL of 8 bits.
+    signed_overflow : {"error", "clip"}, optional
+        What to do with signed samples that near-lossless coding may turn into the opposite end of the range:
+        those closer to an end than `near_lossless`. "clip" moves them to the nearest safe value.
+    unused_bits : {"error", "clear"}, optional
+        What to do with bits above Bits Stored, such as an overlay in the high bits. The extension of a sign is
+        no such bit. "clear" loses them.
+    offset_table : {"basic", "extended", "empty"}, optional
+        Which table says where the frames begin; from 4 GiB on it is the extended one instead of the basic one.
+    lossy_attributes : bool, optional
+        Whether to record that samples were changed for good, and to give the dataset a new SOP Instance UID
+        (PS3.3 C.7.6.1.1.5). Lossless compression records nothing.
+    verify : bool, optional
+        Decode every frame and compare it before the dataset is changed.
+
+    Returns
+    -------
+    CompressionResult
+        Sizes, and how many samples were changed before encoding.
 
     Raises
     ------
     ParameterError
         If the attributes or the options are not allowed with JPEG-LS (PS3.5 8.2.3), or the pixel data does
-        not fit the attributes. The dataset is then as it was.
+        not fit the attributes.
+    JPEGLSError
+        If verification fails. After any error the dataset is as it was.
 
     Notes
     -----
-    Changes Pixel Data (one fragment for each frame, with a Basic Offset Table, or an Extended Offset Table
-    from 4 GiB on), the transfer syntax, and for colour Planar Configuration, which is 0 in a compressed
-    dataset however its streams are interleaved (PS3.5 8.2.3). A big-endian dataset becomes little-endian
-    throughout.
+    Changes Pixel Data (one fragment for each frame), the offset tables, the transfer syntax, and for colour Planar
+    Configuration, which is 0 in a compressed dataset however its streams are interleaved (PS3.5 8.2.3). A
+    big-endian dataset becomes little-endian throughout.
 
     Examples
     --------
     >>> import dicom_jpegls as jls
     >>> from pydicom import examples
     >>> ds = examples.ct
-    >>> jls.compress(ds)
+    >>> jls.compress(ds).compressed_size
+    14160
     >>> ds.file_meta.TransferSyntaxUID.name
     'JPEG-LS Lossless Image Compression'
     """
-    if transfer_syntax_uid not in JPEGLSTransferSyntaxes:
-        raise ParameterError(
-            f"transfer_syntax_uid: {transfer_syntax_uid}; {JPEGLSLossless} (JPEG-LS Lossless) and "
-            f"{JPEGLSNearLossless} (JPEG-LS Near-lossless) are allowed"
-        )
+    rules.check_unused_bits(unused_bits)
+    _check_option("offset_table", offset_table, ("basic", "extended", "empty"))
+    check_signed_overflow(signed_overflow)
+    _check_option("planar_configuration", planar_configuration, (None, 0, 1))
+    _check_option("transfer_syntax_uid", transfer_syntax_uid, tuple(JPEGLSTransferSyntaxes))
     if near_lossless and transfer_syntax_uid != JPEGLSNearLossless:
         raise ParameterError(
             f"near_lossless: {near_lossless} is allowed only with the transfer syntax JPEG-LS Near-lossless, "
             f"{JPEGLSNearLossless}"
         )
-    if planar_configuration not in (None, 0, 1):
-        raise ParameterError(f"planar_configuration: {planar_configuration}; 0 and 1 are allowed")
     source = _transfer_syntax(ds)
     if source not in UncompressedTransferSyntaxes:
         raise ParameterError(
@@ -105,20 +163,136 @@ def compress(
         )
     image_pixel = _image_pixel(ds)
     rules.check_image_pixel(image_pixel, near_lossless=transfer_syntax_uid == JPEGLSNearLossless)
-    rules.check_near_lossless(near_lossless, image_pixel.bits_stored)
-    if planar_configuration is None:
-        planar_configuration = image_pixel.planar_configuration
-    mode = rules.interleave_mode(image_pixel.samples_per_pixel, planar_configuration)
+    converts = photometric_interpretation not in (None, image_pixel.photometric_interpretation)
+    coded = rules.converted(image_pixel, str(photometric_interpretation)) if converts else image_pixel
+    rules.check_near_lossless(near_lossless, coded.bits_stored)
 
-    streams = []
-    for index, frame in enumerate(_native_frames(ds, image_pixel)):
+    native = _native_frames(ds, image_pixel)
+    cleared = _count_unused_bits(native, image_pixel, unused_bits)
+    clipped = (
+        _count_signed_overflow(native, image_pixel, near_lossless, signed_overflow) if image_pixel.is_signed else 0
+    )
+    mode = rules.interleave_mode(
+        coded.samples_per_pixel, coded.planar_configuration if planar_configuration is None else planar_configuration
+    )
+
+    streams: list[bytes] = []
+    largest_error = 0
+    for index, frame in enumerate(native):
+        samples = frame
+        if cleared or clipped:
+            samples = clear_unused_bits(samples, image_pixel.bits_stored)
+        if clipped:
+            samples = samples.clip(*safe_range(image_pixel.bits_stored, near_lossless))
+        if converts:
+            samples = _converted_samples(samples, image_pixel, coded)
         with _naming_frame(index):
-            streams.append(
-                encode(
-                    frame, bits_per_sample=image_pixel.bits_stored, near_lossless=near_lossless, interleave_mode=mode
-                )
+            stream = encode_samples(
+                samples, bits_per_sample=coded.bits_stored, near_lossless=near_lossless, interleave_mode=mode
             )
-    _set_encapsulated(ds, streams, transfer_syntax_uid)
+            if verify:
+                largest_error = max(largest_error, _verified_error(stream, samples, coded, near_lossless))
+        streams.append(stream)
+
+    result = CompressionResult(
+        frame_count=len(streams),
+        native_size=image_pixel.frame_size * len(streams),
+        compressed_size=sum(len(stream) for stream in streams),
+        clipped_samples=clipped,
+        cleared_samples=cleared,
+        largest_error=largest_error if verify else None,
+    )
+    changes = Dataset()
+    if lossy_attributes and (near_lossless or converts):
+        changes = _lossy_attributes(ds, image_pixel, coded, near_lossless, result)
+    _set_encapsulated(ds, streams, transfer_syntax_uid, offset_table)
+    if converts:
+        ds.PhotometricInterpretation = coded.photometric_interpretation
+        ds.BitsAllocated, ds.BitsStored, ds.HighBit = coded.bits_allocated, coded.bits_stored, coded.high_bit
+    ds.update(changes)
+    if "SOPInstanceUID" in changes:
+        ds.file_meta.MediaStorageSOPInstanceUID = changes.SOPInstanceUID
+    return result
+
+
+def _lossy_attributes(
+    ds: Dataset, image_pixel: ImagePixel, coded: ImagePixel, near_lossless: int, result: CompressionResult
+) -> Dataset:
+    ratio = result.native_size / result.compressed_size
+    steps = []
+    if coded != image_pixel:
+        scaling = f", {image_pixel.bits_stored} bits scaled down to 8" if image_pixel.bits_stored > 8 else ""
+        steps.append(
+            f"{image_pixel.photometric_interpretation} converted to {coded.photometric_interpretation}{scaling}"
+        )
+    if near_lossless:
+        steps.append(f"JPEG-LS near-lossless compression, largest error {near_lossless}, ratio {ratio:.3f}")
+    return derived_attributes(ds, steps, near_lossless=near_lossless, ratio=ratio)
+
+
+def _check_option(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise ParameterError(f"{name}: {value!r}; {', '.join(repr(choice) for choice in allowed)} are allowed")
+
+
+def _count_unused_bits(native: NDArray[Any], image_pixel: ImagePixel, unused_bits: str) -> int:
+    """Count the samples with bits above Bits Stored, and refuse them unless they are to be cleared."""
+    bits_stored = image_pixel.bits_stored
+    lowest, highest = sample_range(bits_stored, image_pixel.is_signed)
+    counts: dict[int, int] = {}
+    for index, frame in enumerate(native):
+        if not is_within(frame, lowest, highest):
+            count = count_unused_bits(frame, clear_unused_bits(frame, bits_stored), bits_stored)
+            if count:
+                counts[index] = count
+    if counts and unused_bits == "error":
+        raise rules.unused_bits_error(sum(counts.values()), f"frame(s) {_some(list(counts))}", bits_stored)
+    return sum(counts.values())
+
+
+def _count_signed_overflow(
+    native: NDArray[Any], image_pixel: ImagePixel, near_lossless: int, signed_overflow: str
+) -> int:
+    """Count the samples that near-lossless coding may turn into the opposite end, and refuse them unless clipped."""
+    if near_lossless == 0:
+        return 0
+    bits_stored = image_pixel.bits_stored
+    lowest, highest = safe_range(bits_stored, near_lossless)
+    counts: dict[int, int] = {}
+    for index, frame in enumerate(native):
+        if not is_within(frame, lowest, highest):
+            count = count_outside(clear_unused_bits(frame, bits_stored), lowest, highest)
+            if count:
+                counts[index] = count
+    if counts and signed_overflow == "error":
+        raise ParameterError(
+            f"Pixel Data (7FE0,0010): {sum(counts.values())} signed sample(s) in frame(s) {_some(list(counts))} lie "
+            f"outside {lowest} to {highest}, which is safe for Bits Stored {bits_stored} with near_lossless "
+            f"{near_lossless}; they may come back with the opposite sign: lower near_lossless, or "
+            "signed_overflow='clip' moves them into that range"
+        )
+    return sum(counts.values())
+
+
+def _some(frames: list[int]) -> str:
+    shown = ", ".join(str(frame) for frame in frames[:10])
+    return shown if len(frames) <= 10 else f"{shown} and {len(frames) - 10} more"
+
+
+def _converted_samples(samples: NDArray[Any], image_pixel: ImagePixel, coded: ImagePixel) -> NDArray[Any]:
+    """Convert the colours of a frame, scaled down to 8 bits first."""
+    eight_bits = (samples >> (image_pixel.bits_stored - coded.bits_stored)).astype(np.uint8)
+    return convert_color_space(eight_bits, image_pixel.photometric_interpretation, coded.photometric_interpretation)
+
+
+def _verified_error(stream: bytes, samples: NDArray[Any], coded: ImagePixel, near_lossless: int) -> int:
+    """Decode a stream and give its largest error; an error above NEAR ends the compression."""
+    native_order = clear_unused_bits(samples, coded.bits_stored)
+    decoded = decode(stream, out=np.empty_like(native_order, order="C"))
+    error = int(np.abs(decoded.astype(np.int32) - native_order).max())
+    if error > near_lossless:
+        raise JPEGLSError(f"verification failed: the largest error is {error}, NEAR is {near_lossless}")
+    return error
 
 
 def decompress(ds: Dataset) -> None:
@@ -147,7 +321,7 @@ def decompress(ds: Dataset) -> None:
     >>> from pydicom import examples
     >>> ds = examples.ct
     >>> pixels = ds.PixelData
-    >>> jls.compress(ds)
+    >>> _ = jls.compress(ds)
     >>> jls.decompress(ds)
     >>> ds.PixelData == pixels
     True
@@ -217,7 +391,7 @@ def pixel_array(
     >>> from pydicom import examples
     >>> ds = examples.ct
     >>> expected = ds.pixel_array
-    >>> jls.compress(ds)
+    >>> _ = jls.compress(ds)
     >>> bool((jls.pixel_array(ds) == expected).all())
     True
     """
@@ -351,7 +525,7 @@ def _native_shape(image_pixel: ImagePixel) -> tuple[int, ...]:
 def _native_frames(ds: Dataset, image_pixel: ImagePixel) -> NDArray[Any]:
     """Give native pixel data as an array (frames, rows, columns[, samples]) on the bytes of the dataset."""
     element = ds["PixelData"]
-    data = element.value
+    data = _pixel_bytes(ds)
     needed = image_pixel.frame_size * image_pixel.number_of_frames
     if len(data) < needed:
         raise ParameterError(
@@ -380,35 +554,59 @@ def _native_frames(ds: Dataset, image_pixel: ImagePixel) -> NDArray[Any]:
 
 def _encapsulated_frames(ds: Dataset, image_pixel: ImagePixel) -> Iterator[tuple[int, bytes]]:
     """Give number and bytes of each frame of encapsulated pixel data (PS3.5 A.4)."""
+    data = _pixel_bytes(ds)
+    count = image_pixel.number_of_frames
+    try:
+        frames = _frames_by_start(list(generate_fragments(data)), count) or list(_frames_by_table(ds, data, count))
+    except (ValueError, struct.error) as error:
+        raise ParameterError(f"Pixel Data (7FE0,0010) is not soundly encapsulated: {error}") from error
+    if len(frames) != count:
+        raise rules.attribute_error("number_of_frames", count, f"Pixel Data holds {len(frames)} frame(s)")
+    yield from enumerate(frames)
+
+
+def _frames_by_start(fragments: list[bytes], count: int) -> list[bytes]:
+    """Put fragments together into frames, each of which starts with SOI, as no later fragment of a frame does.
+
+    So neither a wrong offset table nor a missing one matters. Gives nothing where the starts do not match the
+    number of frames that should be there.
+    """
+    frames: list[list[bytes]] = []
+    for fragment in fragments:
+        if fragment[:2] == _START_OF_IMAGE:
+            frames.append([fragment])
+        elif frames:
+            frames[-1].append(fragment)
+        else:
+            return []
+    return [b"".join(frame) for frame in frames] if len(frames) == count else []
+
+
+def _frames_by_table(ds: Dataset, data: bytes, count: int) -> Iterator[bytes]:
     tables = None
     if "ExtendedOffsetTable" in ds and "ExtendedOffsetTableLengths" in ds:
         tables = (ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths)
-    count = image_pixel.number_of_frames
-    found = 0
-    frames = generate_frames(ds.PixelData, number_of_frames=count, extended_offsets=tables)
-    while True:
-        try:
-            frame = next(frames, None)
-        except ValueError as error:
-            raise ParameterError(f"Pixel Data (7FE0,0010) is not soundly encapsulated: {error}") from error
-        if frame is None:
-            break
-        if found == count:
-            raise rules.attribute_error("number_of_frames", count, "Pixel Data holds more frames")
-        yield found, frame
-        found += 1
-    if found < count:
-        raise rules.attribute_error("number_of_frames", count, f"Pixel Data holds {found} frame(s)")
+    return generate_frames(data, number_of_frames=count, extended_offsets=tables)
 
 
-def _set_encapsulated(ds: Dataset, streams: list[bytes], transfer_syntax_uid: str) -> None:
+def _pixel_bytes(ds: Dataset) -> bytes:
+    """Give the value of Pixel Data; pydicom may hold it as a file-like object."""
+    value = ds["PixelData"].value
+    if isinstance(value, BufferedIOBase):
+        value.seek(0)
+        return value.read()
+    return value  # type: ignore[no-any-return]
+
+
+def _set_encapsulated(ds: Dataset, streams: list[bytes], transfer_syntax_uid: str, offset_table: str) -> None:
     """Replace the pixel data by one fragment for each frame; what can fail comes first."""
     little_endian = _little_endian_words(ds)
     tables = None
-    if sum(len(stream) + 8 for stream in streams[:-1]) > _MAXIMUM_BASIC_OFFSET:
+    too_far = sum(len(stream) + 8 for stream in streams[:-1]) > _MAXIMUM_BASIC_OFFSET
+    if offset_table == "extended" or (offset_table == "basic" and too_far):
         pixel_data, *tables = encapsulate_extended(streams)
     else:
-        pixel_data = encapsulate(streams)
+        pixel_data = encapsulate(streams, has_bot=offset_table == "basic")
     _forget_old_pixels(ds)
     if tables:
         ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = tables

@@ -67,3 +67,7 @@ class BufferTooSmallError(JPEGLSError, ValueError):
     """A destination buffer cannot hold the result. The message says how many bytes are needed."""
 
     code = 3  # CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL
+
+
+class ClippedSamplesWarning(UserWarning):
+    """Signed samples were moved away from the ends of their range, as `signed_overflow="clip"` asks."""

@@ -84,6 +84,20 @@ def attribute_error(name: str, value: object, allowed: str) -> ParameterError:
     return ParameterError(f"{_ATTRIBUTES[name]} {found}; {allowed}")
 
 
+def unused_bits_error(count: int, place: str, bits_stored: int) -> ParameterError:
+    """Make the error for samples with bits above Bits Stored."""
+    return ParameterError(
+        f"Pixel Data (7FE0,0010): {count} sample(s) in {place} have bits set above Bits Stored, {bits_stored}, perhaps "
+        "an overlay: unused_bits='clear' encodes the rest without them"
+    )
+
+
+def check_unused_bits(unused_bits: str) -> None:
+    """Check the option of that name."""
+    if unused_bits not in ("error", "clear"):
+        raise ParameterError(f"unused_bits: {unused_bits!r}; 'error' and 'clear' are allowed")
+
+
 def check_image_pixel(image_pixel: ImagePixel, *, near_lossless: bool = False) -> None:
     """Check that an image may be coded with a JPEG-LS transfer syntax.
 
@@ -170,6 +184,29 @@ def check_near_lossless(near_lossless: int, bits_stored: int) -> None:
         raise ParameterError(
             f"near_lossless: {near_lossless} is not in the range 0 to {highest} that Bits Stored {bits_stored} allows"
         )
+
+
+def converted(image_pixel: ImagePixel, photometric_interpretation: str) -> ImagePixel:
+    """Give the attributes of an image after a colour conversion.
+
+    RGB and YBR_FULL of 8 bits convert into each other; RGB of 9 to 16 bits is scaled down to YBR_FULL of 8 bits.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such conversion.
+    """
+    wanted = (image_pixel.photometric_interpretation, photometric_interpretation)
+    if wanted not in (("RGB", "YBR_FULL"), ("YBR_FULL", "RGB")):
+        raise ParameterError(
+            f"photometric_interpretation: {photometric_interpretation!r} cannot be made from "
+            f"{image_pixel.photometric_interpretation!r}; RGB and YBR_FULL can be made from each other"
+        )
+    if image_pixel.bits_stored < 8:
+        raise attribute_error("bits_stored", image_pixel.bits_stored, "colours are converted from 8 bits on")
+    return image_pixel._replace(
+        photometric_interpretation=photometric_interpretation, bits_allocated=8, bits_stored=8, high_bit=7
+    )
 
 
 def interleave_mode(samples_per_pixel: int, planar_configuration: int | None) -> InterleaveMode:
