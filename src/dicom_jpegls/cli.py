@@ -100,9 +100,44 @@ def cli() -> None:
     type=click.Choice(["0", "1"]),
     help="Code colour by pixel (0) or by plane (1); by default as the input lies.",
 )
+@click.option(
+    "--photometric-interpretation",
+    type=click.Choice(["RGB", "YBR_FULL"]),
+    help="Convert the colours first, which loses information.",
+)
+@click.option(
+    "--signed-overflow",
+    type=click.Choice(["error", "clip"]),
+    default="error",
+    show_default=True,
+    help="What to do with signed samples too close to the ends of their range for near-lossless coding.",
+)
+@click.option(
+    "--unused-bits",
+    type=click.Choice(["error", "clear"]),
+    default="error",
+    show_default=True,
+    help="What to do with bits above Bits Stored.",
+)
+@click.option(
+    "--offset-table",
+    type=click.Choice(["basic", "extended", "empty"]),
+    default="basic",
+    show_default=True,
+    help="Which table says where the frames begin.",
+)
+@click.option(
+    "--lossy-attributes/--no-lossy-attributes",
+    default=True,
+    show_default=True,
+    help="Record a loss in the dataset, and give it a new SOP Instance UID.",
+)
+@click.option(
+    "--verify/--no-verify", default=True, show_default=True, help="Decode and compare every frame before writing."
+)
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 def compress_command(
-    source: Path, target: Path, near_lossless: int, planar_configuration: str | None, force: bool
+    source: Path, target: Path, near_lossless: int, planar_configuration: str | None, force: bool, **options: Any
 ) -> None:
     """Compress the pixel data of the DICOM file IN with JPEG-LS into OUT."""
     uid = JPEGLSNearLossless if near_lossless else JPEGLSLossless
@@ -111,7 +146,13 @@ def compress_command(
     def convert(ds: FileDataset) -> None:
         if _transfer_syntax(ds) == uid:
             raise _Failure(ExitStatus.NOTHING_TO_DO, source, f"its transfer syntax is {uid.name} already")
-        compress(ds, uid, near_lossless=near_lossless, planar_configuration=planes)
+        result = compress(ds, uid, near_lossless=near_lossless, planar_configuration=planes, **options)
+        for count, what in (
+            (result.clipped_samples, "signed sample(s) clipped"),
+            (result.cleared_samples, "sample(s) lost bits above Bits Stored"),
+        ):
+            if count:
+                click.echo(f"{source}: {count} {what}", err=True)
 
     _convert(source, target, force, convert)
 

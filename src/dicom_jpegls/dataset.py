@@ -533,7 +533,7 @@ def _native_frames(ds: Dataset, image_pixel: ImagePixel) -> NDArray[Any]:
             f"{image_pixel.rows} rows, {image_pixel.columns} columns, {image_pixel.samples_per_pixel} sample(s) of "
             f"{image_pixel.bits_allocated} bits need {needed}: it is truncated"
         )
-    if len(data) - needed >= image_pixel.frame_size:
+    if len(data) - needed - needed % 2 >= image_pixel.frame_size:
         raise rules.attribute_error(
             "number_of_frames",
             image_pixel.number_of_frames,
@@ -557,7 +557,10 @@ def _encapsulated_frames(ds: Dataset, image_pixel: ImagePixel) -> Iterator[tuple
     data = _pixel_bytes(ds)
     count = image_pixel.number_of_frames
     try:
-        frames = _frames_by_start(list(generate_fragments(data)), count) or list(_frames_by_table(ds, data, count))
+        _, *fragments = generate_fragments(data)  # the first item is the Basic Offset Table
+        frames = _frames_by_start(fragments)
+        if len(frames) < count:
+            frames = list(_frames_by_table(ds, data, count))
     except (ValueError, struct.error) as error:
         raise ParameterError(f"Pixel Data (7FE0,0010) is not soundly encapsulated: {error}") from error
     if len(frames) != count:
@@ -565,11 +568,10 @@ def _encapsulated_frames(ds: Dataset, image_pixel: ImagePixel) -> Iterator[tuple
     yield from enumerate(frames)
 
 
-def _frames_by_start(fragments: list[bytes], count: int) -> list[bytes]:
+def _frames_by_start(fragments: list[bytes]) -> list[bytes]:
     """Put fragments together into frames, each of which starts with SOI, as no later fragment of a frame does.
 
-    So neither a wrong offset table nor a missing one matters. Gives nothing where the starts do not match the
-    number of frames that should be there.
+    So neither a wrong offset table nor a missing one matters. Gives nothing if the first fragment starts otherwise.
     """
     frames: list[list[bytes]] = []
     for fragment in fragments:
@@ -579,7 +581,7 @@ def _frames_by_start(fragments: list[bytes], count: int) -> list[bytes]:
             frames[-1].append(fragment)
         else:
             return []
-    return [b"".join(frame) for frame in frames] if len(frames) == count else []
+    return [b"".join(frame) for frame in frames]
 
 
 def _frames_by_table(ds: Dataset, data: bytes, count: int) -> Iterator[bytes]:
