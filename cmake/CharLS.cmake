@@ -36,22 +36,46 @@ function(update_submodule result)
   endif()
   execute_process(
     COMMAND "${GIT_EXECUTABLE}" ls-files --stage charls
-    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" OUTPUT_VARIABLE entry ERROR_QUIET)
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" OUTPUT_VARIABLE entry ERROR_VARIABLE error)
   if(NOT entry MATCHES "^160000 ")
+    string(STRIP "git finds no submodule in the checkout. ${error}" error)
+    set(${result} "${error}" PARENT_SCOPE)
     return()
   endif()
   message(STATUS "CharLS: updating the submodule")
+  set(git "${CMAKE_COMMAND}" -E env GIT_TERMINAL_PROMPT=0
+          "${GIT_EXECUTABLE}" -c http.lowSpeedLimit=10000 -c http.lowSpeedTime=20)
+  execute_process(COMMAND ${git} submodule --quiet init charls WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
   execute_process(
-    COMMAND "${CMAKE_COMMAND}" -E env GIT_TERMINAL_PROMPT=0
-            "${GIT_EXECUTABLE}" -c http.lowSpeedLimit=1000 -c http.lowSpeedTime=20
-            submodule update --init --depth 1 charls
-    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" TIMEOUT 180
+    COMMAND ${git} config submodule.charls.url
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" OUTPUT_VARIABLE url OUTPUT_STRIP_TRAILING_WHITESPACE)
+  # A question first: git waits minutes for a firewall that drops packets, and a clone killed then blocks later ones.
+  execute_process(
+    COMMAND ${git} ls-remote --quiet "${url}" HEAD
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" TIMEOUT 20
     RESULT_VARIABLE status OUTPUT_QUIET ERROR_VARIABLE error)
+  if(status EQUAL 0)
+    execute_process(
+      COMMAND ${git} submodule update --depth 1 charls
+      WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" TIMEOUT 600 RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
+    # Some servers have no shallow clones, or refuse a commit that no branch ends at.
+    if(NOT status EQUAL 0)
+      if(EXISTS "${CMAKE_SOURCE_DIR}/charls/.git")
+        execute_process(
+          COMMAND ${git} fetch --unshallow
+          WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}/charls" TIMEOUT 600 OUTPUT_QUIET ERROR_QUIET)
+      endif()
+      execute_process(
+        COMMAND ${git} submodule update charls
+        WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" TIMEOUT 600
+        RESULT_VARIABLE status OUTPUT_QUIET ERROR_VARIABLE error)
+    endif()
+  endif()
   if(status EQUAL 0)
     set(${result} "" PARENT_SCOPE)
   else()
-    string(STRIP "${error}" error)
-    set(${result} "git submodule update failed: ${error}" PARENT_SCOPE)
+    string(STRIP "git submodule update failed (${status}). ${error}" error)
+    set(${result} "${error}" PARENT_SCOPE)
   endif()
 endfunction()
 
@@ -72,7 +96,8 @@ function(download_from_index directory result)
     return()
   endif()
   file(GLOB archive "${directory}/*.tar.gz")
-  file(ARCHIVE_EXTRACT INPUT "${archive}" DESTINATION "${directory}" PATTERNS "*/lib/charls/*")
+  # TOUCH, since the archive's own dates are older than charls-index.txt: each configuration would download it again.
+  file(ARCHIVE_EXTRACT INPUT "${archive}" DESTINATION "${directory}" PATTERNS "*/lib/charls/*" TOUCH)
   file(GLOB sources "${directory}/*/lib/charls")
   file(RENAME "${sources}" "${directory}/charls")
 endfunction()
@@ -135,9 +160,10 @@ list(SORT patches)
 if(patches)
   find_package(Git QUIET)
   if(Git_FOUND)
-    # Outside of any repository, since git skips in silence what lies in one but not below its top.
+    # Outside of any repository, since git skips in silence what lies in one but not at its top.
     cmake_path(GET patched PARENT_PATH ceiling)
-    set(apply "${CMAKE_COMMAND}" -E env "GIT_CEILING_DIRECTORIES=${ceiling}" "${GIT_EXECUTABLE}" apply --whitespace=nowarn)
+    set(apply "${CMAKE_COMMAND}" -E env --unset=GIT_DIR --unset=GIT_WORK_TREE "GIT_CEILING_DIRECTORIES=${ceiling}"
+              "${GIT_EXECUTABLE}" apply --whitespace=nowarn)
   else()
     find_program(PATCH_EXECUTABLE patch)
     if(NOT PATCH_EXECUTABLE)

@@ -181,7 +181,7 @@ cdef class _Region:
     """The one gate for buffers: rows of bytes at a constant distance, held until this object goes.
 
     `size` counts the bytes from the first to the last, gaps included; `row_stride` is the distance
-    of rows where the buffer has gaps between them, otherwise 0.
+    of rows of `row_size` bytes where the buffer has gaps between them, otherwise 0.
     """
     cdef Py_buffer view
     cdef bint held
@@ -189,6 +189,7 @@ cdef class _Region:
     cdef uint8_t* data
     cdef size_t size
     cdef size_t row_stride
+    cdef size_t row_size
     cdef Py_ssize_t itemsize
 
     def __cinit__(self, object source, str name, bint writable):
@@ -253,6 +254,7 @@ cdef class _Region:
                 f"{[self.view.shape[i] for i in range(self.view.ndim)]} with strides "
                 f"{[self.view.strides[i] for i in range(self.view.ndim)]}: copy it first")
         self.row_stride = <size_t>stride
+        self.row_size = <size_t>packed
         self.size = <size_t>((rows - 1) * stride + packed)
         return 0
 
@@ -282,6 +284,9 @@ cdef int _lay_out(
         if chosen and chosen != region.row_stride:
             raise ParameterError(
                 f"stride: {chosen} is not the distance of the rows in {region.name}, {region.row_stride} bytes")
+        if row > region.row_size:
+            raise ParameterError(
+                f"{region.name}: rows of {region.row_size} bytes; a line of {width} samples takes {row} bytes")
         chosen = region.row_stride
     if not chosen:
         chosen = row
@@ -325,6 +330,14 @@ cdef int64_t _integer(str name, object value, int64_t lowest, int64_t highest) e
     return number
 
 
+cdef tuple _tuple(str name, object values):
+    """An argument that holds several values."""
+    try:
+        return tuple(values)
+    except TypeError:
+        raise ParameterError(f"{name}: several values are needed, found {values!r}") from None
+
+
 # --- Decoding ---------------------------------------------------------------------------------------------------------
 
 cdef int _charls_decode(
@@ -349,14 +362,17 @@ cdef int _decode(
 ) noexcept nogil:
     cdef int code = _charls_decode(source, info.size, destination, destination_size, stride)
     cdef uint8_t* copy
-    if code != CHARLS_JPEGLS_ERRC_JPEG_MARKER_START_BYTE_NOT_FOUND or not info.zero_before_end:
+    if info.zero_before_end == 0 or (
+            code != CHARLS_JPEGLS_ERRC_JPEG_MARKER_START_BYTE_NOT_FOUND
+            and code != CHARLS_JPEGLS_ERRC_TOO_MUCH_ENCODED_DATA):
         return code
-    # CharLS before 2.4.3 stumbles over a 00 byte between the last scan and EOI: decode without it.
+    # CharLS stumbles over a 00 byte between the last scan and EOI, always or depending on where it stands: decode
+    # without it.
     copy = <uint8_t*>malloc(info.size)
     if copy == NULL:
         return CHARLS_JPEGLS_ERRC_NOT_ENOUGH_MEMORY
-    memcpy(copy, source, info.size - 3)
-    memcpy(copy + info.size - 3, source + info.size - 2, 2)
+    memcpy(copy, source, info.zero_before_end)
+    memcpy(copy + info.zero_before_end, source + info.zero_before_end + 1, info.size - info.zero_before_end - 1)
     code = _charls_decode(copy, info.size - 1, destination, destination_size, stride)
     free(copy)
     return code
@@ -404,34 +420,57 @@ cdef class Stream:
     ----------
     src : buffer of bytes
         One stream, from SOI to EOI; bytes behind EOI are ignored.
+    max_dimension : int, optional
+        Largest width and height, 65535 by default and at most 100000.
+    tolerate_damage : bool, optional
+        Whether a stream that is damaged behind its first scan header is accepted, cut off where the damage begins.
 
     Attributes
     ----------
     info : StreamInfo
         What the stream's markers say.
+    damage : InvalidStreamError or UnsupportedStreamError or None
+        Why the stream would have been refused, had damage not been tolerated.
 
     Raises
     ------
     InvalidStreamError, UnsupportedStreamError
         If the stream is not sound, or not one that can be decoded.
+    ParameterError
+        If `max_dimension` is out of range.
     TypeError
         If `src` has no buffer.
     """
     cdef _Region region
     cdef stream.stream_info c_info
     cdef readonly object info
+    cdef readonly object damage
 
-    def __init__(self, object src not None):
+    def __init__(self, object src not None, *, max_dimension=stream.default_maximum_dimension, tolerate_damage=False):
         cdef stream.refusal at
         cdef cbool sound
+        cdef uint32_t limit = <uint32_t>_integer("max_dimension", max_dimension, 1, stream.highest_maximum_dimension)
         self.region = _Region(src, "src", False)
         if self.region.row_stride:
             raise ParameterError("src: the bytes of a stream must follow each other without gaps")
         with nogil:  # looks at every compressed byte once
-            sound = stream.inspect(self.region.data, self.region.size, self.c_info, at) == stream.fault_none
+            sound = stream.inspect(self.region.data, self.region.size, limit, self.c_info, at) == stream.fault_none
         if not sound:
-            raise _refusal_error(at)
+            self.damage = _refusal_error(at)
+            if not (tolerate_damage and self.c_info.has_scan):
+                raise self.damage
+            self._cut_off()
         self.info = self._record()
+
+    cdef int _cut_off(self) except -1:
+        """Keep what is in order of a damaged stream, and end it as the decoder needs it to end."""
+        cdef size_t size = self.c_info.sound_size
+        while self.region.data[size - 1] == 0xFF:
+            size -= 1
+        self.region = _Region(self.region.data[:size] + b"\xff\xd9", "src", False)
+        self.c_info.size = self.region.size
+        self.c_info.zero_before_end = 0
+        return 0
 
     cdef object _record(self):
         cdef stream.stream_info* info = &self.c_info
@@ -452,6 +491,7 @@ cdef class Stream:
             comments,
             application_data,
             info.size,
+            info.trailing_size,
         )
 
     cdef tuple _annotations(self):
@@ -520,13 +560,15 @@ cdef int _check_overlap(_Region src, _Region dst) except -1:
     return 0
 
 
-def read_info(src):
+def read_info(src, *, max_dimension=stream.default_maximum_dimension):
     """Read what the markers of a JPEG-LS stream say, and check its structure; decode no sample.
 
     Parameters
     ----------
     src : buffer of bytes
         One stream, from SOI to EOI (T.87 annex C); bytes behind EOI are ignored.
+    max_dimension : int, optional
+        Largest width and height, 65535 (DICOM's limit) by default and at most 100000.
 
     Returns
     -------
@@ -550,10 +592,10 @@ def read_info(src):
     >>> info.width, info.height, info.bits_per_sample, info.near_lossless, info.comments
     (3, 2, 8, 0, (b'hello',))
     """
-    return Stream(src).info
+    return Stream(src, max_dimension=max_dimension).info
 
 
-def decode_into(src, dst, *, stride=0):
+def decode_into(src, dst, *, stride=0, max_dimension=stream.default_maximum_dimension):
     """Decode a JPEG-LS stream into a buffer, without an allocation or a copy, the GIL released.
 
     Parameters
@@ -566,6 +608,8 @@ def decode_into(src, dst, *, stride=0):
     stride : int, optional
         Bytes from the start of a line to that of the next; 0 for the buffer's own distance of rows, or for
         lines without gaps. With interleave mode none, of a line of one plane.
+    max_dimension : int, optional
+        Largest width and height, 65535 (DICOM's limit) by default and at most 100000.
 
     Returns
     -------
@@ -596,7 +640,7 @@ def decode_into(src, dst, *, stride=0):
     >>> list(pixels)
     [0, 1, 2, 3, 4, 5]
     """
-    cdef Stream source = Stream(src)
+    cdef Stream source = Stream(src, max_dimension=max_dimension)
     source.decode_into(dst, stride=stride)
     return source.info
 
@@ -647,11 +691,17 @@ def max_encoded_size(*, width, height, component_count=1, bits_per_sample):
     True
     """
     return _max_encoded_size(
-        <uint32_t>_integer("width", width, 1, stream.maximum_dimension),
-        <uint32_t>_integer("height", height, 1, stream.maximum_dimension),
+        <uint32_t>_integer("width", width, 1, stream.default_maximum_dimension),
+        <uint32_t>_integer("height", height, 1, stream.default_maximum_dimension),
         <int32_t>_integer("component_count", component_count, 1, 255),
         <int32_t>_integer("bits_per_sample", bits_per_sample, 2, 16),
     )
+
+
+def check_precision(bits_per_sample, near_lossless):
+    """Check the two arguments that a look at the samples depends on; raises `ParameterError`."""
+    bits = _integer("bits_per_sample", bits_per_sample, 2, 16)
+    _integer("near_lossless", near_lossless, 0, stream.maximum_near_lossless(<int32_t>bits))
 
 
 @cython.final
@@ -674,8 +724,8 @@ cdef class _Encoding:
         self, src, width, height, component_count, bits_per_sample, near_lossless, interleave_mode, stride,
         color_transformation, preset_coding_parameters, spiff_header, comments, application_data,
     ):
-        self.frame.width = <uint32_t>_integer("width", width, 1, stream.maximum_dimension)
-        self.frame.height = <uint32_t>_integer("height", height, 1, stream.maximum_dimension)
+        self.frame.width = <uint32_t>_integer("width", width, 1, stream.default_maximum_dimension)
+        self.frame.height = <uint32_t>_integer("height", height, 1, stream.default_maximum_dimension)
         self.frame.component_count = <int32_t>_integer("component_count", component_count, 1, 255)
         self.frame.bits_per_sample = <int32_t>_integer("bits_per_sample", bits_per_sample, 2, 16)
         self.near_lossless = <int32_t>_integer(
@@ -719,7 +769,7 @@ cdef class _Encoding:
         cdef stream.preset_coding_parameters checked
         cdef stream.fault fault
         names = PresetCodingParameters._fields
-        values = tuple(presets) if presets is not None else (0, 0, 0, 0, 0)
+        values = _tuple("preset_coding_parameters", presets if presets is not None else (0, 0, 0, 0, 0))
         if len(values) != len(names):
             raise ParameterError(f"preset_coding_parameters: {len(names)} numbers are needed, found {len(values)}")
         values = [_integer("preset_coding_parameters." + name, value, 0, 65535) for name, value in zip(names, values)]
@@ -740,6 +790,8 @@ cdef class _Encoding:
         self.has_spiff_header = header is not None
         if header is None:
             return 0
+        if not isinstance(header, SpiffHeader):
+            raise ParameterError(f"spiff_header: a SpiffHeader is needed, found {header!r}")
         self.spiff.profile_id = <charls_spiff_profile_id><int>_integer(
             "spiff_header.profile_id", header.profile_id, 0, 255)
         self.spiff.color_space = <charls_spiff_color_space><int>_integer(
@@ -772,10 +824,14 @@ cdef class _Encoding:
         self.annotations = []
         if isinstance(comments, (bytes, bytearray, memoryview, str)):
             raise ParameterError("comments: a sequence of bytes objects is needed, not a single one")
-        for i, comment in enumerate(comments):
+        for i, comment in enumerate(_tuple("comments", comments)):
             self._add_annotation(f"comments[{i}]", -1, comment)
-        for i, (number, content) in enumerate(application_data):
+        for i, pair in enumerate(_tuple("application_data", application_data)):
             name = f"application_data[{i}]"
+            pair = _tuple(name, pair)
+            if len(pair) != 2:
+                raise ParameterError(f"{name}: a number and bytes are needed, found {len(pair)} item(s)")
+            number, content = pair
             number = _integer(name + "[0]", number, 0, 15)
             self._add_annotation(name, number, content)
             data = self.annotations[-1][1]

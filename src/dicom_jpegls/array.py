@@ -113,7 +113,8 @@ def encode(
         raise ParameterError(f"image: shape {image.shape}; there is no sample in it")
     if bits_per_sample is None:
         bits_per_sample = image.dtype.itemsize * 8
-    elif check_range:
+    _codec.check_precision(bits_per_sample, near_lossless)
+    if check_range:
         _check_range(image, bits_per_sample)
     if near_lossless and image.dtype.kind == "i":
         image = _guard_sign(image, bits_per_sample, near_lossless, signed_overflow)
@@ -244,8 +245,6 @@ def image_shape(info: StreamInfo) -> tuple[int, ...]:
 
 
 def _check_range(image: NDArray[Any], bits_per_sample: int) -> None:
-    if not 2 <= bits_per_sample < image.dtype.itemsize * 8:
-        return  # nothing to exceed, or a bad argument that the codec will name
     lowest, highest = sample_range(bits_per_sample, image.dtype.kind == "i")
     if not is_within(image, lowest, highest):
         value, place = first_outside(image, lowest, highest)
@@ -310,4 +309,4 @@ def _has_regular_rows(samples: NDArray[Any], planar: bool) -> bool:
     pitch = samples.strides[1 if planar else 0]
     if planar and samples.strides[0] != pitch * samples.shape[1]:
         return False
-    return bool(row.flags.c_contiguous and pitch >= row.nbytes)
+    return bool(row.flags.c_contiguous and pitch >= row.nbytes and pitch % samples.itemsize == 0)

@@ -149,7 +149,9 @@ class StreamInfo(NamedTuple):
     """Number (0 to 15) and data of each APPn segment that holds neither a SPIFF header nor its end
     nor a colour transformation."""
     size: int
-    """Bytes from SOI to EOI; what follows in the buffer is padding or not part of the stream."""
+    """Bytes from SOI to EOI."""
+    trailing_size: int = 0
+    """Bytes in the buffer behind EOI that belong to no stream; padding with 00 or FF at the end does not count."""
 
     @property
     def frame_info(self) -> FrameInfo:

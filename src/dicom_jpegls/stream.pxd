@@ -63,7 +63,8 @@ cdef extern from "stream.hpp" namespace "dicom_jpegls" nogil:
     int32_t maximum_near_lossless(int32_t bits_per_sample)
     fault complete_presets(
         preset_coding_parameters& presets, int32_t bits_per_sample, int32_t near_lossless, bool sample_interleave)
-    const uint32_t maximum_dimension
+    const uint32_t default_maximum_dimension
+    const uint32_t highest_maximum_dimension
 
     enum: interleave_none
     enum: interleave_line
@@ -83,7 +84,10 @@ cdef extern from "stream.hpp" namespace "dicom_jpegls" nogil:
         spiff_header spiff
         size_t annotation_count
         size_t size
-        bool zero_before_end
+        size_t trailing_size
+        bool has_scan
+        size_t sound_size
+        size_t zero_before_end
 
     cppclass refusal:
         fault code
@@ -91,4 +95,5 @@ cdef extern from "stream.hpp" namespace "dicom_jpegls" nogil:
         uint8_t marker
         int64_t value
 
-    fault inspect(const uint8_t* stream, size_t size, stream_info& info, refusal& at)
+    fault inspect(
+        const uint8_t* stream, size_t size, uint32_t maximum_dimension, stream_info& info, refusal& at)

@@ -49,11 +49,11 @@ enum marker : std::uint8_t
     FAULT(unknown_marker, invalid, "the marker is not one that a JPEG-LS stream may hold (T.87 C.1.1)")                \
     FAULT(unexpected_marker, invalid, "the marker may not stand at this place")                                        \
     FAULT(other_jpeg_process, unsupported, "the frame header is of another JPEG process, not JPEG-LS (SOF55, FFF7)")   \
-    FAULT(line_count_later, unsupported, "the number of lines is given later, by a DNL segment")                       \
+    FAULT(line_count_later, unsupported, "the height is 0: the number of lines is given later, by a DNL segment")      \
     FAULT(bits_per_sample, invalid, "the sample precision is not in 2..16 (T.87 C.2.2)")                               \
-    FAULT(dimension_missing, invalid, "the width or the height is 0")                                                  \
+    FAULT(dimension_missing, invalid, "the width is 0")                                                                \
     FAULT(dimension_repeated, invalid, "the width or the height is given twice")                                       \
-    FAULT(dimension_too_large, unsupported, "the width or the height is above the limit of 65535")                     \
+    FAULT(dimension_too_large, unsupported, "the width or the height is above the limit (max_dimension)")              \
     FAULT(component_count, invalid, "the number of components is 0")                                                   \
     FAULT(component_repeated, invalid, "a component id stands twice in the frame header")                              \
     FAULT(subsampling, unsupported, "components are subsampled, which CharLS cannot decode and DICOM does not use")    \
@@ -349,7 +349,7 @@ inline fault complete_presets(preset_coding_parameters& presets, const std::int3
     {
         if (presets.*threshold == 0)
             presets.*threshold = defaults.*threshold;
-        else if (presets.*threshold < lower || presets.*threshold > maximum)
+        if (presets.*threshold < lower || presets.*threshold > maximum)
             return fault::preset_value;
         lower = presets.*threshold;
     }
@@ -363,7 +363,8 @@ inline fault complete_presets(preset_coding_parameters& presets, const std::int3
     return fault::none;
 }
 
-constexpr std::uint32_t maximum_dimension{65535};
+constexpr std::uint32_t default_maximum_dimension{65535}; // DICOM's: Rows and Columns are 16-bit numbers
+constexpr std::uint32_t highest_maximum_dimension{100000}; // that of CharLS since 2.4.4
 
 enum interleave_mode : std::int32_t
 {
@@ -388,7 +389,10 @@ struct stream_info
     spiff_header spiff;
     std::size_t annotation_count; // COM and APPn segments, whatever they hold
     std::size_t size;             // bytes from SOI to EOI, both included
-    bool zero_before_end;         // a lone 00 byte stands before EOI: a mark of some old encoders
+    std::size_t trailing_size;    // bytes behind EOI, without 00 and FF padding at their end
+    bool has_scan;                // a scan header was found in order: what stands above is complete
+    std::size_t sound_size;       // bytes from SOI up to where the structure is in order, also of a damaged stream
+    std::size_t zero_before_end;  // where a lone 00 byte stands before EOI, as some old encoders put it; 0 for nowhere
 };
 
 // Where and why a stream was refused. `value` is what was found; -1 when the place says it all.
@@ -403,8 +407,9 @@ struct refusal
 class inspector final
 {
 public:
-    inspector(const std::uint8_t* stream, const std::size_t size, stream_info& info) noexcept :
-        stream_{stream}, reader_{stream, size}, info_{info}
+    inspector(const std::uint8_t* stream, const std::size_t size, const std::uint32_t maximum_dimension,
+              stream_info& info) noexcept :
+        stream_{stream}, size_{size}, maximum_dimension_{maximum_dimension}, reader_{stream, size}, info_{info}
     {
         info_ = {};
     }
@@ -426,7 +431,7 @@ private:
 
     bool all_components_coded() const noexcept
     {
-        return scan_seen_ && components_coded_ == info_.component_count;
+        return info_.has_scan && components_coded_ == info_.component_count;
     }
 
     fault walk() noexcept
@@ -442,10 +447,11 @@ private:
                 return code;
             if (current_.code == marker_eoi)
                 return end_of_image();
-            if (all_components_coded() && current_.code != marker_sos)
+            if (all_components_coded() && current_.code != marker_sos && current_.code != marker_dnl)
                 return fault::unexpected_marker; // only EOI may follow the last scan
             if (const fault code = segment_fault(); code != fault::none)
                 return code;
+            info_.sound_size = reader_.position();
         }
     }
 
@@ -527,7 +533,7 @@ private:
                 continue;
             if (*place != 0)
                 return refuse(fault::dimension_repeated, value);
-            if (value > maximum_dimension)
+            if (value > maximum_dimension_)
                 return refuse(fault::dimension_too_large, value);
             *place = value;
         }
@@ -557,7 +563,7 @@ private:
         case 3:
             return refuse(fault::mapping_table, type);
         case 4: {
-            if (scan_seen_)
+            if (info_.has_scan)
                 return refuse(fault::unexpected_marker, type);
             if (current_.size < 2)
                 return refuse(fault::segment_length, static_cast<std::int64_t>(current_.size));
@@ -588,7 +594,7 @@ private:
         if (current_.code != marker_app8)
             return fault::none;
         const std::uint8_t* data = stream_ + current_.data;
-        if (!info_.has_spiff_header && !scan_seen_)
+        if (!info_.has_spiff_header && !info_.has_scan)
             info_.has_spiff_header = read_spiff_header(data, current_.size, info_.spiff);
         const std::int32_t transformation = read_color_transformation(data, current_.size);
         if (transformation < 0)
@@ -597,7 +603,7 @@ private:
             return refuse(fault::color_transformation, transformation);
         if (transformation > 3)
             return refuse(fault::color_transformation_kind, transformation);
-        if (scan_seen_ && transformation != info_.color_transformation)
+        if (info_.has_scan && transformation != info_.color_transformation)
             return refuse(fault::color_transformation_use, transformation);
         info_.color_transformation = transformation;
         return fault::none;
@@ -608,8 +614,10 @@ private:
     {
         if (info_.bits_per_sample == 0)
             return fault::unexpected_marker;
-        if (info_.width == 0 || info_.height == 0)
+        if (info_.width == 0)
             return fault::dimension_missing;
+        if (info_.height == 0)
+            return fault::line_count_later; // T.81 B.2.5
         if (current_.size < 1)
             return refuse(fault::segment_length, 0);
         field_reader fields{stream_ + current_.data};
@@ -651,9 +659,9 @@ private:
                 complete_presets(presets, info_.bits_per_sample, near_lossless, mode == interleave_sample);
             code != fault::none)
             return code;
-        if (!scan_seen_)
+        if (!info_.has_scan)
         {
-            scan_seen_ = true;
+            info_.has_scan = true;
             info_.interleave_mode = mode;
             info_.presets = presets;
             info_.restart_interval = restart_interval_;
@@ -670,7 +678,9 @@ private:
         const std::uint32_t expected = restart_interval_ == 0 ? 0 : (info_.height - 1) / restart_interval_;
         for (std::uint32_t found{};; ++found)
         {
-            if (!reader_.skip_entropy_coded_data())
+            const bool marker_follows = reader_.skip_entropy_coded_data();
+            info_.sound_size = reader_.position();
+            if (!marker_follows)
             {
                 current_ = {0, reader_.position(), reader_.position(), 0};
                 return fault::no_end_of_image;
@@ -704,16 +714,23 @@ private:
 
     fault end_of_image() noexcept
     {
-        if (!scan_seen_)
+        if (!info_.has_scan)
             return fault::unexpected_marker;
         if (!all_components_coded())
             return fault::scans_missing;
         info_.size = reader_.position();
-        info_.zero_before_end = stream_[scan_end_ - 1] == 0 && stream_[scan_end_ - 2] != 0xFF;
+        std::size_t end = size_;
+        while (end > info_.size && (stream_[end - 1] == 0 || stream_[end - 1] == 0xFF))
+            --end;
+        info_.trailing_size = end - info_.size;
+        if (stream_[scan_end_ - 1] == 0 && stream_[scan_end_ - 2] != 0xFF)
+            info_.zero_before_end = scan_end_ - 1;
         return fault::none;
     }
 
     const std::uint8_t* stream_;
+    std::size_t size_;
+    std::uint32_t maximum_dimension_;
     segment_reader reader_;
     stream_info& info_;
     segment current_{};
@@ -723,13 +740,13 @@ private:
     preset_coding_parameters presets_{};
     std::uint32_t restart_interval_{};
     std::size_t scan_end_{};
-    bool scan_seen_{};
 };
 
 // Checks the structure of `stream` from SOI to EOI and fills `info`; on a fault fills `at` and leaves `info` partial.
-inline fault inspect(const std::uint8_t* stream, const std::size_t size, stream_info& info, refusal& at) noexcept
+inline fault inspect(const std::uint8_t* stream, const std::size_t size, const std::uint32_t maximum_dimension,
+                     stream_info& info, refusal& at) noexcept
 {
-    return inspector{stream, size, info}.run(at);
+    return inspector{stream, size, maximum_dimension, info}.run(at);
 }
 
 } // namespace dicom_jpegls

@@ -1,0 +1,149 @@
+"""Builds JPEG-LS streams byte by byte, takes them apart, and makes the images that go into them."""
+
+import zlib
+from typing import NamedTuple
+
+import numpy as np
+
+from dicom_jpegls import _codec
+
+SOI, EOI = b"\xff\xd8", b"\xff\xd9"
+SOF55, LSE, SOS, DRI, DNL, COM, APP0, APP8, RST0 = 0xF7, 0xF8, 0xDA, 0xDD, 0xDC, 0xFE, 0xE0, 0xE8, 0xD0
+
+
+def number(value, size):
+    return value.to_bytes(size, "big")
+
+
+def segment(marker, data=b""):
+    return bytes([0xFF, marker]) + number(len(data) + 2, 2) + data
+
+
+def frame_header(width, height, *, bits=8, ids=(1,), sampling=0x11):
+    components = b"".join(bytes([i, sampling, 0]) for i in ids)
+    return segment(SOF55, bytes([bits]) + number(height, 2) + number(width, 2) + bytes([len(ids)]) + components)
+
+
+def scan_header(ids=(1,), *, near=0, mode=0, table=0, point_transform=0):
+    selectors = b"".join(bytes([i, table]) for i in ids)
+    return segment(SOS, bytes([len(ids)]) + selectors + bytes([near, mode, point_transform]))
+
+
+def presets(maximum=0, threshold1=0, threshold2=0, threshold3=0, reset=0):
+    return segment(LSE, b"\1" + b"".join(number(v, 2) for v in (maximum, threshold1, threshold2, threshold3, reset)))
+
+
+def dimensions(width, height, size):
+    return segment(LSE, bytes([4, size]) + number(height, size) + number(width, size))
+
+
+def restart_interval(lines, size=2):
+    return segment(DRI, number(lines, size))
+
+
+class Part(NamedTuple):
+    marker: int
+    data: bytes
+    scan: bytes  # the entropy-coded data behind an SOS segment, restart markers included
+
+
+def parts(stream):
+    """The segments between SOI and EOI."""
+    assert stream[:2] == SOI
+    found = []
+    position = 2
+    while True:
+        assert stream[position] == 0xFF
+        while stream[position + 1] == 0xFF:  # fill bytes
+            position += 1
+        marker = stream[position + 1]
+        if marker == EOI[1]:
+            return found
+        end = position + 2 + int.from_bytes(stream[position + 2 : position + 4], "big")
+        data, scan = stream[position + 4 : end], b""
+        position = end
+        if marker == SOS:
+            while stream[end] != 0xFF or stream[end + 1] < 0x80 or RST0 <= stream[end + 1] < RST0 + 8:
+                end += 1
+            scan = stream[position:end]
+            position = end
+        found.append(Part(marker, data, scan))
+
+
+def scans(stream):
+    """The entropy-coded data of each scan."""
+    return [part.scan for part in parts(stream) if part.marker == SOS]
+
+
+def join(part_list):
+    """A stream of parts; the inverse of `parts`, but for fill bytes."""
+    return SOI + b"".join(segment(part.marker, part.data) + part.scan for part in part_list) + EOI
+
+
+def with_segments(stream, *added, before=SOF55):
+    """The stream with segments put in front of the first one of a kind."""
+    split = parts(stream)
+    index = next(i for i, part in enumerate(split) if part.marker == before)
+    return join(split[:index])[:-2] + b"".join(added) + join(split[index:])[2:]
+
+
+def encode_scan(image, **options):
+    """The entropy-coded data of an image that is coded in one scan."""
+    (scan,) = scans(encode_image(image, **options))
+    return scan
+
+
+def encode_image(image, *, bits=8, near=0, mode=None, **options):
+    """Encodes an array that lies in memory as the interleave mode wants it: planes are axis 0 for mode 0."""
+    if image.ndim == 2:
+        components, (height, width) = 1, image.shape
+    elif mode == 0:
+        components, height, width = image.shape
+    else:
+        height, width, components = image.shape
+    return _codec.encode(
+        image,
+        width=width,
+        height=height,
+        component_count=components,
+        bits_per_sample=bits,
+        near_lossless=near,
+        interleave_mode=mode,
+        **options,
+    )
+
+
+def sample_dtype(bits):
+    return np.uint8 if bits <= 8 else np.uint16
+
+
+IMAGE_KINDS = ("noise", "flat", "smooth", "runs", "extremes", "checkerboard", "border")
+
+
+def make_image(kind, shape, bits):
+    """An image of a kind, always the same for the same arguments."""
+    random = np.random.default_rng(zlib.crc32(repr((kind, shape, bits)).encode()))
+    maximum = (1 << bits) - 1
+    place = np.indices(shape)
+    if kind == "noise":
+        image = random.integers(0, maximum + 1, shape)
+    elif kind == "flat":
+        image = np.full(shape, maximum)
+    elif kind == "smooth":
+        image = place.sum(axis=0) * 3 + random.integers(0, 2, shape)
+    elif kind == "runs":
+        image = place[1] // 7 * 5 + place[0] // 3
+    elif kind == "extremes":
+        image = random.integers(0, 2, shape) * maximum
+    elif kind == "checkerboard":
+        image = place.sum(axis=0) % 2 * maximum
+    elif kind == "border":  # all the same but for the last column, or the last component
+        image = (place[-1] == shape[-1] - 1) * random.integers(0, 2, shape) * maximum
+    else:
+        raise AssertionError(kind)
+    return np.clip(image, 0, maximum).astype(sample_dtype(bits))
+
+
+def largest_error(image, decoded):
+    assert decoded.shape == image.shape
+    return int(np.abs(decoded.astype(np.int64) - image).max())

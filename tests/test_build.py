@@ -1,0 +1,542 @@
+"""The build: each way to CharLS's sources, the patches, and what goes into the sdist and the wheel.
+
+Most tests run CMake's configuration step only, in a copy of the sources, and read what it decided.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy
+import pytest
+
+import dicom_jpegls as jls
+from dicom_jpegls import _codec
+
+ROOT = Path(__file__).parents[1]
+
+if os.environ.get("DICOM_JPEGLS_TEST_INSTALLED") == "1":
+    pytest.skip("the tests run against an installed wheel", allow_module_level=True)
+if os.name == "nt":
+    pytest.skip("the tests drive CMake with Ninja and a Unix compiler", allow_module_level=True)
+if not (ROOT / ".git").exists():
+    pytest.skip("the sources are no git checkout", allow_module_level=True)
+if not shutil.which("git"):
+    pytest.skip("git is not installed", allow_module_level=True)
+
+# The settings of whoever runs the tests, or of a git hook that does, are kept out.
+ENVIRONMENT = {
+    **{key: value for key, value in os.environ.items() if not key.startswith(("CMAKE_", "GIT_", "SKBUILD_"))},
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "LC_ALL": "C",
+}
+# Git clones submodules from the same machine only if asked to.
+LOCAL_SUBMODULES = {
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "protocol.file.allow",
+    "GIT_CONFIG_VALUE_0": "always",
+}
+# Such a server does not hand out a commit that no branch or tag ends at, which is what a shallow clone asks for.
+OLD_SERVER = {
+    **LOCAL_SUBMODULES,
+    "GIT_CONFIG_COUNT": "2",
+    "GIT_CONFIG_KEY_1": "protocol.version",
+    "GIT_CONFIG_VALUE_1": "0",
+}
+
+# As git writes patches: those without "diff --git" it applies in places where it skips these.
+PATCH = """\
+diff --git a/src/jpegls_error.cpp b/src/jpegls_error.cpp
+--- a/src/jpegls_error.cpp
++++ b/src/jpegls_error.cpp
+@@ -44,7 +44,7 @@
+         return "Invalid argument";
+
+     case jpegls_errc::invalid_argument_width:
+-        return "{old}";
++        return "{new}";
+
+     case jpegls_errc::invalid_argument_height:
+         return "The height argument is outside the supported range [1, 65535]";
+"""
+ORIGINAL = "The width argument is outside the supported range [1, 65535]"
+INVALID_ARGUMENT_WIDTH = 100
+OUR_PATCHES = sorted(path.stem for path in ROOT.glob("patches/*.patch"))
+
+
+def run(*command, cwd=None, **environment):
+    """The exit status and the output of a command, on one line since CMake wraps its messages."""
+    result = subprocess.run(
+        [os.fspath(part) for part in command],
+        cwd=cwd,
+        env=ENVIRONMENT | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return result.returncode, " ".join(result.stdout.split())
+
+
+def succeed(*command, cwd=None, **environment):
+    status, output = run(*command, cwd=cwd, **environment)
+    assert status == 0, output
+    return output
+
+
+def git(directory, *arguments):
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
+    return succeed("git", *identity, *arguments, cwd=directory)
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory):
+    """An environment with the build requirements, as pip makes one."""
+    directory = tmp_path_factory.mktemp("tools")
+    venv.create(directory, with_pip=True)
+    requires = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    python = directory / "bin/python"
+    status, output = run(python, "-m", "pip", "install", "--quiet", "build", "cmake", "ninja", *requires)
+    if status != 0:
+        pytest.skip(f"pip cannot install the build requirements: {output}")
+    modules = succeed(python, "-c", "import cython_cmake; print(cython_cmake.__path__[0])")
+    return SimpleNamespace(python=python, bin=directory / "bin", modules=Path(modules) / "cmake")
+
+
+@pytest.fixture(scope="session")
+def configure(tools):
+    """A function that configures a source tree with what scikit-build-core passes to CMake."""
+
+    def configure(tree, build, *definitions, **environment):
+        return run(
+            tools.bin / "cmake",
+            *("-S", tree, "-B", build, "-G", "Ninja"),
+            f"-DCMAKE_MAKE_PROGRAM={tools.bin / 'ninja'}",
+            f"-DCMAKE_MODULE_PATH={tools.modules}",
+            f"-DCYTHON_EXECUTABLE={tools.bin / 'cython'}",
+            f"-DPython_EXECUTABLE={tools.python}",
+            "-DSKBUILD_PROJECT_NAME=dicom_jpegls",
+            "-DSKBUILD_PROJECT_VERSION=1.2.3",
+            "-DSKBUILD_PROJECT_VERSION_FULL=1.2.3.dev4",
+            "-DSKBUILD_SABI_COMPONENT=Development.SABIModule",
+            "-DSKBUILD_SABI_VERSION=3.11",
+            *definitions,
+            **environment,
+        )
+
+    return configure
+
+
+@pytest.fixture(scope="session")
+def configured(configure):
+    """The same where it must work: what build_info.h then says, and the output."""
+
+    def configured(tree, build, *definitions, **environment):
+        status, output = configure(tree, build, *definitions, **environment)
+        assert status == 0, output
+        lines = (build / "include/build_info.h").read_text()
+        info = dict(re.findall(r'#define DICOM_JPEGLS_(\w+) "(.*)"', lines))
+        patches = info["CHARLS_PATCHES"]
+        return SimpleNamespace(
+            version=info["VERSION"],
+            source=info["CHARLS_SOURCE"],
+            patches=patches.split(";") if patches else [],
+            output=output,
+        )
+
+    return configured
+
+
+def copy_sources(tree):
+    """Copy what is in the checkout, committed or not, without the submodule and without .git."""
+    names = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if not key.startswith("GIT_")},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            # With its date: CMake compares that of charls-index.txt.
+            shutil.copy2(ROOT / name, tree / name)
+    (tree / "charls").mkdir(parents=True)
+    return tree
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return copy_sources(tmp_path / "tree")
+
+
+@pytest.fixture
+def build(tmp_path):
+    return tmp_path / "build"
+
+
+@pytest.fixture(scope="session")
+def from_index(configured, tmp_path_factory):
+    """What configuring made of sources that have no CharLS: the sources from the package index among it."""
+    directory = tmp_path_factory.mktemp("index")
+    tree = copy_sources(directory / "tree")
+    build = directory / "build"
+    result = configured(tree, build)
+    return SimpleNamespace(tree=tree, build=build, result=result, charls=build / "charls-index/charls")
+
+
+@pytest.fixture(scope="session")
+def charls(from_index):
+    return from_index.charls
+
+
+@pytest.fixture(scope="session")
+def upstream(charls, tmp_path_factory):
+    """A git repository of CharLS, and a commit of it that no branch ends at."""
+    directory = tmp_path_factory.mktemp("upstream")
+    shutil.copytree(charls, directory, dirs_exist_ok=True)
+    git(directory, "init", "--quiet")
+    git(directory, "add", ".")
+    git(directory, "commit", "--quiet", "--message", "One")
+    commit = git(directory, "rev-parse", "HEAD")
+    git(directory, "commit", "--quiet", "--allow-empty", "--message", "Two")
+    return SimpleNamespace(path=directory, commit=commit)
+
+
+@pytest.fixture(scope="session")
+def no_index(tmp_path_factory):
+    """The environment in which pip reaches no package index."""
+    nothing = tmp_path_factory.mktemp("nothing")
+    return {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": os.fspath(nothing)}
+
+
+def make_checkout(tree, url, commit):
+    """Put the sources in a repository whose submodule has this URL and commit."""
+    git(tree, "init", "--quiet")
+    git(tree, "add", ".")
+    git(tree, "update-index", "--add", "--cacheinfo", f"160000,{commit},charls")
+    git(tree, "commit", "--quiet", "--message", "All")
+    git(tree, "config", "submodule.charls.url", url)
+
+
+def add_patch(tree, name, old, new):
+    (tree / "patches" / f"{name}.patch").write_text(PATCH.format(old=old, new=new))
+
+
+# --- Where CharLS comes from ------------------------------------------------------------------------------------------
+
+
+def test_given_path_comes_first(tree, build, charls, configured, no_index):
+    shutil.copytree(charls, tree / "charls", dirs_exist_ok=True)
+    result = configured(tree, build, f"-DCHARLS_SOURCE_DIR={charls}", **no_index)
+    assert (result.source, result.patches) == ("path", OUR_PATCHES)
+    assert result.version == "1.2.3.dev4"
+
+
+def test_filled_submodule_folder_is_taken_as_it_is(tree, build, charls, upstream, configured, no_index):
+    make_checkout(tree, upstream.path, upstream.commit)
+    shutil.copytree(charls, tree / "charls", dirs_exist_ok=True)
+    (tree / "charls/marker").touch()
+    result = configured(tree, build, **LOCAL_SUBMODULES, **no_index)
+    assert (result.source, result.patches) == ("submodule", OUR_PATCHES)
+    assert "updating" not in result.output
+    assert (tree / "charls/marker").exists()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "environment"),
+    [("", LOCAL_SUBMODULES), ("file://", LOCAL_SUBMODULES), ("file://", OLD_SERVER)],
+    ids=["path", "url", "old-server"],
+)
+def test_empty_submodule_is_updated(tree, build, upstream, configured, no_index, prefix, environment):
+    make_checkout(tree, f"{prefix}{upstream.path}", upstream.commit)
+    result = configured(tree, build, **environment, **no_index)
+    assert (result.source, result.patches) == ("submodule", OUR_PATCHES)
+    assert git(tree / "charls", "rev-parse", "HEAD") == upstream.commit
+    # What the user's own git commands meet afterwards.
+    assert git(tree, "status", "--porcelain") == ""
+
+
+def test_index_comes_after_the_submodule(tree, build, tmp_path, from_index, upstream, configured, no_index):
+    make_checkout(tree, tmp_path / "gone", upstream.commit)
+    # Downloaded before: once is enough for the tests.
+    shutil.copytree(from_index.build / "charls-index", build / "charls-index")
+    result = configured(tree, build, **LOCAL_SUBMODULES, **no_index)
+    assert "updating the submodule" in result.output
+    assert result.source == "index"
+    assert not (tree / ".git/modules").exists(), "what is left of a failed clone blocks later ones"
+
+
+def test_index(from_index):
+    assert from_index.result.source == "index"
+    assert from_index.result.patches == OUR_PATCHES
+    assert "downloading" in from_index.result.output
+    assert (from_index.charls / "src/jpegls.cpp").is_file()
+    # Only CharLS is unpacked, neither the package around it nor other libraries.
+    assert {path.name for path in from_index.charls.parent.iterdir() if path.is_dir()} <= {"charls", "pyjpegls-1.5.1"}
+    assert not list(from_index.charls.parent.rglob("setup.py"))
+
+
+def test_index_is_asked_once(from_index, configured, no_index):
+    result = configured(from_index.tree, from_index.build, **no_index)
+    assert result.source == "index"
+    assert "downloading" not in result.output
+
+
+def test_wrong_hash_stops_the_build(tree, build, configure):
+    requirement = tree / "cmake/charls-index.txt"
+    right = requirement.read_text()
+    wrong = re.sub(r"sha256:\w{4}", "sha256:0000", right)
+    assert wrong != right
+    requirement.write_text(wrong)
+    status, output = configure(tree, build)
+    assert status != 0
+    assert "DO NOT MATCH THE HASHES" in output
+    assert "Expected sha256 0000" in output
+
+
+@pytest.mark.parametrize("checkout", [True, False], ids=["checkout", "sdist"])
+def test_error_without_any_source_says_what_to_do(tree, build, tmp_path, upstream, configure, no_index, checkout):
+    if checkout:
+        make_checkout(tree, tmp_path / "gone", upstream.commit)
+    status, output = configure(tree, build, **LOCAL_SUBMODULES, **no_index)
+    assert status != 0
+    assert f"The folder {tree / 'charls'} is empty" in output
+    assert ("git submodule update failed (128). fatal: " if checkout else "the checkout has no submodule") in output
+    assert "From the Python package index: pip download failed: ERROR: " in output
+    for remedy in ["git submodule update --init charls", "pip config set global.index-url"]:
+        assert remedy in output
+    for option in ["CHARLS_SOURCE_DIR=/path/to/charls", "DICOM_JPEGLS_SYSTEM_CHARLS=ON"]:
+        assert f"pip install . -C cmake.define.{option}" in output
+
+
+def test_given_path_without_charls_is_an_error(tree, build, tmp_path, charls, configure):
+    # Sources elsewhere do not stand in for what was asked for.
+    shutil.copytree(charls, tree / "charls", dirs_exist_ok=True)
+    status, output = configure(tree, build, f"-DCHARLS_SOURCE_DIR={tmp_path}")
+    assert status != 0
+    assert f"CHARLS_SOURCE_DIR is {tmp_path}, which does not hold CharLS's sources" in output
+
+
+@pytest.mark.parametrize(("name", "number"), [("MAJOR", 3), ("MINOR", 3)])
+def test_other_charls_version_is_an_error(tree, build, charls, configure, name, number):
+    shutil.copytree(charls, tree / "charls", dirs_exist_ok=True)
+    header = tree / "charls/include/charls/version.h"
+    text, count = re.subn(rf"(define CHARLS_VERSION_{name}) \d+", rf"\g<1> {number}", header.read_text())
+    assert count == 1
+    header.write_text(text)
+    status, output = configure(tree, build)
+    assert status != 0
+    assert "does not hold CharLS 2.4 or a later 2.x" in output
+
+
+def test_installed_charls(tree, build, tmp_path, charls, configured):
+    shutil.copytree(charls, tree / "charls", dirs_exist_ok=True)
+    add_patch(tree, "9000-test", ORIGINAL, "Patched")
+    config = tmp_path / "prefix/lib/cmake/charls"
+    config.mkdir(parents=True)
+    (config / "charlsConfig.cmake").write_text("add_library(charls INTERFACE IMPORTED)\n")
+    (config / "charlsConfigVersion.cmake").write_text(
+        'set(PACKAGE_VERSION "2.4.1")\nset(PACKAGE_VERSION_COMPATIBLE TRUE)\n'
+    )
+    result = configured(tree, build, "-DDICOM_JPEGLS_SYSTEM_CHARLS=ON", f"-DCMAKE_PREFIX_PATH={tmp_path / 'prefix'}")
+    assert (result.source, result.patches) == ("system", [])
+
+
+def test_missing_installed_charls_is_an_error(tree, build, charls, configure):
+    shutil.copytree(charls, tree / "charls", dirs_exist_ok=True)
+    # The machine may have one.
+    absent = "-DCMAKE_DISABLE_FIND_PACKAGE_charls=ON"
+    status, output = configure(tree, build, "-DDICOM_JPEGLS_SYSTEM_CHARLS=ON", absent)
+    assert status != 0
+    assert "CMake finds no CharLS 2.4 or later" in output
+    assert "libcharls-dev" in output
+
+
+# --- Patches ----------------------------------------------------------------------------------------------------------
+
+WITHOUT_GIT = "-DCMAKE_DISABLE_FIND_PACKAGE_Git=ON"
+PATCH_TOOLS = [
+    pytest.param([], id="git"),
+    pytest.param(
+        [WITHOUT_GIT], id="patch", marks=pytest.mark.skipif(not shutil.which("patch"), reason="patch is not installed")
+    ),
+]
+
+
+@pytest.mark.parametrize("tool", PATCH_TOOLS)
+@pytest.mark.parametrize("place", ["no repository", "a checkout", "a foreign repository", "a git hook"])
+def test_patches_are_applied_in_order_to_a_copy(tree, charls, upstream, configured, tool, place):
+    environment = {}
+    if place == "a checkout":
+        make_checkout(tree, upstream.path, upstream.commit)
+    if place in ("a foreign repository", "a git hook"):
+        git(tree.parent, "init", "--quiet")
+    if place == "a git hook":
+        environment = {"GIT_DIR": f"{tree.parent / '.git'}", "GIT_WORK_TREE": f"{tree.parent}"}
+    add_patch(tree, "9001-test", "Patched once", "Patched twice")
+    add_patch(tree, "9000-test", ORIGINAL, "Patched once")
+    build = tree / "build"
+    result = configured(tree, build, f"-DCHARLS_SOURCE_DIR={charls}", *tool, **environment)
+    assert result.patches == [*OUR_PATCHES, "9000-test", "9001-test"]
+    assert '"Patched twice"' in (build / "charls-patched/src/jpegls_error.cpp").read_text()
+    assert ORIGINAL in (charls / "src/jpegls_error.cpp").read_text()
+
+
+@pytest.mark.parametrize("tool", PATCH_TOOLS)
+def test_patch_that_does_not_apply_stops_the_build(tree, build, charls, configure, tool):
+    add_patch(tree, "9000-good", ORIGINAL, "Patched")
+    add_patch(tree, "9001-bad", ORIGINAL, "Patched again")
+    status, output = configure(tree, build, f"-DCHARLS_SOURCE_DIR={charls}", *tool)
+    assert status != 0
+    assert f"patches/9001-bad.patch does not apply to the CharLS sources of {charls}" in output
+
+
+def test_patches_need_git_or_patch(tree, build, charls, configure):
+    add_patch(tree, "9000-test", ORIGINAL, "Patched")
+    # Empty counts as looked for in vain.
+    status, output = configure(tree, build, f"-DCHARLS_SOURCE_DIR={charls}", WITHOUT_GIT, "-DPATCH_EXECUTABLE=")
+    assert status != 0
+    assert "Neither git nor patch is there to apply patches/" in output
+
+
+# --- The sdist, the wheel and the compiled module ---------------------------------------------------------------------
+
+
+def exported_symbols(module):
+    if sys.platform != "linux":
+        pytest.skip("nm -D is for ELF")
+    if not shutil.which("nm"):
+        pytest.skip("nm is not installed")
+    output = subprocess.run(
+        ["nm", "-D", "--defined-only", module], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    return [line.split()[-1] for line in output.splitlines()]
+
+
+def test_module_exports_nothing_but_its_start():
+    assert exported_symbols(_codec.__file__) == ["PyInit__codec"]
+
+
+@pytest.fixture(scope="session")
+def artefacts(tools, charls, no_index, tmp_path_factory):
+    """An sdist from a checkout with CharLS in the submodule's folder, and the wheel from that sdist.
+
+    The sdist is unpacked inside of a foreign repository, where git would rather not apply patches.
+    """
+    directory = tmp_path_factory.mktemp("artefacts")
+    tree = copy_sources(directory / "tree")
+    shutil.copytree(charls, tree / "charls", dirs_exist_ok=True)
+    (tree / "charls/LICENSE.md").write_text("CharLS's own\n")
+    for name in ["test/data/large.jls", "unittest/test.cpp", "src/design/notes.txt", ".git"]:
+        (tree / "charls" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / "charls" / name).write_text("not for the sdist\n")
+    for name in ["_codec.abi3.so", "__pycache__/errors.cpython-311.pyc"]:
+        (tree / "src/dicom_jpegls" / name).parent.mkdir(exist_ok=True)
+        (tree / "src/dicom_jpegls" / name).write_text("stale\n")
+    add_patch(tree, "9000-test", ORIGINAL, "The width is not to be patched away")
+    build = [tools.python, "-m", "build", "--no-isolation"]
+    tools_first = {"PATH": f"{tools.bin}{os.pathsep}{os.environ['PATH']}"}
+
+    succeed(*build, "--sdist", "--outdir", directory / "dist", tree, **tools_first)
+    (sdist,) = (directory / "dist").glob("*.tar.gz")
+    outer = directory / "outer"
+    outer.mkdir()
+    git(outer, "init", "--quiet")
+    with tarfile.open(sdist) as archive:
+        names = archive.getnames()
+        archive.extractall(outer, filter="data")
+    (unpacked,) = (path for path in outer.iterdir() if path.name != ".git")
+
+    succeed(*build, "--wheel", "--outdir", directory / "dist", unpacked, **tools_first, **no_index)
+    (wheel,) = (directory / "dist").glob("*.whl")
+    site = directory / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        wheel_names = archive.namelist()
+    pip = [tools.python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", site]
+    succeed(*pip, wheel)
+    return SimpleNamespace(
+        tree=tree,
+        sdist=sdist,
+        sdist_names={name.removeprefix(f"{unpacked.name}/") for name in names},
+        wheel=wheel,
+        wheel_names=set(wheel_names),
+        site=site,
+    )
+
+
+def test_sdist_holds_all_that_a_build_needs(artefacts):
+    tree = artefacts.tree
+    wanted = {"CMakeLists.txt", "LICENSE", "Makefile", "README.md", "PKG-INFO", "pyproject.toml", "charls/LICENSE.md"}
+    patterns = ["LICENSES/*", "cmake/*", "patches/*", "src/**/*.p*", "src/**/*.hpp", "tests/**/*.py"]
+    patterns += ["charls/include/charls/*.h", "charls/src/*.h", "charls/src/*.cpp"]
+    for pattern in patterns:
+        names = {path.relative_to(tree).as_posix() for path in tree.glob(pattern) if path.is_file()}
+        assert names, pattern
+        wanted |= {name for name in names if not name.endswith(".pyc")}
+    assert wanted - artefacts.sdist_names == set()
+
+
+def test_sdist_holds_no_more_of_charls_than_its_code_and_licence(artefacts):
+    folders = {name.rpartition("/")[0] for name in artefacts.sdist_names if name.startswith("charls/")}
+    assert folders == {"charls", "charls/include/charls", "charls/src"}
+    assert [name for name in artefacts.sdist_names if name.endswith((".jls", ".so", ".pyc", ".git"))] == []
+
+
+def test_wheel_holds_the_package_and_nothing_else(artefacts):
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    metadata = f"dicom_jpegls-{version}.dist-info"
+    assert {name.partition("/")[0] for name in artefacts.wheel_names} == {"dicom_jpegls", metadata}
+    assert {f"{metadata}/licenses/LICENSE", f"{metadata}/licenses/LICENSES/CharLS-BSD-3-Clause.txt"} <= (
+        artefacts.wheel_names
+    )
+    package = {name for name in artefacts.wheel_names if name.startswith("dicom_jpegls/")}
+    sources = (path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src/dicom_jpegls").rglob("*.py"))
+    assert package >= {"dicom_jpegls/py.typed", "dicom_jpegls/_codec.pyi", "dicom_jpegls/_codec.abi3.so", *sources}
+    # Only what Python, a type checker or another package's Cython reads.
+    assert {name for name in package if Path(name).suffix not in (".py", ".pyi", ".pxd", ".typed", ".so")} == set()
+    assert package.isdisjoint({"dicom_jpegls/charls.pxd", "dicom_jpegls/stream.pxd"})
+
+
+def test_wheel_is_for_all_pythons_since_3_11(artefacts):
+    assert artefacts.wheel.name.split("-")[2:4] == ["cp311", "abi3"]
+
+
+def test_wheel_works(artefacts):
+    # NumPy and pydicom come from the environment of the tests, the package from the wheel.
+    script = f"""
+import sys
+sys.path[:0] = [{os.fspath(artefacts.site)!r}]
+sys.path.append({os.fspath(Path(numpy.__file__).parents[1])!r})
+import dicom_jpegls as jls, numpy
+from dicom_jpegls import _codec
+assert _codec.__file__.startswith({os.fspath(artefacts.site)!r}), _codec.__file__
+image = numpy.arange(35, dtype=numpy.uint16).reshape(5, 7)
+assert (jls.decode(jls.encode(image)) == image).all()
+build = jls.charls_build()
+print(jls.__version__, build["source"], *build["patches"])
+print(_codec._charls_error_message({INVALID_ARGUMENT_WIDTH}))
+"""
+    # -S: else the package as installed for development is found first.
+    output = succeed(sys.executable, "-I", "-S", "-c", script)
+    patches = " ".join([*OUR_PATCHES, "9000-test"])
+    assert output == f"{jls.__version__} submodule {patches} The width is not to be patched away"
+
+
+def test_wheel_links_charls_statically_and_hides_it(artefacts):
+    module = artefacts.site / "dicom_jpegls/_codec.abi3.so"
+    assert exported_symbols(module) == ["PyInit__codec"]
+    undefined = succeed("nm", "-D", "--undefined-only", module).split()
+    assert "PyLong_FromLong" in undefined
+    assert [name for name in undefined if "charls" in name] == []
