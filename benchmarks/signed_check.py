@@ -30,9 +30,8 @@ def main() -> None:
         encoding = minimum(lambda near=near_lossless: encode_samples(image, bits_per_sample=16, near_lossless=near), 15)
         lowest, highest = safe_range(16, near_lossless)
         checking = minimum(lambda low=lowest, high=highest: is_within(image, low, high), 200)
-        print(
-            f"NEAR {near_lossless}: encode {encoding * 1e3:.2f} ms, check {checking * 1e3:.3f} ms, {checking / encoding:.2%}"
-        )
+        part = checking / encoding
+        print(f"NEAR {near_lossless}: encode {encoding * 1e3:.2f} ms, check {checking * 1e3:.3f} ms, {part:.2%}")
 
 
 if __name__ == "__main__":

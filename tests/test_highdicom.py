@@ -5,13 +5,13 @@ import datetime
 import highdicom as hd
 import numpy as np
 import pytest
-from dicom_files import TEST_FILES, random_frames
 from pydicom import dcmread
 from pydicom.encaps import generate_frames
 from pydicom.sr.codedict import codes
 from pydicom.uid import JPEGLSLossless, generate_uid
 
 import dicom_jpegls as jls
+from dicom_files import TEST_FILES, random_frames
 from dicom_jpegls import pydicom_plugin
 
 

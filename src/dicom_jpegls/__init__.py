@@ -32,6 +32,7 @@ from dicom_jpegls.parameters import (
     StreamInfo,
 )
 from dicom_jpegls.pydicom_plugin import register, unregister
+from dicom_jpegls.pyjpegls_compat import install_as_pyjpegls
 
 __all__ = [
     "BufferTooSmallError",
@@ -60,6 +61,7 @@ __all__ = [
     "decompress",
     "encode",
     "encode_into",
+    "install_as_pyjpegls",
     "max_encoded_size",
     "pixel_array",
     "read_info",

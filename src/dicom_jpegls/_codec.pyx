@@ -554,6 +554,10 @@ cdef class Stream:
         return <size_t>size
 
 
+# Without this patch CharLS loses differences that only the fourth component has.
+cdef bint _CODES_FOURTH_COMPONENT = "0004-compare-the-fourth-component-in-runs" in charls_build()["patches"]
+
+
 cdef int _check_overlap(_Region src, _Region dst) except -1:
     if src.data < dst.data + dst.size and dst.data < src.data + src.size:
         raise ParameterError("dst: it shares memory with src")
@@ -742,13 +746,17 @@ cdef class _Encoding:
     cdef int _set_interleave_mode(self, object mode) except -1:
         cdef bint interleaves = self.frame.component_count in (3, 4)
         if mode is None:
-            self.interleave_mode = stream.interleave_sample if interleaves else stream.interleave_none
-            return 0
+            mode = stream.interleave_sample if interleaves else stream.interleave_none
         self.interleave_mode = <int32_t>_integer("interleave_mode", mode, 0, 2)
         if self.interleave_mode != stream.interleave_none and not interleaves:
             raise ParameterError(
                 f"interleave_mode: {_INTERLEAVE_MODES[self.interleave_mode].name} needs 3 or 4 components, found "
                 f"{self.frame.component_count}: use NONE")
+        if (self.interleave_mode == stream.interleave_sample and self.frame.component_count == 4
+                and self.frame.bits_per_sample == 8 and self.near_lossless == 0 and not _CODES_FOURTH_COMPONENT):
+            raise ParameterError(
+                "interleave_mode: this unpatched CharLS loses the fourth component of lossless 8-bit images in SAMPLE: "
+                "use LINE or NONE")
         return 0
 
     cdef int _set_color_transformation(self, object transformation) except -1:
