@@ -106,8 +106,10 @@ COUNTED = [
     READ_ONLY, HEADER, OPTIONS["preset_coding_parameters"], OPTIONS["comments"], OPTIONS["application_data"],
     jls.InvalidStreamError, jls.UnsupportedStreamError, jls.ParameterError, jls.BufferTooSmallError, TypeError,
     jls.StreamInfo, jls.SpiffHeader, jls.PresetCodingParameters, jls.InterleaveMode.NONE,
-    jls.ColorTransformation.NONE, jls.SpiffColorSpace.GRAYSCALE, _codec.Stream, None, True,
+    jls.ColorTransformation.NONE, jls.SpiffColorSpace.GRAYSCALE, _codec.Stream,
 ]  # fmt: skip
+if sys.version_info < (3, 12):  # from there on they are immortal, and their counts mean nothing
+    COUNTED += [None, True]
 
 
 STATISTICS = Path("/proc/self/statm")
@@ -150,11 +152,11 @@ def test_references_and_memory_stay_flat(call, error):
 
 @needs_resident_size
 def test_growth_would_be_seen():
-    lost = []
     size, blocks = resident_size(), sys.getallocatedblocks()
-    repeat(lambda: lost.append(bytearray(600)), None, CALLS)  # CharLS's own allocations are of such a size, or larger
-    assert resident_size() - size > LARGEST_GROWTH
+    lost = [bytearray(600) for _ in range(CALLS)]
     assert sys.getallocatedblocks() - blocks > CALLS // 100
+    lost.append(np.ones(8_000_000))  # too large for memory that this process has got back already
+    assert resident_size() - size > LARGEST_GROWTH
 
 
 @needs_resident_size

@@ -422,15 +422,11 @@ cdef class Stream:
         One stream, from SOI to EOI; bytes behind EOI are ignored.
     max_dimension : int, optional
         Largest width and height, 65535 by default and at most 100000.
-    tolerate_damage : bool, optional
-        Whether a stream that is damaged behind its first scan header is accepted, cut off where the damage begins.
 
     Attributes
     ----------
     info : StreamInfo
         What the stream's markers say.
-    damage : InvalidStreamError or UnsupportedStreamError or None
-        Why the stream would have been refused, had damage not been tolerated.
 
     Raises
     ------
@@ -444,9 +440,8 @@ cdef class Stream:
     cdef _Region region
     cdef stream.stream_info c_info
     cdef readonly object info
-    cdef readonly object damage
 
-    def __init__(self, object src not None, *, max_dimension=stream.default_maximum_dimension, tolerate_damage=False):
+    def __init__(self, object src not None, *, max_dimension=stream.default_maximum_dimension):
         cdef stream.refusal at
         cdef cbool sound
         cdef uint32_t limit = <uint32_t>_integer("max_dimension", max_dimension, 1, stream.highest_maximum_dimension)
@@ -456,21 +451,8 @@ cdef class Stream:
         with nogil:  # looks at every compressed byte once
             sound = stream.inspect(self.region.data, self.region.size, limit, self.c_info, at) == stream.fault_none
         if not sound:
-            self.damage = _refusal_error(at)
-            if not (tolerate_damage and self.c_info.has_scan):
-                raise self.damage
-            self._cut_off()
+            raise _refusal_error(at)
         self.info = self._record()
-
-    cdef int _cut_off(self) except -1:
-        """Keep what is in order of a damaged stream, and end it as the decoder needs it to end."""
-        cdef size_t size = self.c_info.sound_size
-        while self.region.data[size - 1] == 0xFF:
-            size -= 1
-        self.region = _Region(self.region.data[:size] + b"\xff\xd9", "src", False)
-        self.c_info.size = self.region.size
-        self.c_info.zero_before_end = 0
-        return 0
 
     cdef object _record(self):
         cdef stream.stream_info* info = &self.c_info

@@ -86,7 +86,6 @@ cdef extern from "stream.hpp" namespace "dicom_jpegls" nogil:
         size_t size
         size_t trailing_size
         bool has_scan
-        size_t sound_size
         size_t zero_before_end
 
     cppclass refusal:

@@ -391,7 +391,6 @@ struct stream_info
     std::size_t size;             // bytes from SOI to EOI, both included
     std::size_t trailing_size;    // bytes behind EOI, without 00 and FF padding at their end
     bool has_scan;                // a scan header was found in order: what stands above is complete
-    std::size_t sound_size;       // bytes from SOI up to where the structure is in order, also of a damaged stream
     std::size_t zero_before_end;  // where a lone 00 byte stands before EOI, as some old encoders put it; 0 for nowhere
 };
 
@@ -451,7 +450,6 @@ private:
                 return fault::unexpected_marker; // only EOI may follow the last scan
             if (const fault code = segment_fault(); code != fault::none)
                 return code;
-            info_.sound_size = reader_.position();
         }
     }
 
@@ -678,9 +676,7 @@ private:
         const std::uint32_t expected = restart_interval_ == 0 ? 0 : (info_.height - 1) / restart_interval_;
         for (std::uint32_t found{};; ++found)
         {
-            const bool marker_follows = reader_.skip_entropy_coded_data();
-            info_.sound_size = reader_.position();
-            if (!marker_follows)
+            if (!reader_.skip_entropy_coded_data())
             {
                 current_ = {0, reader_.position(), reader_.position(), 0};
                 return fault::no_end_of_image;
