@@ -1,0 +1,702 @@
+"""Which other software reads our JPEG-LS, and whether we read theirs: a table each way.
+
+Usage: python benchmarks/interoperability.py [--codec-charls FOLDER] [--write] [--verbose]
+
+Peers that are not installed are shown as such. ``--codec-charls`` is the folder in which
+``npm install @cornerstonejs/codec-charls`` was run. ``--write`` puts the tables into docs/interoperability.md.
+``--verbose`` prints the reasons of everything that is not exact.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import importlib.metadata
+import io
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.pixels import pixel_array
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
+
+import dicom_jpegls as jls
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "interoperability.md"
+TIME_LIMIT = 20.0
+CODEC_CHARLS = "CODEC_CHARLS_FOLDER"
+
+Array = NDArray[Any]
+
+
+# Images and datasets
+
+
+def random_frames(shape: tuple[int, ...], bits_stored: int, dtype: str, margin: int = 0) -> Array:
+    """Make frames with structure and noise over the whole range of a precision, but for a margin at its ends."""
+    rng = np.random.default_rng(1)
+    levels = 1 << bits_stored
+    ramp = np.indices(shape).sum(axis=0) * max(1, levels // 64)
+    noise = rng.integers(0, max(2, levels // 16), size=shape)
+    low = -levels // 2 if dtype.startswith("i") else 0
+    samples = low + (ramp + noise) % levels
+    samples.flat[:1], samples.flat[-1:] = low, low + levels - 1
+    return samples.clip(low + margin, low + levels - 1 - margin).astype(dtype)
+
+
+def make_dataset(
+    frames: Array, bits_stored: int, photometric_interpretation: str, planar_configuration: int | None = None
+) -> Dataset:
+    """Make a dataset with native pixel data from an array (frames, rows, columns[, samples])."""
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    color = frames.ndim == 4
+    ds.SOPClassUID = SecondaryCaptureImageStorage
+    if len(frames) > 1:
+        ds.SOPClassUID = (
+            MultiFrameTrueColorSecondaryCaptureImageStorage
+            if color
+            else MultiFrameGrayscaleWordSecondaryCaptureImageStorage
+        )
+        ds.NumberOfFrames = len(frames)
+    ds.SOPInstanceUID = generate_uid(entropy_srcs=["dicom-jpegls"])
+    ds.StudyInstanceUID = generate_uid(entropy_srcs=["study"])
+    ds.SeriesInstanceUID = generate_uid(entropy_srcs=["series"])
+    ds.PatientID, ds.Modality, ds.ImageType = "1", "OT", ["ORIGINAL", "PRIMARY"]
+    ds.Rows, ds.Columns = frames.shape[1:3]
+    ds.SamplesPerPixel = frames.shape[3] if color else 1
+    ds.PhotometricInterpretation = photometric_interpretation
+    ds.BitsAllocated = frames.dtype.itemsize * 8
+    ds.BitsStored, ds.HighBit = bits_stored, bits_stored - 1
+    ds.PixelRepresentation = int(frames.dtype.kind == "i")
+    if color:
+        ds.PlanarConfiguration = planar_configuration or 0
+    if photometric_interpretation == "PALETTE COLOR":
+        for name in ("Red", "Green", "Blue"):
+            setattr(ds, f"{name}PaletteColorLookupTableDescriptor", [256, 0, 16])
+            setattr(ds, f"{name}PaletteColorLookupTableData", np.arange(0, 65536, 256, dtype="<u2").tobytes())
+    native = frames.transpose(0, 3, 1, 2) if color and planar_configuration == 1 else frames
+    data = np.ascontiguousarray(native, frames.dtype.newbyteorder("<")).tobytes()
+    ds.PixelData = data + b"\0" * (len(data) % 2)
+    ds["PixelData"].VR = "OB" if ds.BitsAllocated == 8 else "OW"
+    return ds
+
+
+def save(ds: Dataset, path: Path) -> Path:
+    """Write a dataset as a DICOM file."""
+    ds.save_as(path, enforce_file_format=True)
+    return path
+
+
+def as_frames(samples: Array, ds: Dataset) -> Array:
+    """Give decoded samples a frame axis, the dataset's sign, and nothing above Bits Stored."""
+    shape = (int(ds.get("NumberOfFrames") or 1), ds.Rows, ds.Columns)
+    frames = samples.reshape(shape if ds.SamplesPerPixel == 1 else (*shape, ds.SamplesPerPixel)).astype(np.int64)
+    frames &= (1 << ds.BitsStored) - 1
+    if ds.PixelRepresentation == 1:
+        frames[frames >= 1 << (ds.BitsStored - 1)] -= 1 << ds.BitsStored
+    return frames
+
+
+def native_frames(path: Path) -> Array:
+    """Read native pixel data."""
+    ds = dcmread(path)
+    if ds.file_meta.TransferSyntaxUID.is_compressed:
+        raise ValueError("the file is still compressed")
+    return as_frames(pixel_array(ds, raw=True), ds)
+
+
+# Peers: how each one is asked to decode a file into frames, and to encode a file with native pixel data
+
+
+class Peer(NamedTuple):
+    """Another implementation, or another way to use one."""
+
+    version: Callable[[], str]
+    decode: Callable[[Path], Array] | None
+    encode: Callable[[Path, Path, int], None] | None
+
+
+class Unable(Exception):  # noqa: N818
+    """What a peer has no means to do at all, which is no refusal."""
+
+
+def _package(*names: str) -> str:
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+
+
+def _run(*command: str | Path) -> bytes:
+    process = subprocess.run([str(part) for part in command], capture_output=True, check=False)
+    if process.returncode < 0:
+        os.abort()  # so that the caller sees a crash
+    if process.returncode:
+        raise RuntimeError((process.stderr + process.stdout).decode(errors="replace"))
+    return process.stdout
+
+
+def _transfer_syntax(near_lossless: int) -> str:
+    return JPEGLSNearLossless if near_lossless else JPEGLSLossless
+
+
+def _decode_streams(decode: Callable[[bytes], Array], source: Path) -> Array:
+    ds = dcmread(source)
+    frames = generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1))
+    return as_frames(np.stack([decode(frame) for frame in frames]), ds)
+
+
+def _encode_streams(encode: Callable[[Array, Dataset, int], bytes], source: Path, target: Path, near: int) -> None:
+    ds = dcmread(source)
+    frames = native_frames(source).astype(np.int64)
+    if encode is _imagecodecs_encode:  # takes what lies in memory
+        unsigned = frames.astype(f"u{ds.BitsAllocated // 8}")
+    else:
+        unsigned = (frames & ((1 << ds.BitsStored) - 1)).astype(np.uint8 if ds.BitsStored <= 8 else np.uint16)
+    ds.PixelData = encapsulate([encode(np.ascontiguousarray(frame), ds, near) for frame in unsigned])
+    ds["PixelData"].VR = "OB"
+    if ds.SamplesPerPixel > 1:
+        ds.PlanarConfiguration = 0
+    ds.file_meta.TransferSyntaxUID = _transfer_syntax(near)
+    save(ds, target)
+
+
+def _ours_encode(source: Path, target: Path, near: int) -> None:
+    ds = dcmread(source)
+    jls.compress(ds, _transfer_syntax(near), near_lossless=near)
+    save(ds, target)
+
+
+def _ours_decode(source: Path) -> Array:
+    ds = dcmread(source)
+    return as_frames(jls.pixel_array(ds), ds)
+
+
+def _plugin_decode(plugin: str, source: Path) -> Array:
+    ds = dcmread(source)
+    return as_frames(pixel_array(ds, raw=True, decoding_plugin=plugin), ds)
+
+
+def _plugin_encode(plugin: str, source: Path, target: Path, near: int) -> None:
+    ds = dcmread(source)
+    options = {"jls_error": near} if near else {}
+    ds.compress(_transfer_syntax(near), encoding_plugin=plugin, generate_instance_uid=False, **options)
+    save(ds, target)
+
+
+def _imagecodecs_decode(stream: bytes) -> Array:
+    import imagecodecs
+
+    return imagecodecs.jpegls_decode(stream)
+
+
+def _imagecodecs_encode(frame: Array, ds: Dataset, near: int) -> bytes:  # noqa: ARG001
+    import imagecodecs
+
+    return imagecodecs.jpegls_encode(frame, level=near)
+
+
+def _imagecodecs_version() -> str:
+    import imagecodecs
+
+    return f"imagecodecs {imagecodecs.__version__} ({imagecodecs.jpegls_version().replace('charls', 'CharLS')})"
+
+
+def _pillow_decode(stream: bytes) -> Array:
+    import pillow_jpls  # noqa: F401
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(stream)))
+
+
+def _pillow_encode(frame: Array, ds: Dataset, near: int) -> bytes:
+    import pillow_jpls  # noqa: F401
+    from PIL import Image
+
+    if frame.ndim == 3 and frame.dtype.itemsize == 2:
+        raise Unable("Pillow has no mode for colour of more than 8 bits")
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, "JPEG-LS", bits_per_sample=ds.BitsStored, near_lossless=near, spiff=None)
+    return file.getvalue()
+
+
+def _python_gdcm_convert(source: Path, target: Path, near: int | None) -> None:
+    import gdcm
+
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(source))
+    if not reader.Read():
+        raise RuntimeError("GDCM cannot read the file")
+    change = gdcm.ImageChangeTransferSyntax()
+    syntax = gdcm.TransferSyntax.ExplicitVRLittleEndian
+    if near is not None:
+        syntax = gdcm.TransferSyntax.JPEGLSNearLossless if near else gdcm.TransferSyntax.JPEGLSLossless
+    if near:
+        codec = gdcm.JPEGLSCodec()
+        codec.SetLossless(False)
+        codec.SetLossyError(near)
+        change.SetUserCodec(codec)
+    change.SetTransferSyntax(gdcm.TransferSyntax(syntax))
+    change.SetInput(reader.GetImage())
+    if not change.Change():
+        raise RuntimeError("GDCM cannot change the transfer syntax")
+    writer = gdcm.ImageWriter()
+    writer.SetFileName(str(target))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    if not writer.Write():
+        raise RuntimeError("GDCM cannot write the file")
+
+
+def _python_gdcm_decode(source: Path) -> Array:
+    target = source.with_name("native.dcm")
+    _python_gdcm_convert(source, target, None)
+    return native_frames(target)
+
+
+def _gdcmconv_decode(source: Path) -> Array:
+    target = source.with_name("native.dcm")
+    _run("gdcmconv", "--raw", source, target)
+    return native_frames(target)
+
+
+def _gdcmconv_encode(source: Path, target: Path, near: int) -> None:
+    _run("gdcmconv", "--jpegls", *(("--lossy", "--allowed-error", str(near)) if near else ()), source, target)
+
+
+def _dcmtk_decode(source: Path) -> Array:
+    target = source.with_name("native.dcm")
+    _run("dcmdjpls", source, target)
+    return native_frames(target)
+
+
+def _dcmtk_encode(options: tuple[str, ...], source: Path, target: Path, near: int) -> None:
+    _run("dcmcjpls", *options, *(("+en", "+md", str(near)) if near else ()), source, target)
+
+
+def _command_version(name: str, command: str, pattern: str) -> str:
+    if shutil.which(command) is None:
+        raise ImportError(command)
+    output = subprocess.run([command, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(pattern, output)
+    return f"{name} {found[1] if found else ''} ({command})"
+
+
+def _simpleitk_decode(source: Path) -> Array:
+    import SimpleITK
+
+    return as_frames(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(source))), dcmread(source))
+
+
+def _ffmpeg_decode(stream: bytes) -> Array:
+    import av
+
+    codec = av.CodecContext.create("jpegls", "r")
+    frame = (codec.decode(av.Packet(stream)) + codec.decode(None))[0]
+    samples = frame.to_ndarray()
+    # FFmpeg scales samples up to 8 or 16 bits; everybody who knows the precision can take that back.
+    return samples >> (samples.dtype.itemsize * 8 - jls.read_info(stream).bits_per_sample)
+
+
+def _ffmpeg_encode(frame: Array, ds: Dataset, near: int) -> bytes:
+    import av
+
+    if near:
+        raise Unable("PyAV's encoder gets no NEAR")
+    if ds.BitsStored not in (8, 16):
+        raise Unable("FFmpeg encodes 8 and 16 bits")
+    if frame.ndim == 3 and ds.BitsStored > 8:
+        raise Unable("FFmpeg encodes colour of 8 bits")
+    picture = av.VideoFrame.from_ndarray(
+        frame, format="rgb24" if frame.ndim == 3 else "gray" if frame.itemsize == 1 else "gray16le"
+    )
+    codec = av.CodecContext.create("jpegls", "w")
+    codec.width, codec.height, codec.pix_fmt, codec.framerate = picture.width, picture.height, picture.format.name, 1
+    return bytes((codec.encode(picture) + codec.encode(None))[0])
+
+
+def _ffmpeg_version() -> str:
+    import av
+
+    return f"FFmpeg's libavcodec {'.'.join(map(str, av.library_versions['libavcodec']))} ({_package('av')})"
+
+
+# The sizes of images travel in the file name of nothing: as JSON on the command line, and back on standard output.
+_NODE_SCRIPT = """
+const fs = require('fs');
+const [folder, operation, source, target, options] = process.argv.slice(1);
+const factory = require(require.resolve('@cornerstonejs/codec-charls', {paths: [folder]}));
+factory().then(charls => {
+  const data = fs.readFileSync(source);
+  if (operation === 'version') {
+    console.log(charls.getVersion());
+  } else if (operation === 'decode') {
+    const decoder = new charls.JpegLSDecoder();
+    decoder.getEncodedBuffer(data.length).set(data);
+    decoder.decode();
+    fs.writeFileSync(target, decoder.getDecodedBuffer());
+    console.log(JSON.stringify({...decoder.getFrameInfo(), interleaveMode: decoder.getInterleaveMode()}));
+  } else {
+    const {near, interleaveMode, ...frameInfo} = JSON.parse(options);
+    const encoder = new charls.JpegLSEncoder();
+    encoder.getDecodedBuffer(frameInfo).set(data);
+    encoder.setNearLossless(near);
+    encoder.setInterleaveMode(interleaveMode);
+    encoder.encode();
+    fs.writeFileSync(target, encoder.getEncodedBuffer());
+  }
+}).catch(error => { console.error(error); process.exit(1); });
+"""
+
+
+def _node(operation: str, source: bytes, options: dict[str, Any] | None = None) -> tuple[bytes, bytes]:
+    folder = os.environ.get(CODEC_CHARLS)
+    if not folder or shutil.which("node") is None:
+        raise ImportError("codec-charls")
+    with tempfile.TemporaryDirectory() as temporary:
+        files = Path(temporary, "source"), Path(temporary, "target")
+        files[0].write_bytes(source)
+        printed = _run("node", "-e", _NODE_SCRIPT, "--", folder, operation, *files, json.dumps(options))
+        return printed, files[1].read_bytes() if files[1].exists() else b""
+
+
+def _codec_charls_version() -> str:
+    charls = _node("version", b"")[0].decode().strip()
+    package = Path(os.environ[CODEC_CHARLS], "node_modules", "@cornerstonejs", "codec-charls", "package.json")
+    return f"@cornerstonejs/codec-charls {json.loads(package.read_text())['version']} (CharLS {charls})"
+
+
+def _codec_charls_decode(stream: bytes) -> Array:
+    printed, data = _node("decode", stream)
+    info = json.loads(printed)
+    samples = np.frombuffer(data, np.uint8 if info["bitsPerSample"] <= 8 else "<u2")
+    shape = info["height"], info["width"]
+    if info["componentCount"] == 1:
+        return samples.reshape(shape)
+    # Its callers have to look at the interleave mode, too.
+    if info["interleaveMode"] in (0, {"value": 0}):
+        return samples.reshape(info["componentCount"], *shape).transpose(1, 2, 0)
+    return samples.reshape(*shape, info["componentCount"])
+
+
+def _codec_charls_encode(frame: Array, ds: Dataset, near: int) -> bytes:
+    components = 1 if frame.ndim == 2 else frame.shape[2]
+    options = {
+        "width": frame.shape[1],
+        "height": frame.shape[0],
+        "bitsPerSample": ds.BitsStored,
+        "componentCount": components,
+        "near": near,
+        "interleaveMode": 2 if components > 1 else 0,
+    }
+    return _node("encode", frame.tobytes(), options)[1]
+
+
+def _dcmtk_version() -> str:
+    return _command_version("DCMTK", "dcmdjpls", r"v([\d.]+)")
+
+
+def _gdcm_version() -> str:
+    return _command_version("GDCM", "gdcmconv", r"gdcm ([\d.]+)")
+
+
+OURS = "dicom-jpegls"
+PEERS = {
+    OURS: Peer(
+        lambda: f"{_package('dicom-jpegls')} (CharLS {jls.charls_build()['version']})", _ours_decode, _ours_encode
+    ),
+    "DCMTK": Peer(_dcmtk_version, _dcmtk_decode, functools.partial(_dcmtk_encode, ())),
+    "DCMTK +is": Peer(_dcmtk_version, None, functools.partial(_dcmtk_encode, ("+is",))),
+    "DCMTK +in": Peer(_dcmtk_version, None, functools.partial(_dcmtk_encode, ("+in",))),
+    "DCMTK +pc": Peer(_dcmtk_version, None, functools.partial(_dcmtk_encode, ("+pc",))),
+    "GDCM": Peer(_gdcm_version, _gdcmconv_decode, _gdcmconv_encode),
+    "python-gdcm": Peer(lambda: _package("python-gdcm"), _python_gdcm_decode, _python_gdcm_convert),
+    "pydicom with GDCM": Peer(
+        lambda: _package("pydicom", "python-gdcm"), functools.partial(_plugin_decode, "gdcm"), None
+    ),
+    "pylibjpeg": Peer(
+        lambda: _package("pylibjpeg", "pylibjpeg-libjpeg"), functools.partial(_plugin_decode, "pylibjpeg"), None
+    ),
+    "pyjpegls": Peer(
+        lambda: f"{_package('pyjpegls')} (through {_package('pydicom')})",
+        functools.partial(_plugin_decode, "pyjpegls"),
+        functools.partial(_plugin_encode, "pyjpegls"),
+    ),
+    "imagecodecs": Peer(
+        _imagecodecs_version,
+        functools.partial(_decode_streams, _imagecodecs_decode),
+        functools.partial(_encode_streams, _imagecodecs_encode),
+    ),
+    "pillow-jpls": Peer(
+        lambda: _package("pillow-jpls", "pillow"),
+        functools.partial(_decode_streams, _pillow_decode),
+        functools.partial(_encode_streams, _pillow_encode),
+    ),
+    "SimpleITK": Peer(lambda: _package("SimpleITK"), _simpleitk_decode, None),
+    "codec-charls (OHIF)": Peer(
+        _codec_charls_version,
+        functools.partial(_decode_streams, _codec_charls_decode),
+        functools.partial(_encode_streams, _codec_charls_encode),
+    ),
+    "FFmpeg": Peer(
+        _ffmpeg_version,
+        functools.partial(_decode_streams, _ffmpeg_decode),
+        functools.partial(_encode_streams, _ffmpeg_encode),
+    ),
+}
+
+
+def installed(names: list[str]) -> dict[str, str | None]:
+    """Give the versions of peers, None for those that are not installed."""
+    versions: dict[str, str | None] = {}
+    for name in names:
+        try:
+            versions[name] = PEERS[name].version()
+        except (ImportError, OSError):
+            versions[name] = None
+    return versions
+
+
+# Peers work in processes of their own: some of them hang or crash
+
+
+class Outcome(NamedTuple):
+    """What became of a call: the verdict in a word, the result if there is one, and details for people."""
+
+    verdict: str
+    result: Any = None
+    details: str = ""
+
+
+def _serve(connection: Any, verbose: bool) -> None:
+    if not verbose:
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, 1)
+        os.dup2(silence, 2)
+    warnings.simplefilter("ignore")
+    with contextlib.suppress(EOFError):
+        while True:
+            name, operation, arguments = connection.recv()
+            try:
+                result = getattr(PEERS[name], operation)(*arguments)
+                connection.send(Outcome("done", result))
+            except Unable as error:
+                connection.send(Outcome("n/a", details=str(error)))
+            except Exception as error:
+                connection.send(Outcome("refuses", details=f"{type(error).__name__}: {error}"))
+
+
+class Workers:
+    """A process for each peer, started again after it has hung or crashed."""
+
+    def __init__(self, verbose: bool = False) -> None:
+        self._verbose = verbose
+        self._context = multiprocessing.get_context("spawn")
+        self._running: dict[str, tuple[Any, Any]] = {}
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self._running):
+            self._stop(name)
+
+    def _stop(self, name: str) -> None:
+        process, connection = self._running.pop(name)
+        process.kill()
+        process.join()
+        connection.close()
+
+    def call(self, name: str, operation: str, *arguments: Any) -> Outcome:
+        """Let a peer decode or encode."""
+        if getattr(PEERS[name], operation) is None:
+            return Outcome("n/a")
+        if name not in self._running:
+            ours, theirs = self._context.Pipe()
+            process = self._context.Process(target=_serve, args=(theirs, self._verbose), daemon=True)
+            process.start()
+            theirs.close()
+            self._running[name] = process, ours
+        _, connection = self._running[name]
+        try:
+            connection.send((name, operation, arguments))
+            if connection.poll(TIME_LIMIT):
+                return connection.recv()
+            verdict = "hangs"
+        except (EOFError, OSError):
+            verdict = "crashes"
+        self._stop(name)
+        return Outcome(verdict)
+
+
+def judge(outcome: Outcome, expected: Array, near: int) -> Outcome:
+    """Compare decoded frames with what was encoded."""
+    if outcome.verdict != "done":
+        return outcome
+    found = outcome.result
+    if found.shape != expected.shape:
+        return Outcome("WRONG (shape)", found, f"shape {found.shape}")
+    error = int(np.abs(found - expected.astype(np.int64)).max())
+    if error > near:
+        black = " (black)" if not found.any() else ""
+        return Outcome(f"WRONG{black or f' (error {error})'}", found, f"largest error {error}")
+    return Outcome(f"within {near}" if near else "exact", found, f"largest error {error}")
+
+
+# The tables
+
+
+class Case(NamedTuple):
+    """An image, and how it is coded."""
+
+    name: str
+    frames: Array
+    bits_stored: int
+    photometric_interpretation: str = "MONOCHROME2"
+    planar_configuration: int | None = None
+    near_lossless: int = 0
+
+
+_IMAGE = (1, 48, 61)
+CASES = (
+    Case("8 bits", random_frames(_IMAGE, 8, "u1"), 8),
+    Case("8 bits stored in 16", random_frames(_IMAGE, 8, "u2"), 8),
+    Case("12 bits", random_frames(_IMAGE, 12, "u2"), 12),
+    Case("16 bits", random_frames(_IMAGE, 16, "u2"), 16),
+    Case("signed 12 bits", random_frames(_IMAGE, 12, "i2"), 12),
+    Case("signed 16 bits", random_frames(_IMAGE, 16, "i2"), 16),
+    Case("12 bits, 5 frames", random_frames((5, 48, 61), 12, "u2"), 12),
+    Case("8 bits, 3 x 3", random_frames((1, 3, 3), 8, "u1"), 8),
+    Case("12 bits, 1 x 1", random_frames((1, 1, 1), 12, "u2"), 12),
+    Case("12 bits, NEAR 2", random_frames(_IMAGE, 12, "u2"), 12, near_lossless=2),
+    Case("signed 16 bits, NEAR 2", random_frames(_IMAGE, 16, "i2", 2), 16, near_lossless=2),
+    Case("RGB by pixel", random_frames((*_IMAGE, 3), 8, "u1"), 8, "RGB", 0),
+    Case("RGB by plane", random_frames((*_IMAGE, 3), 8, "u1"), 8, "RGB", 1),
+    Case("RGB by pixel, 3 x 3", random_frames((1, 3, 3, 3), 8, "u1"), 8, "RGB", 0),
+    Case("RGB by pixel, 5 frames", random_frames((5, 48, 61, 3), 8, "u1"), 8, "RGB", 0),
+    Case("RGB by plane, 5 frames", random_frames((5, 48, 61, 3), 8, "u1"), 8, "RGB", 1),
+    Case("RGB by pixel, NEAR 2", random_frames((*_IMAGE, 3), 8, "u1"), 8, "RGB", 0, 2),
+    Case("RGB by plane, NEAR 2", random_frames((*_IMAGE, 3), 8, "u1"), 8, "RGB", 1, 2),
+    Case("RGB by pixel, 16 bits", random_frames((*_IMAGE, 3), 16, "u2"), 16, "RGB", 0),
+    Case("YBR_FULL by pixel", random_frames((*_IMAGE, 3), 8, "u1"), 8, "YBR_FULL", 0),
+)
+
+
+def markdown_table(header: list[str], rows: list[list[str]]) -> str:
+    """Lay out a table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def replace_marked(document: Path, content: str) -> None:
+    """Put content between a document's two markers."""
+    before, rest = document.read_text().split("<!-- results begin -->")
+    after = rest.split("<!-- results end -->")[1]
+    document.write_text(f"{before}<!-- results begin -->\n\n{content}\n\n<!-- results end -->{after}")
+
+
+def versions_text(versions: dict[str, str | None]) -> str:
+    """List what was used, each version once."""
+    found = dict.fromkeys(version for version in versions.values() if version)
+    missing = [name for name, version in versions.items() if version is None]
+    return f"Versions: {'; '.join(found)}." + (f" Not installed: {', '.join(missing)}." if missing else "")
+
+
+def _read_ours(workers: Workers, case: Case, native: Path, readers: list[str]) -> Iterator[Outcome]:
+    compressed = native.with_name("ours.dcm")
+    _ours_encode(native, compressed, case.near_lossless)
+    for name in readers:
+        yield judge(workers.call(name, "decode", compressed), case.frames, case.near_lossless)
+
+
+def _read_theirs(workers: Workers, case: Case, native: Path, writers: list[str]) -> Iterator[Outcome]:
+    for name in writers:
+        compressed = native.with_name("theirs.dcm")
+        compressed.unlink(missing_ok=True)
+        outcome = workers.call(name, "encode", native, compressed, case.near_lossless)
+        if outcome.verdict != "done":
+            yield Outcome("n/a" if outcome.verdict == "n/a" else f"it {outcome.verdict}", details=outcome.details)
+            continue
+        ours = judge(workers.call(OURS, "decode", compressed), case.frames, case.near_lossless)
+        if ours.verdict.startswith(("exact", "within")):
+            yield ours
+            continue
+        # Whose fault it is, independent decoders tell.
+        others = [workers.call(other, "decode", compressed).result for other in ("pylibjpeg", "DCMTK", name)]
+        same = [np.array_equal(other, ours.result) for other in others if other is not None]
+        blame = "as in every decoder" if same and all(same) else f"same in {sum(same)} of {len(same)} decoders"
+        yield ours._replace(verdict=f"{ours.verdict}, {blame}")
+
+
+def _table(
+    rows: Callable[[Workers, Case, Path, list[str]], Iterator[Outcome]], names: list[str], verbose: bool
+) -> tuple[str, dict[str, str | None]]:
+    versions = installed(names)
+    present = [name for name in names if versions[name]]
+    lines = []
+    with Workers(verbose) as workers, tempfile.TemporaryDirectory() as temporary:
+        native = Path(temporary, "original.dcm")
+        for case in CASES:
+            save(make_dataset(case.frames, case.bits_stored, *case[3:5]), native)
+            outcomes = dict(zip(present, rows(workers, case, native, present), strict=True))
+            lines.append([case.name, *(outcomes[name].verdict if name in outcomes else "" for name in names)])
+            for name, outcome in outcomes.items() if verbose else ():
+                if not outcome.verdict.startswith(("exact", "within")):
+                    print(f"{case.name}, {name}: {outcome.verdict}: {outcome.details}", file=sys.stderr)
+    header = ["", *(name if versions[name] else f"{name} (not installed)" for name in names)]
+    return markdown_table(header, lines), versions
+
+
+def main() -> None:
+    """Run both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--codec-charls", metavar="FOLDER", help="where npm has installed @cornerstonejs/codec-charls")
+    parser.add_argument("--write", action="store_true", help=f"update {DOCUMENT.name}")
+    parser.add_argument("--verbose", action="store_true", help="say why something was refused or wrong")
+    arguments = parser.parse_args()
+    if arguments.codec_charls:
+        os.environ[CODEC_CHARLS] = str(Path(arguments.codec_charls).resolve())
+
+    readers = [name for name, peer in PEERS.items() if peer.decode and name != OURS]
+    writers = [name for name, peer in PEERS.items() if peer.encode and name != OURS]
+    ours, versions = _table(_read_ours, readers, arguments.verbose)
+    theirs, more = _table(_read_theirs, writers, arguments.verbose)
+    ours_version = installed([OURS])
+    content = "\n\n".join(
+        (
+            "### Our files, read by others",
+            ours,
+            "### Their files, read by us",
+            theirs,
+            versions_text(ours_version | versions | more),
+        )
+    )
+    print(content)
+    if arguments.write:
+        replace_marked(DOCUMENT, content)
+
+
+if __name__ == "__main__":
+    main()
