@@ -113,6 +113,25 @@ def encode_image(image, *, bits=8, near=0, mode=None, **options):
     )
 
 
+def encode_strips(image, lines, *, size=2, **options):
+    """A stream with restart markers: its intervals are what strips of lines give that are coded alone (T.87 C.2.5)."""
+    axis = 1 if options.get("mode") == 0 and image.ndim == 3 else 0
+    height = image.shape[axis]
+    strips = [
+        scans(
+            encode_image(np.ascontiguousarray(image.take(range(top, min(top + lines, height)), axis=axis)), **options)
+        )
+        for top in range(0, height, lines)
+    ]
+    joined = iter(
+        first + b"".join(bytes([0xFF, RST0 + i % 8]) + strip for i, strip in enumerate(rest))
+        for first, *rest in zip(*strips, strict=True)
+    )
+    whole = parts(encode_image(image, **options))
+    stream = join([part._replace(scan=next(joined)) if part.marker == SOS else part for part in whole])
+    return with_segments(stream, restart_interval(lines, size))
+
+
 def sample_dtype(bits):
     return np.uint8 if bits <= 8 else np.uint16
 

@@ -78,7 +78,7 @@ def test_table_names_exceptions_of_this_package_but_for_memory():
 
 @pytest.mark.parametrize("code", sorted(_codec._CHARLS_ERRORS))
 def test_charls_code_becomes_its_exception(code):
-    error = _codec._charls_error(code)
+    error = _codec._error(code)
     assert type(error) is _codec._CHARLS_ERRORS[code]
     assert f"(code {code})" in str(error)
     assert _codec._charls_error_message(code) in str(error)
@@ -87,12 +87,12 @@ def test_charls_code_becomes_its_exception(code):
 
 
 def test_lack_of_memory_is_a_memory_error():
-    assert type(_codec._charls_error(NOT_ENOUGH_MEMORY)) is MemoryError
+    assert type(_codec._error(NOT_ENOUGH_MEMORY)) is MemoryError
 
 
 @pytest.mark.parametrize("code", [-1, 99, 999])
 def test_unknown_charls_code_is_still_an_error_of_this_package(code):
-    error = _codec._charls_error(code)
+    error = _codec._error(code)
     assert type(error) is jls.JPEGLSError
     assert error.code == code
 

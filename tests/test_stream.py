@@ -22,8 +22,8 @@ from jls_streams import (
     dimensions,
     encode_image,
     encode_scan,
+    encode_strips,
     frame_header,
-    join,
     largest_error,
     make_image,
     number,
@@ -125,6 +125,7 @@ REFUSED = [
     Refused("dimension_repeated", SOI + dimensions(4, 3, 2), FRAME + REST, 0xFFF7, 3),
     Refused("dimension_repeated", SOI + FRAME, dimensions(5, 0, 2) + REST, 0xFFF8, 5),
     Refused("dimension_repeated", SOI + dimensions(0, 3, 2), dimensions(0, 7, 2) + FRAME + REST, 0xFFF8, 7),
+    Refused("too_many_samples", SOI + frame_header(32768, 16385), REST, 0xFFDA, 32768 * 16385),
     Refused("dimension_too_large", SOI, dimensions(65536, 3, 3) + frame_header(0, 0) + REST, 0xFFF8, 65536),
     Refused("dimension_too_large", SOI, dimensions(4, 2**32 - 1, 4) + frame_header(0, 0) + REST, 0xFFF8, 2**32 - 1),
     Refused("component_count", SOI, frame_header(4, 3, ids=()) + REST, 0xFFF7),
@@ -278,6 +279,7 @@ def test_fault_is_named_and_placed(case):
 
 # Of these the stream may be sound: only this package cannot decode it.
 UNSUPPORTED = {
+    "too_many_samples",
     "other_jpeg_process",
     "line_count_later",
     "dimension_too_large",
@@ -311,9 +313,39 @@ def test_every_check_is_provoked():
         with pytest.raises(jls.StreamError) as caught:
             jls.read_info(case.before + case.rest)
         provoked.add(FAULT_NAMES[caught.value.code])
-    assert provoked == set(FAULT_NAMES.values())
+    assert provoked | {"changed"} == set(FAULT_NAMES.values())
     assert min(FAULT_NAMES) == 1000
     assert len(FAULT_NAMES) == len(set(FAULT_NAMES.values())) == max(FAULT_NAMES) - 999
+
+
+def test_changes_between_inspection_and_decoding_are_noticed():
+    for original, position, value in (
+        (STREAM, STREAM.index(FRAME) + 8, 5),  # the width
+        (STREAM, STREAM.index(FRAME) + 4, 12),  # the precision
+        (STREAM, STREAM.index(SCAN) - 3, 1),  # NEAR
+        (FIRST_PLANE + OTHER_PLANES, len(FIRST_PLANE) + 8, 2),  # the interleave mode of the second scan
+        (FIRST_PLANE + OTHER_PLANES, len(FIRST_PLANE) + 4, 3),  # how many components it has
+    ):
+        source = bytearray(original)
+        stream = _codec.Stream(source)
+        source[position] = value
+        samples = bytearray(b"\xa5" * (4 * 3 * stream.info.component_count))
+        with pytest.raises(jls.InvalidStreamError, match="changed while it was being decoded") as caught:
+            stream.decode_into(samples)
+        assert FAULT_NAMES[caught.value.code] == "changed"
+        assert set(samples) == {0xA5}
+
+
+def test_limit_of_the_samples_may_be_moved():
+    for use in (jls.read_info, jls.decode, lambda src, **limit: jls.decode_into(src, bytearray(36), **limit)):
+        use(FIRST_PLANE + OTHER_PLANES, max_samples=36)
+        with pytest.raises(jls.UnsupportedStreamError) as caught:
+            use(FIRST_PLANE + OTHER_PLANES, max_samples=35)
+        assert FAULT_NAMES[caught.value.code] == "too_many_samples"
+        assert "above the limit (max_samples): found 36" in str(caught.value)
+        for limit in (0, -1, 2**63):
+            with pytest.raises(jls.ParameterError, match=rf"^max_samples: {limit} is not in the range 1 to"):
+                use(STREAM, max_samples=limit)
 
 
 def test_line_count_behind_the_scan_is_unsupported():
@@ -459,26 +491,6 @@ def test_limit_of_the_dimensions_may_be_moved():
                 use(STREAM, max_dimension=limit)
 
 
-def strips(image, lines, bits, near, mode):
-    """A stream with restart markers: each interval is what a strip of lines gives when it is coded alone."""
-    axis = 1 if mode == 0 and image.ndim == 3 else 0
-    whole = parts(encode_image(image, bits=bits, near=near, mode=mode))
-    height = image.shape[axis]
-    pieces = []
-    for top in range(0, height, lines):
-        strip = np.ascontiguousarray(image.take(range(top, min(top + lines, height)), axis=axis))
-        alone = parts(encode_image(strip, bits=bits, near=near, mode=mode))
-        pieces.append([part.scan for part in alone if part.marker == SOS])
-    scans = []
-    for of_one_scan in zip(*pieces, strict=True):
-        data = of_one_scan[0]
-        for number_, piece in enumerate(of_one_scan[1:]):
-            data += bytes([0xFF, RST0 + number_ % 8]) + piece
-        scans.append(data)
-    remaining = iter(scans)
-    return join([part._replace(scan=next(remaining)) if part.marker == SOS else part for part in whole])
-
-
 @pytest.mark.parametrize("size", [2, 3, 4])
 @pytest.mark.parametrize(("components", "mode"), [(1, 0), (3, 0), (3, 1), (3, 2), (4, 0), (4, 1), (4, 2)])
 @pytest.mark.parametrize("lines", [1, 2, 3, 11, 12])
@@ -487,9 +499,7 @@ def test_restart_markers_separate_strips_of_lines(lines, components, mode, size)
     for bits, near, kind in ((8, 0, "smooth"), (8, 2, "smooth"), (12, 0, "noise"), (16, 5, "runs")):
         shape = (12, 9) if components == 1 else (components, 12, 9) if mode == 0 else (12, 9, components)
         source = make_image(kind, shape, bits)
-        stream = with_segments(
-            strips(source, lines, bits, near, mode if components > 1 else None), restart_interval(lines, size)
-        )
+        stream = encode_strips(source, lines, size=size, bits=bits, near=near, mode=mode if components > 1 else None)
         image = source.transpose(1, 2, 0) if components > 1 and mode == 0 else source
         decoded = jls.decode(stream)
         assert jls.read_info(stream).restart_interval == lines

@@ -8,8 +8,15 @@ from dicom_jpegls._codec import (
     max_encoded_size,
     read_info,
 )
-from dicom_jpegls.array import decode, encode
-from dicom_jpegls.dataset import CompressionResult, compress, decompress, pixel_array
+from dicom_jpegls.array import PartialImage, decode, encode
+from dicom_jpegls.dataset import (
+    CompressionResult,
+    PartialPixels,
+    compress,
+    decompress,
+    pixel_array,
+    read_truncated,
+)
 from dicom_jpegls.errors import (
     BufferTooSmallError,
     ClippedSamplesWarning,
@@ -44,6 +51,8 @@ __all__ = [
     "InvalidStreamError",
     "JPEGLSError",
     "ParameterError",
+    "PartialImage",
+    "PartialPixels",
     "PresetCodingParameters",
     "SpiffColorSpace",
     "SpiffCompressionType",
@@ -65,6 +74,7 @@ __all__ = [
     "max_encoded_size",
     "pixel_array",
     "read_info",
+    "read_truncated",
     "register",
     "unregister",
 ]

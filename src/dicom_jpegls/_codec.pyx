@@ -17,9 +17,9 @@ from cpython.buffer cimport (
 from cpython.bytearray cimport PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stddef cimport size_t
-from libc.stdint cimport UINT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport INT64_MAX, UINT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from libcpp cimport bool as cbool
 
 from dicom_jpegls cimport stream
@@ -33,6 +33,7 @@ from dicom_jpegls.errors import (
     InvalidStreamError,
     JPEGLSError,
     ParameterError,
+    StreamError,
     UnsupportedStreamError,
 )
 from dicom_jpegls.parameters import (
@@ -55,6 +56,10 @@ cdef extern from "build_info.h":
 
 
 __version__ = DICOM_JPEGLS_VERSION.decode()
+
+# What a stream may ask for unless the caller says otherwise.
+DEFAULT_MAX_DIMENSION = stream.default_maximum_dimension
+DEFAULT_MAX_SAMPLES = stream.default_maximum_samples
 
 
 def charls_build():
@@ -139,8 +144,11 @@ def _charls_error_message(int code):
     return charls_get_error_message(<charls_jpegls_errc>code).decode()
 
 
-def _charls_error(int code):
-    """The exception for a CharLS error code."""
+def _error(int code):
+    """The exception for an error code of CharLS, or for one of this package's stream checks."""
+    cdef const stream.fault_description* description = stream.describe(code)
+    if description:
+        return InvalidStreamError(description.text.decode(), code)
     error = _CHARLS_ERRORS.get(code, JPEGLSError)
     message = f"CharLS: {_charls_error_message(code)} (code {code})"
     return MemoryError(message) if error is MemoryError else error(message, code)
@@ -341,8 +349,10 @@ cdef tuple _tuple(str name, object values):
 # --- Decoding ---------------------------------------------------------------------------------------------------------
 
 cdef int _charls_decode(
-    const uint8_t* source, size_t source_size, uint8_t* destination, size_t destination_size, uint32_t stride,
+    const uint8_t* source, size_t source_size, const stream.stream_info* expected, uint8_t* destination,
+    size_t destination_size, uint32_t stride,
 ) noexcept nogil:
+    """Decodes a sound stream. `expected` is what was found in a source that others may change meanwhile, or NULL."""
     cdef charls_jpegls_decoder* decoder = charls_jpegls_decoder_create()
     cdef int code
     if decoder == NULL:
@@ -350,32 +360,92 @@ cdef int _charls_decode(
     code = <int>charls_jpegls_decoder_set_source_buffer(decoder, source, source_size)
     if code == CHARLS_JPEGLS_ERRC_SUCCESS:
         code = <int>charls_jpegls_decoder_read_header(decoder)
+    if code == CHARLS_JPEGLS_ERRC_SUCCESS and expected != NULL and not _has_read(decoder, expected[0]):
+        code = <int>stream.fault_changed
     if code == CHARLS_JPEGLS_ERRC_SUCCESS:
         code = <int>charls_jpegls_decoder_decode_to_buffer(decoder, destination, destination_size, stride)
     charls_jpegls_decoder_destroy(decoder)
     return code
 
 
-cdef int _decode(
-    const uint8_t* source, const stream.stream_info& info, uint8_t* destination, size_t destination_size,
-    uint32_t stride,
+cdef bint _has_read(charls_jpegls_decoder* decoder, const stream.stream_info& expected) noexcept nogil:
+    """Whether CharLS has read the header that was inspected: all that the safety of decoding hangs on."""
+    cdef charls_frame_info frame
+    cdef charls_jpegls_pc_parameters read
+    cdef stream.preset_coding_parameters presets
+    cdef charls_interleave_mode mode
+    cdef int32_t near_lossless
+    if (<int>charls_jpegls_decoder_get_frame_info(decoder, &frame) != CHARLS_JPEGLS_ERRC_SUCCESS
+            or <int>charls_jpegls_decoder_get_near_lossless(decoder, 0, &near_lossless) != CHARLS_JPEGLS_ERRC_SUCCESS
+            or <int>charls_jpegls_decoder_get_interleave_mode(decoder, &mode) != CHARLS_JPEGLS_ERRC_SUCCESS
+            or <int>charls_jpegls_decoder_get_preset_coding_parameters(decoder, 0, &read) != CHARLS_JPEGLS_ERRC_SUCCESS):
+        return False
+    presets.maximum_sample_value, presets.reset_value = read.maximum_sample_value, read.reset_value
+    presets.threshold1, presets.threshold2, presets.threshold3 = read.threshold1, read.threshold2, read.threshold3
+    return (
+        frame.width == expected.width and frame.height == expected.height
+        and frame.bits_per_sample == expected.bits_per_sample and frame.component_count == expected.component_count
+        and near_lossless == expected.near_lossless and <int32_t>mode == expected.interleave_mode
+        and stream.complete_presets(
+            presets, frame.bits_per_sample, near_lossless, <int32_t>mode == stream.interleave_sample)
+        == stream.fault_none)
+
+
+cdef int _decode_piece(
+    const uint8_t* source, const stream.stream_info& info, const stream.piece& part, uint32_t line_count,
+    uint8_t* destination, const Layout& layout,
 ) noexcept nogil:
-    cdef int code = _charls_decode(source, info.size, destination, destination_size, stride)
-    cdef uint8_t* copy
-    if info.zero_before_end == 0 or (
-            code != CHARLS_JPEGLS_ERRC_JPEG_MARKER_START_BYTE_NOT_FOUND
-            and code != CHARLS_JPEGLS_ERRC_TOO_MUCH_ENCODED_DATA):
-        return code
-    # CharLS stumbles over a 00 byte between the last scan and EOI, always or depending on where it stands: decode
-    # without it.
-    copy = <uint8_t*>malloc(info.size)
-    if copy == NULL:
+    """Decodes the first lines of a piece to their place in the image. The code of those of a longer piece may say that
+    data is left."""
+    cdef size_t first = part.first_line
+    cdef size_t size = (<size_t>line_count - 1) * layout.stride + layout.row
+    cdef uint8_t* alone = <uint8_t*>malloc(part.end - part.begin + stream.piece_overhead)
+    cdef size_t alone_size
+    cdef stream.piece shorter
+    cdef int code
+    if alone == NULL:
         return CHARLS_JPEGLS_ERRC_NOT_ENOUGH_MEMORY
-    memcpy(copy, source, info.zero_before_end)
-    memcpy(copy + info.zero_before_end, source + info.zero_before_end + 1, info.size - info.zero_before_end - 1)
-    code = _charls_decode(copy, info.size - 1, destination, destination_size, stride)
-    free(copy)
+    if info.interleave_mode == stream.interleave_none:
+        first += <size_t>part.first_component * info.height
+    destination += first * layout.stride
+    alone_size = stream.write_piece(source, info, part, line_count, alone)
+    code = _charls_decode(alone, alone_size, NULL, destination, size, <uint32_t>layout.stride)
+    if line_count == part.line_count and _found_data_left(code) and part.end - part.begin > 1 and (
+            source[part.end - 1] == 0 and source[part.end - 2] != 0xFF):
+        shorter = part
+        shorter.end -= 1
+        alone_size = stream.write_piece(source, info, shorter, line_count, alone)
+        code = _charls_decode(alone, alone_size, NULL, destination, size, <uint32_t>layout.stride)
+    free(alone)
     return code
+
+
+cdef bint _found_data_left(int code) noexcept nogil:
+    # What CharLS says once all lines are decoded and data is left: zeros, always or depending on where they stand, or more.
+    return code == CHARLS_JPEGLS_ERRC_JPEG_MARKER_START_BYTE_NOT_FOUND or code == CHARLS_JPEGLS_ERRC_TOO_MUCH_ENCODED_DATA
+
+
+cdef uint32_t _count_good_lines(
+    const uint8_t* source, const stream.stream_info& info, const stream.piece& part, uint8_t* destination,
+    const Layout& layout, int* code,
+) noexcept nogil:
+    """Decodes as many lines of a piece as can be decoded. `code` says why not all; then one line more may be changed."""
+    cdef uint32_t good = 0
+    cdef uint32_t bad = part.line_count
+    cdef uint32_t middle
+    cdef int middle_code
+    code[0] = _decode_piece(source, info, part, part.line_count, destination, layout)
+    if code[0] == CHARLS_JPEGLS_ERRC_SUCCESS or _found_data_left(code[0]):
+        return part.line_count
+    # CharLS does not tell how far it came: find the greatest height for which it does not fail before the end.
+    while bad - good > 1:
+        middle = good + (bad - good) // 2
+        middle_code = _decode_piece(source, info, part, middle, destination, layout)
+        if middle_code == CHARLS_JPEGLS_ERRC_SUCCESS or _found_data_left(middle_code):
+            good = middle
+        else:
+            bad = middle
+    return good
 
 
 cdef tuple _INTERLEAVE_MODES = tuple(InterleaveMode)
@@ -412,6 +482,44 @@ cdef bint _is_structure(const uint8_t* data, size_t size):
     return size == 6 and data[:6] == b"\0\0\0\1\xff\xd8"  # end of the SPIFF directory
 
 
+cdef class Stream
+
+
+@cython.final
+@cython.internal
+cdef class _Target:
+    """Where the samples of a stream go: checked, and aligned as CharLS needs it."""
+    cdef _Region region
+    cdef Layout layout
+    cdef uint8_t* data
+    cdef uint8_t* aligned
+    cdef Layout region_layout
+
+    def __cinit__(self, Stream source, object dst, object stride):
+        self.region = _Region(dst, "dst", True)
+        _lay_out(&self.layout, source.c_info.width, source.c_info.height, source.c_info.component_count,
+                 source.c_info.bits_per_sample, source.c_info.interleave_mode, self.region, stride)
+        _check_overlap(source.region, self.region)
+        self.data = self.region.data
+        if _misaligned(self.region.data, source.c_info.bits_per_sample):
+            self.region_layout = self.layout
+            self.layout.stride = self.layout.row
+            self.layout.size = self.layout.row * self.layout.rows
+            self.data = self.aligned = <uint8_t*>_allocate(self.layout.size)
+
+    def __dealloc__(self):
+        free(self.aligned)
+
+    cdef void finish(self) noexcept:
+        """Moves the samples to where the caller wants them."""
+        cdef size_t i
+        if self.aligned != NULL:
+            with nogil:
+                for i in range(self.layout.rows):
+                    memcpy(self.region.data + i * self.region_layout.stride, self.aligned + i * self.layout.row,
+                           self.layout.row)
+
+
 @cython.final
 cdef class Stream:
     """A JPEG-LS stream whose structure has been checked; holds its buffer.
@@ -422,37 +530,93 @@ cdef class Stream:
         One stream, from SOI to EOI; bytes behind EOI are ignored.
     max_dimension : int, optional
         Largest width and height, 65535 by default and at most 100000.
+    max_samples : int, optional
+        Largest width x height x components, 2**29 by default.
+    partial : bool, optional
+        Whether to take a stream that is damaged behind its first scan header, too. It is for `decode_partial_into`.
 
     Attributes
     ----------
     info : StreamInfo
         What the stream's markers say.
+    damage : InvalidStreamError or UnsupportedStreamError or None
+        The first fault of a stream that was taken all the same.
 
     Raises
     ------
     InvalidStreamError, UnsupportedStreamError
         If the stream is not sound, or not one that can be decoded.
     ParameterError
-        If `max_dimension` is out of range.
+        If a limit is out of range.
     TypeError
         If `src` has no buffer.
     """
     cdef _Region region
+    cdef stream.limits limits
     cdef stream.stream_info c_info
     cdef readonly object info
+    cdef readonly object damage
 
-    def __init__(self, object src not None, *, max_dimension=stream.default_maximum_dimension):
+    def __init__(
+        self, object src not None, *, max_dimension=DEFAULT_MAX_DIMENSION,
+        max_samples=DEFAULT_MAX_SAMPLES, partial=False,
+    ):
         cdef stream.refusal at
         cdef cbool sound
-        cdef uint32_t limit = <uint32_t>_integer("max_dimension", max_dimension, 1, stream.highest_maximum_dimension)
+        self.limits.dimension = <uint32_t>_integer(
+            "max_dimension", max_dimension, 1, stream.highest_maximum_dimension)
+        self.limits.samples = <uint64_t>_integer("max_samples", max_samples, 1, INT64_MAX)
         self.region = _Region(src, "src", False)
         if self.region.row_stride:
             raise ParameterError("src: the bytes of a stream must follow each other without gaps")
         with nogil:  # looks at every compressed byte once
-            sound = stream.inspect(self.region.data, self.region.size, limit, self.c_info, at) == stream.fault_none
+            sound = stream.inspect(
+                self.region.data, self.region.size, self.limits, self.c_info, at) == stream.fault_none
         if not sound:
-            raise _refusal_error(at)
+            self.damage = _refusal_error(at)
+            if not partial or not self._can_be_salvaged():
+                raise self.damage
         self.info = self._record()
+
+    cdef bint _can_be_salvaged(self) noexcept:
+        cdef stream.refusal at
+        cdef stream.piece_list pieces
+        pieces.items = NULL
+        pieces.capacity, pieces.lines = 0, 1
+        with nogil:
+            stream.salvage(self.region.data, self.region.size, self.limits, self.c_info, at, pieces)
+        self.c_info.size = self.region.size
+        return pieces.count != 0
+
+    cdef int _find_pieces(self, stream.piece_list* pieces, uint32_t lines) except -1:
+        """Allocates the list of the stream's pieces, of at least so many lines each. The caller frees its items."""
+        cdef stream.refusal at
+        cdef stream.stream_info info
+        cdef bint found = True
+        pieces.items = NULL
+        pieces.capacity, pieces.lines = 0, lines
+        while True:
+            with nogil:
+                if self.damage is None:
+                    found = stream.inspect(
+                        self.region.data, self.region.size, self.limits, info, at, pieces) == stream.fault_none
+                else:
+                    stream.salvage(self.region.data, self.region.size, self.limits, info, at, pieces[0])
+            found = found and pieces.count != 0 and self._is_same(info)
+            if found and pieces.count <= pieces.capacity:
+                return 0
+            if not found or pieces.capacity != 0:
+                free(pieces.items)
+                raise _error(<int>stream.fault_changed)
+            pieces.items = <stream.piece*>_allocate(pieces.count * sizeof(stream.piece))
+            pieces.capacity = pieces.count
+
+    cdef bint _is_same(self, const stream.stream_info& info) noexcept:
+        """Whether the stream still says of its image what it said at first."""
+        return (info.width == self.c_info.width and info.height == self.c_info.height
+                and info.bits_per_sample == self.c_info.bits_per_sample
+                and info.component_count == self.c_info.component_count
+                and info.interleave_mode == self.c_info.interleave_mode)
 
     cdef object _record(self):
         cdef stream.stream_info* info = &self.c_info
@@ -498,28 +662,110 @@ cdef class Stream:
 
     def decode_into(self, dst not None, *, stride=0):
         """Decode into a buffer; see the function `decode_into`."""
-        cdef _Region target = _Region(dst, "dst", True)
-        cdef Layout layout
-        cdef uint8_t* aligned
-        cdef size_t i
+        cdef _Target target = _Target(self, dst, stride)
         cdef int code
-        _lay_out(&layout, self.c_info.width, self.c_info.height, self.c_info.component_count,
-                 self.c_info.bits_per_sample, self.c_info.interleave_mode, target, stride)
-        _check_overlap(self.region, target)
-        if _misaligned(target.data, self.c_info.bits_per_sample):
-            aligned = <uint8_t*>_allocate(layout.row * layout.rows)
-            with nogil:
-                code = _decode(self.region.data, self.c_info, aligned, layout.row * layout.rows, <uint32_t>layout.row)
-                if code == CHARLS_JPEGLS_ERRC_SUCCESS:
-                    for i in range(layout.rows):
-                        memcpy(target.data + i * layout.stride, aligned + i * layout.row, layout.row)
-                free(aligned)
+        if self.damage is not None:
+            raise self.damage
+        if self.c_info.component_count > 1 and self.c_info.interleave_mode == stream.interleave_none:
+            code = self._decode_scans(target)
         else:
-            with nogil:  # both buffers are held by their regions, so no Python object is touched
-                code = _decode(self.region.data, self.c_info, target.data, layout.size, <uint32_t>layout.stride)
+            code = self._decode_scan(target)
         if code != CHARLS_JPEGLS_ERRC_SUCCESS:
-            raise _charls_error(code)
+            raise _error(code)
+        target.finish()
 
+    cdef int _decode_scan(self, _Target target) except -1:
+        """Decodes a stream of one scan, as it lies in the source."""
+        cdef int code
+        with nogil:  # both buffers are held by their regions, so no Python object is touched
+            code = _charls_decode(
+                self.region.data, self.c_info.size, &self.c_info, target.data, target.layout.size,
+                <uint32_t>target.layout.stride)
+        if self.c_info.zero_before_end != 0 and _found_data_left(code):
+            code = self._decode_scans(target)
+        return code
+
+    cdef int _decode_scans(self, _Target target) except -1:
+        """Decodes scan by scan, each as a stream in memory of our own, whose scan header nobody can change."""
+        cdef stream.piece_list pieces
+        cdef size_t i
+        cdef int code = CHARLS_JPEGLS_ERRC_SUCCESS
+        self._find_pieces(&pieces, UINT32_MAX)
+        try:
+            with nogil:
+                for i in range(pieces.count):
+                    code = _decode_piece(
+                        self.region.data, self.c_info, pieces.items[i], pieces.items[i].line_count, target.data,
+                        target.layout)
+                    if code != CHARLS_JPEGLS_ERRC_SUCCESS:
+                        break
+        finally:
+            free(pieces.items)
+        return code
+
+    def decode_partial_into(self, dst not None, *, stride=0):
+        """Decode into a buffer what can be decoded.
+
+        Returns
+        -------
+        good : bytearray
+            A byte for each line, of all planes after each other if the interleave mode is none: 1 where the line
+            was decoded before a fault was found, otherwise 0, and then `dst` holds anything there.
+        error : Exception or None
+            The first fault.
+        """
+        cdef _Target target = _Target(self, dst, stride)
+        cdef bytearray good = bytearray(target.layout.rows)
+        error = self.damage
+        if error is None:
+            try:
+                self.decode_into(dst, stride=stride)
+            except StreamError as fault:
+                error = fault
+            else:
+                good[:] = b"\1" * len(good)
+                return good, None
+        code = self._decode_good_lines(target, good)
+        target.finish()
+        return good, _error(code) if error is None else error
+
+    cdef int _decode_good_lines(self, _Target target, bytearray good) except -1:
+        """Marks the lines that can be decoded; returns the code of the first that cannot."""
+        cdef stream.piece_list pieces
+        cdef stream.piece* part
+        cdef uint8_t* marks = <uint8_t*><char*>good
+        cdef size_t first
+        cdef size_t i
+        cdef uint32_t count
+        cdef int32_t misplaced_scan = -1
+        cdef int32_t scan = -1
+        cdef int last_code = CHARLS_JPEGLS_ERRC_SUCCESS
+        cdef int code
+        self._find_pieces(&pieces, 1)
+        try:
+            with nogil:
+                for i in range(pieces.count, 0, -1):
+                    part = &pieces.items[i - 1]
+                    if part.first_component == misplaced_scan:
+                        continue
+                    count = _count_good_lines(self.region.data, self.c_info, part[0], target.data, target.layout, &code)
+                    if code != CHARLS_JPEGLS_ERRC_SUCCESS:
+                        last_code = code
+                        if code == CHARLS_JPEGLS_ERRC_NOT_ENOUGH_MEMORY:
+                            break
+                    elif part.first_component != scan and not part.place_is_sure:
+                        misplaced_scan = part.first_component
+                        continue
+                    scan = part.first_component
+                    first = part.first_line
+                    if self.c_info.interleave_mode == stream.interleave_none:
+                        first += <size_t>part.first_component * self.c_info.height
+                    memset(marks + first, 1, count)
+        finally:
+            free(pieces.items)
+        if last_code == CHARLS_JPEGLS_ERRC_NOT_ENOUGH_MEMORY:
+            raise _error(last_code)
+        return last_code
 
     def decode(self):
         """Decode into a new bytearray, sized for the samples without gaps; see `decode_into`."""
@@ -546,7 +792,7 @@ cdef int _check_overlap(_Region src, _Region dst) except -1:
     return 0
 
 
-def read_info(src, *, max_dimension=stream.default_maximum_dimension):
+def read_info(src, *, max_dimension=DEFAULT_MAX_DIMENSION, max_samples=DEFAULT_MAX_SAMPLES):
     """Read what the markers of a JPEG-LS stream say, and check its structure; decode no sample.
 
     Parameters
@@ -555,6 +801,8 @@ def read_info(src, *, max_dimension=stream.default_maximum_dimension):
         One stream, from SOI to EOI (T.87 annex C); bytes behind EOI are ignored.
     max_dimension : int, optional
         Largest width and height, 65535 (DICOM's limit) by default and at most 100000.
+    max_samples : int, optional
+        Largest width x height x components, 2**29 by default: a few kilobytes can claim to hold gigabytes.
 
     Returns
     -------
@@ -578,10 +826,12 @@ def read_info(src, *, max_dimension=stream.default_maximum_dimension):
     >>> info.width, info.height, info.bits_per_sample, info.near_lossless, info.comments
     (3, 2, 8, 0, (b'hello',))
     """
-    return Stream(src, max_dimension=max_dimension).info
+    return Stream(src, max_dimension=max_dimension, max_samples=max_samples).info
 
 
-def decode_into(src, dst, *, stride=0, max_dimension=stream.default_maximum_dimension):
+def decode_into(
+    src, dst, *, stride=0, max_dimension=DEFAULT_MAX_DIMENSION, max_samples=DEFAULT_MAX_SAMPLES,
+):
     """Decode a JPEG-LS stream into a buffer, without an allocation or a copy, the GIL released.
 
     Parameters
@@ -596,6 +846,8 @@ def decode_into(src, dst, *, stride=0, max_dimension=stream.default_maximum_dime
         lines without gaps. With interleave mode none, of a line of one plane.
     max_dimension : int, optional
         Largest width and height, 65535 (DICOM's limit) by default and at most 100000.
+    max_samples : int, optional
+        Largest width x height x components, 2**29 by default: a few kilobytes can claim to hold gigabytes.
 
     Returns
     -------
@@ -626,7 +878,7 @@ def decode_into(src, dst, *, stride=0, max_dimension=stream.default_maximum_dime
     >>> list(pixels)
     [0, 1, 2, 3, 4, 5]
     """
-    cdef Stream source = Stream(src, max_dimension=max_dimension)
+    cdef Stream source = Stream(src, max_dimension=max_dimension, max_samples=max_samples)
     source.decode_into(dst, stride=stride)
     return source.info
 
@@ -974,7 +1226,7 @@ def encode_into(
             f"dst: {target.size} bytes are too few for this image; {encoding.max_size()} bytes are enough for any "
             "of its kind (max_encoded_size)")
     if code != CHARLS_JPEGLS_ERRC_SUCCESS:
-        raise _charls_error(code)
+        raise _error(code)
     return bytes_written
 
 
@@ -1004,5 +1256,5 @@ def encode(
         finally:
             free(scratch)
         if code != CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL or size == enough:
-            raise _charls_error(code)
+            raise _error(code)
         size = enough

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 
 from dicom_jpegls import _codec
-from dicom_jpegls.errors import ClippedSamplesWarning, ParameterError
+from dicom_jpegls.errors import ClippedSamplesWarning, ParameterError, StreamError
 from dicom_jpegls.parameters import (
     ColorTransformation,
     InterleaveMode,
@@ -155,7 +155,51 @@ def encode_samples(
     )
 
 
-def decode(src: _Buffer, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+class PartialImage(NamedTuple):
+    """What ``decode(..., on_error="partial")`` could read of a stream."""
+
+    image: NDArray[Any]
+    """As `decode` gives it; `fill_value` where a line is not good."""
+    good_lines: NDArray[np.bool_]
+    """Shape (rows,) or (rows, components): which lines were decoded before a fault was found. JPEG-LS has no checksums:
+    where bytes were changed, the fault may be found some lines later, or never. Of a truncated stream all are right."""
+    error: StreamError | None
+    """The first fault; None if the stream is sound."""
+
+
+@overload
+def decode(
+    src: _Buffer,
+    *,
+    out: NDArray[Any] | None = None,
+    max_dimension: int = ...,
+    max_samples: int = ...,
+    on_error: Literal["raise"] = "raise",
+    fill_value: int = 0,
+) -> NDArray[Any]: ...
+
+
+@overload
+def decode(
+    src: _Buffer,
+    *,
+    out: NDArray[Any] | None = None,
+    max_dimension: int = ...,
+    max_samples: int = ...,
+    on_error: Literal["partial"],
+    fill_value: int = 0,
+) -> PartialImage: ...
+
+
+def decode(
+    src: _Buffer,
+    *,
+    out: NDArray[Any] | None = None,
+    max_dimension: int = _codec.DEFAULT_MAX_DIMENSION,
+    max_samples: int = _codec.DEFAULT_MAX_SAMPLES,
+    on_error: Literal["raise", "partial"] = "raise",
+    fill_value: int = 0,
+) -> NDArray[Any] | PartialImage:
     """Decode a JPEG-LS stream into an array.
 
     Parameters
@@ -166,21 +210,32 @@ def decode(src: _Buffer, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
         Where to put the samples: shape (rows, columns) or (rows, columns, components), an integer dtype of
         at least the stream's precision. In a signed dtype the samples are taken as two's complement
         numbers of the stream's precision. Native byte order and regular rows save a copy.
+    max_dimension : int, optional
+        Largest width and height, 65535 (DICOM's limit) by default and at most 100000.
+    max_samples : int, optional
+        Largest width x height x components, 2**29 by default: a few kilobytes can claim to hold gigabytes.
+    on_error : {"raise", "partial"}, optional
+        What to do with a damaged stream. "partial" gives the lines in front of the damage, and with restart markers
+        also those behind it, as long as the frame header and a scan header can be read.
+    fill_value : int, optional
+        For "partial": the sample in all other lines.
 
     Returns
     -------
     numpy.ndarray
         `out`, or a new array of uint8 (up to 8 bits per sample) or uint16. A stream of planes (interleave
         mode none) gives the same shape as any other, as a view on the planes.
+    PartialImage
+        For "partial", of a sound stream, too: the array, which lines are good, and the first fault.
 
     Raises
     ------
     InvalidStreamError
         If the stream is damaged or truncated.
     UnsupportedStreamError
-        If the stream uses a part of JPEG-LS that cannot be decoded.
+        If the stream uses a part of JPEG-LS that cannot be decoded, or exceeds a limit.
     ParameterError
-        If `out` does not fit the stream.
+        If `out` does not fit the stream, or an argument is out of range.
 
     Examples
     --------
@@ -193,8 +248,14 @@ def decode(src: _Buffer, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
     >>> jls.decode(stream, out=np.empty((2, 3), dtype=np.int16))
     array([[-5, -5, -5],
            [-5, -5, -5]], dtype=int16)
+    >>> noise = np.random.default_rng(0).integers(0, 255, (4, 64), dtype=np.uint8)
+    >>> jls.decode(jls.encode(noise)[:250], on_error="partial").good_lines
+    array([ True,  True, False, False])
     """
-    stream = _codec.Stream(src)
+    check_on_error(on_error)
+    stream = _codec.Stream(src, max_dimension=max_dimension, max_samples=max_samples, partial=on_error == "partial")
+    if on_error == "partial":
+        return decode_partial(stream, out, fill_value)
     if out is None:
         return decode_stream(stream)
     return decode_stream_into(stream, out)
@@ -210,6 +271,59 @@ def decode_stream(stream: _codec.Stream) -> NDArray[Any]:
 def decode_stream_into(stream: _codec.Stream, out: NDArray[Any]) -> NDArray[Any]:
     """Decode an inspected stream into an existing array; see `decode`."""
     info = stream.info
+    in_memory = _direct_target(info, out)
+    if in_memory is not None:
+        stream.decode_into(in_memory)
+    else:
+        out[...] = decode_stream(stream)
+    if out.dtype.kind == "i":
+        sign_extend(out, info.bits_per_sample)
+    return out
+
+
+def decode_partial(stream: _codec.Stream, out: NDArray[Any] | None, fill_value: int) -> PartialImage:
+    """Decode what can be decoded of a stream; see `decode`."""
+    info = stream.info
+    check_fill_value(fill_value, info.bits_per_sample, out is not None and out.dtype.kind == "i")
+    in_memory = None if out is None else _direct_target(info, out)
+    if in_memory is None:
+        in_memory = np.empty(_memory_shape(info), sample_dtype(info.bits_per_sample))
+        marks, error = stream.decode_partial_into(in_memory)
+        image = _image_view(in_memory, info)
+        if out is not None:
+            out[...] = image
+            image = out
+    else:
+        marks, error = stream.decode_partial_into(in_memory)
+        image = in_memory if out is None else out
+    if image.dtype.kind == "i":
+        sign_extend(image, info.bits_per_sample)
+    good: NDArray[np.bool_] = np.frombuffer(marks, np.bool_)
+    if _is_planar(info):
+        good = good.reshape(info.component_count, info.height).T
+    elif info.component_count > 1:
+        good = np.repeat(good[:, np.newaxis], info.component_count, axis=1)
+    image[~good if good.ndim == 1 else np.broadcast_to(~good[:, np.newaxis, :], image.shape)] = fill_value
+    return PartialImage(image, good, error)
+
+
+def check_on_error(on_error: str) -> None:
+    """Check the option of that name."""
+    if on_error not in ("raise", "partial"):
+        raise ParameterError(f"on_error: {on_error!r}; 'raise' and 'partial' are allowed")
+
+
+def check_fill_value(fill_value: int, bits_per_sample: int, signed: bool) -> None:
+    """Check that samples of a precision can have this value."""
+    lowest, highest = sample_range(bits_per_sample, signed)
+    if not lowest <= fill_value <= highest:
+        raise ParameterError(
+            f"fill_value: {fill_value} is not in the range {lowest} to {highest} of the image's samples"
+        )
+
+
+def _direct_target(info: StreamInfo, out: NDArray[Any]) -> NDArray[Any] | None:
+    """Check `out`; give it in the order of the stream's samples, or None if they cannot be decoded straight into it."""
     shape = image_shape(info)
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out: a numpy.ndarray is needed, not {type(out).__name__}")
@@ -223,13 +337,7 @@ def decode_stream_into(stream: _codec.Stream, out: NDArray[Any]) -> NDArray[Any]
         raise ParameterError("out: the array is read-only")
     in_memory = out.transpose(2, 0, 1) if _is_planar(info) else out
     direct = out.dtype.isnative and out.dtype.itemsize == sample_dtype(info.bits_per_sample).itemsize
-    if direct and _has_regular_rows(in_memory, _is_planar(info)):
-        stream.decode_into(in_memory)
-    else:
-        out[...] = decode_stream(stream)
-    if out.dtype.kind == "i":
-        sign_extend(out, info.bits_per_sample)
-    return out
+    return in_memory if direct and _has_regular_rows(in_memory, _is_planar(info)) else None
 
 
 def sample_dtype(bits_per_sample: int) -> np.dtype[Any]:

@@ -109,6 +109,14 @@ cdef extern from "charls/charls.h" nogil:
     charls_jpegls_errc charls_jpegls_decoder_set_source_buffer(
         charls_jpegls_decoder* decoder, const void* source_buffer, size_t source_size_bytes)
     charls_jpegls_errc charls_jpegls_decoder_read_header(charls_jpegls_decoder* decoder)
+    charls_jpegls_errc charls_jpegls_decoder_get_frame_info(
+        const charls_jpegls_decoder* decoder, charls_frame_info* frame_info)
+    charls_jpegls_errc charls_jpegls_decoder_get_near_lossless(
+        const charls_jpegls_decoder* decoder, int32_t component, int32_t* near_lossless)
+    charls_jpegls_errc charls_jpegls_decoder_get_interleave_mode(
+        const charls_jpegls_decoder* decoder, charls_interleave_mode* interleave_mode)
+    charls_jpegls_errc charls_jpegls_decoder_get_preset_coding_parameters(
+        const charls_jpegls_decoder* decoder, int32_t reserved, charls_jpegls_pc_parameters* preset_coding_parameters)
     charls_jpegls_errc charls_jpegls_decoder_decode_to_buffer(
         charls_jpegls_decoder* decoder, void* destination_buffer, size_t destination_size_bytes, uint32_t stride)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
+import os
 import struct
+import warnings
 from collections.abc import Iterable
-from contextlib import contextmanager
 from io import BufferedIOBase
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
-from pydicom.dataset import Dataset
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate, encapsulate_extended, generate_fragments, generate_frames
 from pydicom.pixels.processing import convert_color_space
 from pydicom.uid import (
@@ -24,9 +27,17 @@ from pydicom.uid import (
 
 from dicom_jpegls import _codec
 from dicom_jpegls import image_pixel as rules
-from dicom_jpegls.array import check_signed_overflow, decode, decode_stream_into, encode_samples
-from dicom_jpegls.derivation import derived_attributes
-from dicom_jpegls.errors import JPEGLSError, ParameterError
+from dicom_jpegls.array import (
+    check_fill_value,
+    check_on_error,
+    check_signed_overflow,
+    decode,
+    decode_partial,
+    decode_stream_into,
+    encode_samples,
+)
+from dicom_jpegls.derivation import changed_image_attributes, derived_attributes
+from dicom_jpegls.errors import JPEGLSError, ParameterError, StreamError
 from dicom_jpegls.image_pixel import ImagePixel
 from dicom_jpegls.samples import (
     clear_unused_bits,
@@ -50,6 +61,12 @@ _WORD_SIZES = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 
 # A JPEG-LS stream starts so (T.87 C.1.1).
 _START_OF_IMAGE = b"\xff\xd8"
+
+# The tag of an item, (FFFE,E000), in little-endian order (PS3.5 A.4).
+_ITEM = b"\xfe\xff\x00\xe0"
+
+# The tag of Pixel Data, (7FE0,0010), likewise. With VR and length it takes 12 bytes.
+_PIXEL_DATA = b"\xe0\x7f\x10\x00"
 
 # The 32-bit offsets of the Basic Offset Table end here (PS3.5 A.4).
 _MAXIMUM_BASIC_OFFSET = 2**32 - 1
@@ -209,10 +226,14 @@ def compress(
     if converts:
         ds.PhotometricInterpretation = coded.photometric_interpretation
         ds.BitsAllocated, ds.BitsStored, ds.HighBit = coded.bits_allocated, coded.bits_stored, coded.high_bit
+    _update(ds, changes)
+    return result
+
+
+def _update(ds: Dataset, changes: Dataset) -> None:
     ds.update(changes)
     if "SOPInstanceUID" in changes:
         ds.file_meta.MediaStorageSOPInstanceUID = changes.SOPInstanceUID
-    return result
 
 
 def _lossy_attributes(
@@ -295,13 +316,43 @@ def _verified_error(stream: bytes, samples: NDArray[Any], coded: ImagePixel, nea
     return error
 
 
-def decompress(ds: Dataset) -> None:
+class PartialPixels(NamedTuple):
+    """What could be read of a dataset's damaged pixel data."""
+
+    array: NDArray[Any] | None
+    """As `pixel_array` gives it; `fill_value` where a line is not good. None from `decompress`."""
+    good_lines: NDArray[np.bool_]
+    """Shape (rows,) or (rows, samples), with a frame axis in front where the array has one: which lines were decoded
+    before a fault was found; see `PartialImage`."""
+    errors: dict[int, JPEGLSError]
+    """The first fault of each damaged frame, by its number."""
+
+
+def decompress(
+    ds: Dataset,
+    *,
+    max_samples: int = _codec.DEFAULT_MAX_SAMPLES,
+    on_error: Literal["raise", "partial"] = "raise",
+    fill_value: int = 0,
+) -> PartialPixels | None:
     """Decompress a dataset's JPEG-LS pixel data, in place; its transfer syntax is then Explicit VR Little Endian.
 
     Parameters
     ----------
     ds : pydicom.dataset.Dataset
         A dataset with JPEG-LS compressed Pixel Data.
+    max_samples : int, optional
+        Largest rows x columns x samples of a frame; see `decode`.
+    on_error : {"raise", "partial"}, optional
+        "partial" decodes the lines of damaged frames that can be decoded. If there are others, the dataset says so as
+        one that was derived from the damaged one: Image Type, Derivation Description, a new SOP Instance UID.
+    fill_value : int, optional
+        For "partial": the sample in all other lines.
+
+    Returns
+    -------
+    None or PartialPixels
+        For "partial": which lines are good, and the faults.
 
     Raises
     ------
@@ -326,24 +377,25 @@ def decompress(ds: Dataset) -> None:
     >>> ds.PixelData == pixels
     True
     """
-    _require_jpegls(ds)
-    image_pixel = _image_pixel(ds)
-    rules.check_native_layout(image_pixel)
-    streams = [_open(index, frame, image_pixel) for index, frame in _encapsulated_frames(ds, image_pixel)]
+    decoding = _Decoding(ds, max_samples, on_error, fill_value)
+    image_pixel = decoding.image_pixel
+    streams = decoding.open_frames(range(image_pixel.number_of_frames))
     if image_pixel.frame_size * image_pixel.number_of_frames > _MAXIMUM_NATIVE_LENGTH:
         raise ParameterError(
             f"Pixel Data (7FE0,0010): {image_pixel.number_of_frames} frames of {image_pixel.frame_size} bytes exceed "
             f"what native pixel data can hold, {_MAXIMUM_NATIVE_LENGTH} bytes: keep the dataset compressed"
         )
-    lies = {rules.planar_configuration(stream.info) for stream in streams}
-    planar_configuration = lies.pop() if len(lies) == 1 else 0
+    lies = {rules.planar_configuration(stream.info) for stream in streams if stream}
+    planar_configuration = lies.pop() if len(lies) == 1 else (None if image_pixel.samples_per_pixel == 1 else 0)
     samples: NDArray[Any] = np.empty(
         _native_shape(image_pixel._replace(planar_configuration=planar_configuration)), _dtype(image_pixel)
     )
     by_pixel = samples.transpose(0, 2, 3, 1) if planar_configuration == 1 else samples
-    for index, stream in enumerate(streams):
-        _decode(index, stream, by_pixel[index])
+    decoding.decode_frames(streams, by_pixel)
     pixel_data = samples.astype(samples.dtype.newbyteorder("<"), copy=False).tobytes()
+    changes = Dataset()
+    if decoding.errors:
+        changes = changed_image_attributes(ds, decoding.description())
 
     element = ds["PixelData"]
     element.value = pixel_data + b"\0" * (len(pixel_data) % 2)
@@ -353,11 +405,43 @@ def decompress(ds: Dataset) -> None:
         ds.PlanarConfiguration = planar_configuration
     _forget_old_pixels(ds)
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    _update(ds, changes)
+    return PartialPixels(None, decoding.good_lines, decoding.errors) if on_error == "partial" else None
+
+
+@overload
+def pixel_array(
+    ds: Dataset,
+    *,
+    frames: int | Iterable[int] | None = None,
+    out: NDArray[Any] | None = None,
+    max_samples: int = ...,
+    on_error: Literal["raise"] = "raise",
+    fill_value: int = 0,
+) -> NDArray[Any]: ...
+
+
+@overload
+def pixel_array(
+    ds: Dataset,
+    *,
+    frames: int | Iterable[int] | None = None,
+    out: NDArray[Any] | None = None,
+    max_samples: int = ...,
+    on_error: Literal["partial"],
+    fill_value: int = 0,
+) -> PartialPixels: ...
 
 
 def pixel_array(
-    ds: Dataset, *, frames: int | Iterable[int] | None = None, out: NDArray[Any] | None = None
-) -> NDArray[Any]:
+    ds: Dataset,
+    *,
+    frames: int | Iterable[int] | None = None,
+    out: NDArray[Any] | None = None,
+    max_samples: int = _codec.DEFAULT_MAX_SAMPLES,
+    on_error: Literal["raise", "partial"] = "raise",
+    fill_value: int = 0,
+) -> NDArray[Any] | PartialPixels:
     """Decode a dataset's JPEG-LS pixel data, each frame straight into its place in one array.
 
     Parameters
@@ -369,6 +453,13 @@ def pixel_array(
         frame axis.
     out : numpy.ndarray, optional
         Where to put the samples, of the shape below and an integer dtype of at least Bits Allocated bits.
+    max_samples : int, optional
+        Largest rows x columns x samples of a frame; see `decode`.
+    on_error : {"raise", "partial"}, optional
+        "partial" decodes the lines of damaged frames that can be decoded; see `read_truncated` for files that end
+        too early.
+    fill_value : int, optional
+        For "partial": the sample in all other lines.
 
     Returns
     -------
@@ -376,6 +467,8 @@ def pixel_array(
         Shape (rows, columns) or (rows, columns, samples), and with more than one frame, or if `frames` is an
         iterable, (frames, rows, columns[, samples]). The dtype has Bits Allocated bits and is signed where
         Pixel Representation is 1. Colours are not converted.
+    PartialPixels
+        For "partial", of sound pixel data, too: the array, which lines are good, and the faults.
 
     Raises
     ------
@@ -395,31 +488,142 @@ def pixel_array(
     >>> bool((jls.pixel_array(ds) == expected).all())
     True
     """
-    _require_jpegls(ds)
-    image_pixel = _image_pixel(ds)
-    rules.check_native_layout(image_pixel)
+    decoding = _Decoding(ds, max_samples, on_error, fill_value)
+    image_pixel = decoding.image_pixel
     count = image_pixel.number_of_frames
     if frames is None:
         wanted = list(range(count))
     else:
         wanted = _wanted_frames(frames if isinstance(frames, Iterable) else [frames], count)
     single = count == 1 if frames is None else not isinstance(frames, Iterable)
-    selected = set(wanted)
-    streams = {
-        index: _open(index, frame, image_pixel)
-        for index, frame in _encapsulated_frames(ds, image_pixel)
-        if index in selected
-    }
+    streams = decoding.open_frames(wanted)
     shape = _native_shape(image_pixel._replace(number_of_frames=len(wanted), planar_configuration=0))
     if out is not None and not isinstance(out, np.ndarray):
         raise TypeError(f"out: a numpy.ndarray is needed, not {type(out).__name__}")
     array: NDArray[Any] = np.empty(shape[1:] if single else shape, _dtype(image_pixel)) if out is None else out
     if array.shape != (shape[1:] if single else shape):
         raise ParameterError(f"out: shape {array.shape}; {shape[1:] if single else shape} is needed")
-    by_frame = array[np.newaxis] if single else array
-    for place, index in enumerate(wanted):
-        _decode(index, streams[index], by_frame[place])
+    decoding.decode_frames(streams, array[np.newaxis] if single else array)
+    if on_error == "partial":
+        good_lines = decoding.good_lines[0] if single else decoding.good_lines
+        return PartialPixels(array, good_lines, decoding.errors)
     return array
+
+
+class _Decoding:
+    """The frames of a dataset on their way into an array, and what went wrong with them."""
+
+    def __init__(self, ds: Dataset, max_samples: int, on_error: str, fill_value: int) -> None:
+        check_on_error(on_error)
+        _require_jpegls(ds)
+        self.image_pixel = _image_pixel(ds)
+        rules.check_native_layout(self.image_pixel)
+        self.errors: dict[int, JPEGLSError] = {}
+        self.good_lines: NDArray[np.bool_] = np.empty(0, np.bool_)
+        self._ds = ds
+        self._max_samples = max_samples
+        self._partial = on_error == "partial"
+        self._fill_value = fill_value
+        self._numbers: list[int] = []
+        if self._partial:
+            check_fill_value(fill_value, self.image_pixel.bits_allocated, self.image_pixel.is_signed)
+
+    def open_frames(self, numbers: Iterable[int]) -> list[_codec.Stream | None]:
+        """Inspect the streams of frames and compare them with the attributes, before anything is allocated for them.
+
+        Of "partial", None for a frame of which nothing can be read.
+        """
+        self._numbers = list(numbers)
+        frames = (_partial_frames if self._partial else _encapsulated_frames)(self._ds, self.image_pixel)
+        selected = set(self._numbers)
+        streams: dict[int, _codec.Stream | None] = {}
+        for index, frame in frames:
+            if index in selected:
+                try:
+                    streams[index] = _open(index, frame, self.image_pixel, self._max_samples, self._partial)
+                except JPEGLSError as error:
+                    if not self._partial:
+                        raise
+                    streams[index] = None
+                    self.errors[index] = error
+        return [streams[index] for index in self._numbers]
+
+    def decode_frames(self, streams: list[_codec.Stream | None], array: NDArray[Any]) -> None:
+        """Decode each stream into its place in an array (frames, rows, columns[, samples])."""
+        if self._partial:
+            self.good_lines = np.zeros((*array.shape[:2], *array.shape[3:]), np.bool_)
+        for place, (index, stream) in enumerate(zip(self._numbers, streams, strict=True)):
+            if not self._partial:
+                _decode(index, stream, array[place])  # type: ignore[arg-type]
+            elif stream is None:
+                array[place] = self._fill_value
+            else:
+                with _naming_frame(index):
+                    _, self.good_lines[place], error = decode_partial(stream, array[place], self._fill_value)
+                if error is not None:
+                    self.errors[index] = error
+
+    def description(self) -> str:
+        """Say in words what is missing."""
+        lines = self.good_lines.all(axis=2) if self.good_lines.ndim == 3 else self.good_lines
+        missing = lines.size - int(np.count_nonzero(lines))
+        return (
+            f"Decoded from damaged JPEG-LS data: {missing} of {lines.size} lines, in frame(s) "
+            f"{_some(sorted(self.errors))}, could not be decoded and hold {self._fill_value}"
+        )
+
+
+def read_truncated(path: str | os.PathLike[str]) -> FileDataset:
+    """Read a DICOM file that ends within its JPEG-LS pixel data, which `pydicom.dcmread` would leave out.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file. One that is whole is read, too.
+
+    Returns
+    -------
+    pydicom.dataset.FileDataset
+        The dataset, with as much of Pixel Data as there is, for ``pixel_array(ds, on_error="partial")``.
+
+    Raises
+    ------
+    ParameterError
+        If the file ends before its pixel data, or that is not JPEG-LS.
+    OSError, pydicom.errors.InvalidDicomError
+        If the file cannot be read, or is no DICOM file.
+
+    Examples
+    --------
+    >>> import dicom_jpegls as jls
+    >>> from pydicom import examples
+    >>> path = getfixture("tmp_path") / "truncated.dcm"
+    >>> ds = examples.ct
+    >>> _ = jls.compress(ds)
+    >>> ds.save_as(path)
+    >>> _ = path.write_bytes(path.read_bytes()[:-2000])
+    >>> pixels = jls.pixel_array(jls.read_truncated(path), on_error="partial")
+    >>> int(pixels.good_lines.sum()), str(pixels.errors[0])[-50:]
+    (108, 'EOI marker (FFD9): it is truncated (at byte 12306)')
+    """
+    too_short = ParameterError(f"{os.fspath(path)}: the file ends before Pixel Data (7FE0,0010)")
+    try:
+        with warnings.catch_warnings(), open(path, "rb") as file:
+            warnings.simplefilter("ignore")  # of the truncation, among others
+            ds = dcmread(file)
+            if "PixelData" in ds:
+                return ds
+            file.seek(0)
+            ds = dcmread(file, stop_before_pixels=True)
+            rest = file.read()
+    except struct.error as error:  # the file ends within the header of an element
+        raise too_short from error
+    _require_jpegls(ds)
+    if rest[:4] != _PIXEL_DATA or len(rest) < 12:
+        raise too_short
+    ds.add_new("PixelData", "OB", rest[12:])
+    ds["PixelData"].is_undefined_length = True
+    return ds
 
 
 def stream_infos(ds: Dataset) -> list[StreamInfo]:
@@ -568,6 +772,46 @@ def _encapsulated_frames(ds: Dataset, image_pixel: ImagePixel) -> Iterator[tuple
     yield from enumerate(frames)
 
 
+def _partial_frames(ds: Dataset, image_pixel: ImagePixel) -> Iterator[tuple[int, bytes]]:
+    """Give number and bytes of each frame of pixel data that may end too early; of a missing frame no bytes.
+
+    Raises
+    ------
+    ParameterError
+        If it is not sure which frame is which.
+    """
+    count = image_pixel.number_of_frames
+    try:
+        yield from _encapsulated_frames(ds, image_pixel)
+        return
+    except ParameterError:
+        frames = _frames_by_start(list(_fragments_to_end(_pixel_bytes(ds))))
+        # Where a frame's start is damaged, the frame is at the end of that before it, and the count is wrong.
+        if len(frames) > count or not all(_is_one_stream(frame) for frame in frames[:-1]):
+            raise
+    frames += [b""] * (count - len(frames))
+    yield from enumerate(frames)
+
+
+def _fragments_to_end(data: bytes) -> Iterator[bytes]:
+    """Give the fragments of encapsulated pixel data (PS3.5 A.4), the last one as far as it is there."""
+    position = 0
+    table = True
+    while data[position : position + 4] == _ITEM and position + 8 <= len(data):
+        begin = position + 8
+        position = begin + int.from_bytes(data[position + 4 : begin], "little")
+        if not table:
+            yield data[begin:position]
+        table = False
+
+
+def _is_one_stream(frame: bytes) -> bool:
+    try:
+        return _codec.read_info(frame, max_samples=2**63 - 1).trailing_size == 0
+    except StreamError:
+        return False
+
+
 def _frames_by_start(fragments: list[bytes]) -> list[bytes]:
     """Put fragments together into frames, each of which starts with SOI, as no later fragment of a frame does.
 
@@ -647,7 +891,7 @@ def _forget_old_pixels(ds: Dataset) -> None:
     ds._pixel_id = {}
 
 
-@contextmanager
+@contextlib.contextmanager
 def _naming_frame(index: int) -> Iterator[None]:
     """Put the frame's number in front of an error's message."""
     try:
@@ -657,10 +901,16 @@ def _naming_frame(index: int) -> Iterator[None]:
         raise
 
 
-def _open(index: int, frame: bytes, image_pixel: ImagePixel) -> _codec.Stream:
+def _open(
+    index: int,
+    frame: bytes,
+    image_pixel: ImagePixel,
+    max_samples: int = _codec.DEFAULT_MAX_SAMPLES,
+    partial: bool = False,
+) -> _codec.Stream:
     """Inspect a frame's stream and compare it with the attributes, before anything is allocated for it."""
     with _naming_frame(index):
-        stream = _codec.Stream(frame)
+        stream = _codec.Stream(frame, max_samples=max_samples, partial=partial)
         rules.check_stream(stream.info, image_pixel)
         return stream
 

@@ -48,16 +48,28 @@ def derived_attributes(ds: Dataset, steps: list[str], *, near_lossless: int, rat
         changes.LossyImageCompressionMethod = [*_values(ds, "LossyImageCompressionMethod"), _METHOD]
         changes.DerivationCodeSequence = Sequence([*_items(ds, "DerivationCodeSequence"), _code(*_LOSSY_COMPRESSION)])
 
-    changes.ImageType = ["DERIVED", *(_values(ds, "ImageType")[1:] or ["PRIMARY"])]
-    texts = [text for text in (ds.get("DerivationDescription"), "; ".join(steps)) if text]
-    changes.DerivationDescription = "; ".join(texts)[:_MAXIMUM_SHORT_TEXT]
-
+    changes.update(changed_image_attributes(ds, "; ".join(steps)))
     if ds.get("SOPInstanceUID"):
         source = Dataset()
         source.ReferencedSOPClassUID = ds.get("SOPClassUID", "")
         source.ReferencedSOPInstanceUID = ds.SOPInstanceUID
         source.PurposeOfReferenceCodeSequence = Sequence([_code(*_UNCOMPRESSED_PREDECESSOR)])
         changes.SourceImageSequence = Sequence([*_items(ds, "SourceImageSequence"), source])
+    return changes
+
+
+def changed_image_attributes(ds: Dataset, description: str) -> Dataset:
+    """Give the attributes with which a dataset says that it is another image than it was, for whatever reason.
+
+    Returns
+    -------
+    pydicom.dataset.Dataset
+        Image Type, Derivation Description (behind the text that is there) and a new SOP Instance UID.
+    """
+    changes = Dataset()
+    changes.ImageType = ["DERIVED", *(_values(ds, "ImageType")[1:] or ["PRIMARY"])]
+    texts = [text for text in (ds.get("DerivationDescription"), description) if text]
+    changes.DerivationDescription = "; ".join(texts)[:_MAXIMUM_SHORT_TEXT]
     changes.SOPInstanceUID = generate_uid()
     return changes
 

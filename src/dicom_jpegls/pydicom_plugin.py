@@ -112,9 +112,12 @@ def is_available(uid: str) -> bool:
 
 
 def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray:
-    """Decode one frame for pydicom: little-endian samples of 1 byte up to a precision of 8 bits, otherwise of 2."""
+    """Decode one frame for pydicom: little-endian samples of 1 byte up to a precision of 8 bits, otherwise of 2.
+
+    Takes the option ``max_samples``, as `dicom_jpegls.decode` does.
+    """
     try:
-        stream = _codec.Stream(src)
+        stream = _codec.Stream(src, max_samples=runner.get_option("max_samples", _codec.DEFAULT_MAX_SAMPLES))
         info = stream.info
         _check_frame(runner, info)
         frame = stream.decode()

@@ -1,6 +1,6 @@
 # Binds native/stream.hpp: the marker-level structure of a JPEG-LS stream.
 from libc.stddef cimport size_t
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libcpp cimport bool
 
 
@@ -14,6 +14,7 @@ cdef extern from "stream.hpp" namespace "dicom_jpegls" nogil:
     ctypedef enum fault:
         pass
     fault fault_none "dicom_jpegls::fault::none"
+    fault fault_changed "dicom_jpegls::fault::changed"
     enum: first_fault_code
 
     ctypedef enum fault_kind:
@@ -65,6 +66,11 @@ cdef extern from "stream.hpp" namespace "dicom_jpegls" nogil:
         preset_coding_parameters& presets, int32_t bits_per_sample, int32_t near_lossless, bool sample_interleave)
     const uint32_t default_maximum_dimension
     const uint32_t highest_maximum_dimension
+    const uint64_t default_maximum_samples
+
+    cppclass limits:
+        uint32_t dimension
+        uint64_t samples
 
     enum: interleave_none
     enum: interleave_line
@@ -94,5 +100,27 @@ cdef extern from "stream.hpp" namespace "dicom_jpegls" nogil:
         uint8_t marker
         int64_t value
 
+    cppclass piece:
+        size_t begin
+        size_t end
+        uint32_t first_line
+        uint32_t line_count
+        int32_t first_component
+        bool place_is_sure
+
+    cppclass piece_list:
+        piece* items
+        size_t capacity
+        uint32_t lines
+        size_t count
+
     fault inspect(
-        const uint8_t* stream, size_t size, uint32_t maximum_dimension, stream_info& info, refusal& at)
+        const uint8_t* stream, size_t size, const limits& allowed, stream_info& info, refusal& at)
+    fault inspect(
+        const uint8_t* stream, size_t size, const limits& allowed, stream_info& info, refusal& at, piece_list* pieces)
+    fault salvage(
+        const uint8_t* stream, size_t size, const limits& allowed, stream_info& info, refusal& at, piece_list& pieces)
+
+    enum: piece_overhead
+    size_t write_piece(
+        const uint8_t* stream, const stream_info& info, const piece& part, uint32_t line_count, uint8_t* destination)

@@ -54,6 +54,7 @@ enum marker : std::uint8_t
     FAULT(dimension_missing, invalid, "the width is 0")                                                                \
     FAULT(dimension_repeated, invalid, "the width or the height is given twice")                                       \
     FAULT(dimension_too_large, unsupported, "the width or the height is above the limit (max_dimension)")              \
+    FAULT(too_many_samples, unsupported, "width x height x components is above the limit (max_samples)")               \
     FAULT(component_count, invalid, "the number of components is 0")                                                   \
     FAULT(component_repeated, invalid, "a component id stands twice in the frame header")                              \
     FAULT(subsampling, unsupported, "components are subsampled, which CharLS cannot decode and DICOM does not use")    \
@@ -78,7 +79,8 @@ enum marker : std::uint8_t
     FAULT(restart_marker, invalid, "the restart marker is out of place or out of sequence")                            \
     FAULT(restart_marker_missing, invalid, "the scan has fewer restart markers than its restart interval asks for")    \
     FAULT(scan_data_too_short, invalid, "the scan's data cannot hold an image of this size")                           \
-    FAULT(no_end_of_image, invalid, "the stream ends without an EOI marker (FFD9): it is truncated")
+    FAULT(no_end_of_image, invalid, "the stream ends without an EOI marker (FFD9): it is truncated")                   \
+    FAULT(changed, invalid, "the stream's bytes changed while it was being decoded")
 
 enum class fault_kind
 {
@@ -187,6 +189,12 @@ public:
         }
         position_ = size_;
         return false;
+    }
+
+    // Moves over bytes that belong to nothing.
+    void skip(const std::size_t bytes) noexcept
+    {
+        position_ += std::min(bytes, size_ - position_);
     }
 
     std::size_t position() const noexcept
@@ -366,6 +374,16 @@ inline fault complete_presets(preset_coding_parameters& presets, const std::int3
 constexpr std::uint32_t default_maximum_dimension{65535}; // DICOM's: Rows and Columns are 16-bit numbers
 constexpr std::uint32_t highest_maximum_dimension{100000}; // that of CharLS since 2.4.4
 
+// A gigabyte of 16-bit samples: above all but the largest slides, far below what a few kilobytes can claim to hold.
+constexpr std::uint64_t default_maximum_samples{std::uint64_t{1} << 29};
+
+// What a stream may ask for, checked before anybody allocates memory for it.
+struct limits
+{
+    std::uint32_t dimension{default_maximum_dimension}; // of the width and of the height
+    std::uint64_t samples{default_maximum_samples};     // width x height x components
+};
+
 enum interleave_mode : std::int32_t
 {
     interleave_none = 0,
@@ -403,14 +421,41 @@ struct refusal
     std::int64_t value;
 };
 
+// A part of a stream that can be decoded for itself, because all coding state starts anew with it (T.87 C.2.5): a scan,
+// or some restart intervals of one that follow each other.
+struct piece
+{
+    std::size_t begin; // of the entropy-coded data
+    std::size_t end;   // where the marker behind that data starts
+    std::uint32_t first_line;
+    std::uint32_t line_count;
+    std::uint32_t restart_interval; // lines
+    std::int32_t first_component;
+    std::int32_t component_count; // of the scan
+    std::int32_t near_lossless;
+    preset_coding_parameters presets;
+    bool place_is_sure; // false: it is at first_line only if the last piece of its scan turns out to be cut off
+};
+
+// Where `inspect` puts the pieces of a stream. All are counted, also those that find no room.
+struct piece_list
+{
+    piece* items;
+    std::size_t capacity;
+    std::uint32_t lines; // a piece gets intervals until it has this many lines, or its scan ends
+    std::size_t count;
+};
+
 class inspector final
 {
 public:
-    inspector(const std::uint8_t* stream, const std::size_t size, const std::uint32_t maximum_dimension,
-              stream_info& info) noexcept :
-        stream_{stream}, size_{size}, maximum_dimension_{maximum_dimension}, reader_{stream, size}, info_{info}
+    inspector(const std::uint8_t* stream, const std::size_t size, const limits& allowed, stream_info& info,
+              piece_list* pieces) noexcept :
+        stream_{stream}, size_{size}, allowed_{allowed}, reader_{stream, size}, info_{info}, pieces_{pieces}
     {
         info_ = {};
+        if (pieces_)
+            pieces_->count = 0;
     }
 
     // Returns fault::none, or a code with `at` filled.
@@ -421,11 +466,29 @@ public:
         return code;
     }
 
+    // Goes on behind damage in entropy-coded data; `at` tells of the first. The pieces are those whose place in the image
+    // is known; they, too, may turn out to be damaged.
+    fault salvage(refusal& at) noexcept
+    {
+        salvages_ = true;
+        const fault code = walk();
+        if (code != fault::none)
+            note_damage(code, value_);
+        at = first_damage_;
+        return at.code;
+    }
+
 private:
     fault refuse(const fault code, const std::int64_t value) noexcept
     {
         value_ = value;
         return code;
+    }
+
+    void note_damage(const fault code, const std::int64_t value) noexcept
+    {
+        if (first_damage_.code == fault::none)
+            first_damage_ = {code, current_.offset, current_.code, value};
     }
 
     bool all_components_coded() const noexcept
@@ -531,7 +594,7 @@ private:
                 continue;
             if (*place != 0)
                 return refuse(fault::dimension_repeated, value);
-            if (value > maximum_dimension_)
+            if (value > allowed_.dimension)
                 return refuse(fault::dimension_too_large, value);
             *place = value;
         }
@@ -616,6 +679,10 @@ private:
             return fault::dimension_missing;
         if (info_.height == 0)
             return fault::line_count_later; // T.81 B.2.5
+        const std::uint64_t samples =
+            std::uint64_t{info_.width} * info_.height * static_cast<std::uint64_t>(info_.component_count);
+        if (samples > allowed_.samples)
+            return refuse(fault::too_many_samples, static_cast<std::int64_t>(samples));
         if (current_.size < 1)
             return refuse(fault::segment_length, 0);
         field_reader fields{stream_ + current_.data};
@@ -665,23 +732,33 @@ private:
             info_.restart_interval = restart_interval_;
         }
         info_.near_lossless = std::max(info_.near_lossless, near_lossless);
-        return scan_data(mode == interleave_line ? count : 1);
+        const std::uint32_t interval = restart_interval_ == 0 ? info_.height : std::min(restart_interval_, info_.height);
+        const piece scan{0, 0, 0, 0, interval, components_coded_ - count, count, near_lossless, presets, true};
+        return salvages_ ? salvage_scan_data(scan) : scan_data(scan);
+    }
+
+    // How many restart intervals a scan has.
+    std::uint32_t interval_count(const piece& scan) const noexcept
+    {
+        return (info_.height - 1) / scan.restart_interval + 1;
     }
 
     // The entropy-coded data of a scan, with its restart markers: every `restart_interval_` lines, numbered modulo 8.
-    fault scan_data(const std::int32_t components_per_line) noexcept
+    fault scan_data(const piece& scan) noexcept
     {
         const segment header{current_};
         const std::size_t begin = reader_.position();
-        const std::uint32_t expected = restart_interval_ == 0 ? 0 : (info_.height - 1) / restart_interval_;
+        const std::uint32_t expected = interval_count(scan) - 1;
         for (std::uint32_t found{};; ++found)
         {
+            const std::size_t interval_begin = reader_.position();
             if (!reader_.skip_entropy_coded_data())
             {
                 current_ = {0, reader_.position(), reader_.position(), 0};
                 return fault::no_end_of_image;
             }
             scan_end_ = reader_.position();
+            add_interval(scan, found, interval_begin, scan_end_);
             segment_reader ahead{reader_};
             if (const fault code = ahead.next(current_); code != fault::none)
                 return code;
@@ -698,14 +775,133 @@ private:
 
         // A line costs at least one bit for each longest run of 2^15 samples (T.87 A.7.1, J[31] = 15).
         const std::uint64_t runs = (std::uint64_t{info_.width} + 32767) / 32768;
-        const std::uint64_t bits = runs * info_.height * static_cast<std::uint64_t>(components_per_line);
+        const auto passes =
+            static_cast<std::uint64_t>(info_.interleave_mode == interleave_line ? scan.component_count : 1);
         const std::uint64_t size = scan_end_ - begin;
-        if (size * 8 < bits)
+        if (size * 8 < runs * info_.height * passes)
         {
             current_ = header;
             return refuse(fault::scan_data_too_short, static_cast<std::int64_t>(size));
         }
         return fault::none;
+    }
+
+    // As scan_data, for a stream that may be damaged here. The numbers of the restart markers tell how many of them are
+    // missing, up to seven in a row; a marker that has no business here is taken for damaged data.
+    fault salvage_scan_data(const piece& scan) noexcept
+    {
+        const std::size_t first = pieces_->count;
+        const std::uint32_t last = interval_count(scan) - 1;
+        std::size_t before_gap{};
+        bool gap{};
+        std::uint32_t index{};
+        bool ended{};
+        for (;;)
+        {
+            const std::size_t begin = reader_.position();
+            std::uint32_t lost{};
+            ended = find_end_of_interval(last - index, index, lost);
+            scan_end_ = current_.offset;
+            if (lost == 0)
+                add_interval(scan, index, begin, scan_end_);
+            else
+            {
+                // What lies here is the start of one interval and the end of another.
+                note_damage(fault::restart_marker, current_.code - marker_rst0);
+                if (!gap)
+                    before_gap = pieces_->count;
+                gap = true;
+                last_piece_ = {};
+            }
+            if (!ended || current_.code < marker_rst0 || current_.code > marker_rst7)
+                break;
+            index += lost + 1;
+        }
+        if (!ended)
+            note_damage(fault::no_end_of_image, -1);
+        if (index == last && ended)
+            return fault::none; // the last interval has the right number, so all have
+
+        note_damage(fault::restart_marker_missing, index);
+        if (gap)
+            drop_pieces(before_gap);
+        else if (ended)
+        {
+            // Cut off here, or eight intervals or a multiple are missing anywhere.
+            for (std::size_t i = first; i < std::min(pieces_->count, pieces_->capacity); ++i)
+                pieces_->items[i].place_is_sure = false;
+        }
+        return fault::none;
+    }
+
+    // Goes to the marker that ends an interval: a restart marker, of which `left` may still come, or one behind the scan.
+    // `current_` is that marker then, and `lost` the number of restart markers missing in front of it. False at the end
+    // of the stream. The reader stands behind a restart marker, otherwise in front of the marker.
+    bool find_end_of_interval(const std::uint32_t left, const std::uint32_t index, std::uint32_t& lost) noexcept
+    {
+        while (reader_.skip_entropy_coded_data())
+        {
+            segment_reader ahead{reader_};
+            if (ahead.next(current_) == fault::none)
+            {
+                if (current_.code >= marker_rst0 && current_.code <= marker_rst7)
+                {
+                    lost = (std::uint32_t{current_.code} - marker_rst0 - index) % 8;
+                    if (lost < left)
+                    {
+                        reader_ = ahead;
+                        return true;
+                    }
+                }
+                else if (current_.code == marker_eoi || (!all_components_coded() && may_precede_scan(current_.code)))
+                {
+                    lost = 0;
+                    return true;
+                }
+            }
+            note_damage(fault::unexpected_marker, -1);
+            reader_.skip(1);
+        }
+        current_ = {0, size_, size_, 0};
+        lost = 0;
+        return false;
+    }
+
+    static bool may_precede_scan(const std::uint8_t code) noexcept
+    {
+        return code == marker_sos || code == marker_lse || code == marker_dri || code == marker_com ||
+               (code >= marker_app0 && code <= marker_app15);
+    }
+
+    void add_interval(const piece& scan, const std::uint32_t index, const std::size_t begin, const std::size_t end) noexcept
+    {
+        if (!pieces_)
+            return;
+        const std::uint32_t first_line = index * scan.restart_interval;
+        const std::uint32_t line_count = std::min(scan.restart_interval, info_.height - first_line);
+        if (last_piece_.first_component == scan.first_component && last_piece_.line_count < pieces_->lines &&
+            last_piece_.line_count != 0 && last_piece_.first_line + last_piece_.line_count == first_line)
+        {
+            last_piece_.end = end;
+            last_piece_.line_count += line_count;
+        }
+        else
+        {
+            last_piece_ = scan;
+            last_piece_.begin = begin;
+            last_piece_.end = end;
+            last_piece_.first_line = first_line;
+            last_piece_.line_count = line_count;
+            ++pieces_->count;
+        }
+        if (pieces_->count <= pieces_->capacity)
+            pieces_->items[pieces_->count - 1] = last_piece_;
+    }
+
+    void drop_pieces(const std::size_t count) noexcept
+    {
+        pieces_->count = count;
+        last_piece_ = {};
     }
 
     fault end_of_image() noexcept
@@ -726,9 +922,13 @@ private:
 
     const std::uint8_t* stream_;
     std::size_t size_;
-    std::uint32_t maximum_dimension_;
+    limits allowed_;
     segment_reader reader_;
     stream_info& info_;
+    piece_list* pieces_;
+    piece last_piece_{};
+    bool salvages_{};
+    refusal first_damage_{};
     segment current_{};
     std::int64_t value_{-1};
     std::uint8_t component_ids_[255]{}; // as the frame header lists them
@@ -738,11 +938,126 @@ private:
     std::size_t scan_end_{};
 };
 
-// Checks the structure of `stream` from SOI to EOI and fills `info`; on a fault fills `at` and leaves `info` partial.
-inline fault inspect(const std::uint8_t* stream, const std::size_t size, const std::uint32_t maximum_dimension,
-                     stream_info& info, refusal& at) noexcept
+// Checks the structure of `stream` from SOI to EOI and fills `info` and, where it is given, `pieces`; on a fault fills `at`
+// and leaves `info` partial.
+inline fault inspect(const std::uint8_t* stream, const std::size_t size, const limits& allowed, stream_info& info,
+                     refusal& at, piece_list* pieces = nullptr) noexcept
 {
-    return inspector{stream, size, maximum_dimension, info}.run(at);
+    return inspector{stream, size, allowed, info, pieces}.run(at);
+}
+
+// As `inspect`, but collects what can be tried of a damaged stream. `info` is complete if there is a piece.
+inline fault salvage(const std::uint8_t* stream, const std::size_t size, const limits& allowed, stream_info& info,
+                     refusal& at, piece_list& pieces) noexcept
+{
+    return inspector{stream, size, allowed, info, &pieces}.salvage(at);
+}
+
+// Writes numbers of a stream's markers, big-endian.
+class field_writer final
+{
+public:
+    explicit field_writer(std::uint8_t* to) noexcept : position_{to}
+    {
+    }
+
+    void number(const std::uint32_t value, const int bytes) noexcept
+    {
+        for (int i = bytes - 1; i >= 0; --i)
+            *position_++ = static_cast<std::uint8_t>(value >> (8 * i));
+    }
+
+    void marker(const std::uint8_t code) noexcept
+    {
+        number(0xFF00U | code, 2);
+    }
+
+    void bytes(const void* from, const std::size_t size) noexcept
+    {
+        std::memcpy(position_, from, size);
+        position_ += size;
+    }
+
+    std::uint8_t* position() const noexcept
+    {
+        return position_;
+    }
+
+private:
+    std::uint8_t* position_;
+};
+
+// More than `write_piece` adds to the entropy-coded data: SOI, APP8, SOF55 and SOS of up to 4 components, LSE with presets
+// and with dimensions, DRI, EOI.
+constexpr std::size_t piece_overhead{128};
+
+// Makes a stream of a piece, or of its first `line_count` lines: an image of its own. Of a scan that is only a part of it
+// the data is longer than the image, which decoders report once they have all its lines. Needs the size of the piece's data
+// and `piece_overhead`; returns what is used.
+inline std::size_t write_piece(const std::uint8_t* stream, const stream_info& info, const piece& part,
+                               const std::uint32_t line_count, std::uint8_t* destination) noexcept
+{
+    field_writer to{destination};
+    to.marker(marker_soi);
+    if (info.color_transformation != 0)
+    {
+        to.marker(marker_app8);
+        to.number(7, 2);
+        to.bytes("mrfx", 4);
+        to.number(static_cast<std::uint32_t>(info.color_transformation), 1);
+    }
+    const bool large = info.width > 0xFFFF || line_count > 0xFFFF;
+    const auto component_count = static_cast<std::uint32_t>(part.component_count);
+    to.marker(marker_sof55);
+    to.number(8 + 3 * component_count, 2);
+    to.number(static_cast<std::uint32_t>(info.bits_per_sample), 1);
+    to.number(large ? 0 : line_count, 2);
+    to.number(large ? 0 : info.width, 2);
+    to.number(component_count, 1);
+    for (std::uint32_t id{1}; id <= component_count; ++id)
+        to.number(id << 16 | 0x1100, 3);
+    if (large)
+    {
+        to.marker(marker_lse);
+        to.number(12, 2);
+        to.number(0x0404, 2);
+        to.number(line_count, 4);
+        to.number(info.width, 4);
+    }
+    to.marker(marker_lse);
+    to.number(13, 2);
+    to.number(1, 1);
+    for (const auto field :
+         {&preset_coding_parameters::maximum_sample_value, &preset_coding_parameters::threshold1,
+          &preset_coding_parameters::threshold2, &preset_coding_parameters::threshold3,
+          &preset_coding_parameters::reset_value})
+        to.number(static_cast<std::uint32_t>(part.presets.*field), 2);
+    if (part.restart_interval < line_count)
+    {
+        to.marker(marker_dri);
+        to.number(6, 2);
+        to.number(part.restart_interval, 4);
+    }
+    to.marker(marker_sos);
+    to.number(6 + 2 * component_count, 2);
+    to.number(component_count, 1);
+    for (std::uint32_t id{1}; id <= component_count; ++id)
+        to.number(id << 8, 2);
+    to.number(static_cast<std::uint32_t>(part.near_lossless), 1);
+    to.number(static_cast<std::uint32_t>(component_count == 1 ? interleave_none : info.interleave_mode), 1);
+    to.number(0, 1);
+
+    std::uint8_t* const data = to.position();
+    const std::size_t size = part.end - part.begin;
+    to.bytes(stream + part.begin, size);
+    // In a stream of its own the restart markers are counted from 0 on.
+    segment_reader reader{data, size};
+    segment marker{};
+    for (std::uint32_t number{}; reader.skip_entropy_coded_data() && reader.next(marker) == fault::none; ++number)
+        if (marker.code >= marker_rst0 && marker.code <= marker_rst7)
+            data[marker.offset + 1] = static_cast<std::uint8_t>(marker_rst0 + number % 8);
+    to.marker(marker_eoi);
+    return static_cast<std::size_t>(to.position() - destination);
 }
 
 } // namespace dicom_jpegls
