@@ -534,6 +534,81 @@ print(_codec._charls_error_message({INVALID_ARGUMENT_WIDTH}))
     assert output == f"{jls.__version__} submodule {patches} The width is not to be patched away"
 
 
+@pytest.fixture(scope="session")
+def installed_charls(charls, tmp_path_factory):
+    """CharLS as a distribution installs it: a library, headers, CMake's configuration; none of our patches."""
+    prefix = tmp_path_factory.mktemp("prefix")
+    build = tmp_path_factory.mktemp("installed")
+    shutil.copytree(charls / "include", prefix / "include")
+    sources = sorted((charls / "src").glob("*.cpp"))
+    options = ["-std=c++17", "-O1", "-fPIC", "-DCHARLS_STATIC", "-DCHARLS_LIBRARY_BUILD", f"-I{charls / 'include'}"]
+    succeed("g++", *options, "-c", *sources, cwd=build)
+    succeed("ar", "rc", prefix / "libcharls.a", *sorted(build.glob("*.o")))
+    config = prefix / "lib/cmake/charls"
+    config.mkdir(parents=True)
+    (config / "charlsConfig.cmake").write_text(f"""
+add_library(charls STATIC IMPORTED)
+set_target_properties(charls PROPERTIES
+  IMPORTED_LOCATION "{prefix / "libcharls.a"}" INTERFACE_INCLUDE_DIRECTORIES "{prefix / "include"}"
+  INTERFACE_COMPILE_DEFINITIONS CHARLS_STATIC)
+""")
+    (config / "charlsConfigVersion.cmake").write_text(
+        'set(PACKAGE_VERSION "2.4.2")\nset(PACKAGE_VERSION_COMPATIBLE TRUE)\n'
+    )
+    return prefix
+
+
+@pytest.mark.skipif(not shutil.which("g++") or not shutil.which("ar"), reason="g++ and ar are needed")
+def test_build_with_an_installed_charls(tree, tools, tmp_path, installed_charls):
+    site = tmp_path / "site"
+    options = ["cmake.define.DICOM_JPEGLS_SYSTEM_CHARLS=ON", f"cmake.define.CMAKE_PREFIX_PATH={installed_charls}"]
+    succeed(
+        *(tools.python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", site),
+        *(argument for option in options for argument in ("-C", option)),
+        tree,
+        PATH=f"{tools.bin}{os.pathsep}{os.environ['PATH']}",
+    )
+    script = f"""
+import sys
+sys.path[:0] = [{os.fspath(site)!r}]
+sys.path.append({os.fspath(Path(numpy.__file__).parents[1])!r})
+import warnings
+with warnings.catch_warnings(record=True) as caught:
+    import dicom_jpegls as jls, numpy
+for warning in caught:
+    print(warning.category.__name__, warning.message)
+build = jls.charls_build()
+assert (build["source"], build["patches"]) == ("system", []), build
+image = numpy.random.default_rng(1).integers(0, 4096, (30, 40), dtype=numpy.uint16)
+stream = jls.encode(image, bits_per_sample=12)
+assert (jls.decode(stream) == image).all()
+for size in range(len(stream)):
+    try:
+        jls.decode(stream[:size])
+    except jls.InvalidStreamError as error:
+        assert error.code >= 1000, error  # refused before CharLS sees it
+    else:
+        raise AssertionError(size)
+partial = jls.decode(stream[:1000], on_error="partial")
+assert 5 < partial.good_lines.sum() < 25
+assert (partial.image[partial.good_lines] == image[partial.good_lines]).all()
+try:
+    jls.encode(numpy.zeros((2, 2, 4), numpy.uint8))
+except jls.ParameterError as error:
+    print(error)
+"""
+    once = "UnpatchedCharLSWarning dicom_jpegls is linked to an unpatched CharLS 2.4.2"
+    refused = "interleave_mode: this unpatched CharLS loses the fourth component"
+    output = succeed(sys.executable, "-S", "-c", script)
+    assert output.count("UnpatchedCharLSWarning") == 1
+    assert output.startswith(once)
+    assert refused in output
+    silenced = succeed(
+        sys.executable, "-S", "-c", script, PYTHONWARNINGS="ignore:dicom_jpegls is linked to an unpatched CharLS"
+    )
+    assert silenced.startswith(refused)
+
+
 def test_wheel_links_charls_statically_and_hides_it(artefacts):
     module = artefacts.site / "dicom_jpegls/_codec.abi3.so"
     assert exported_symbols(module) == ["PyInit__codec"]

@@ -24,6 +24,7 @@ from dicom_jpegls.errors import (
     JPEGLSError,
     ParameterError,
     StreamError,
+    UnpatchedCharLSWarning,
     UnsupportedStreamError,
 )
 from dicom_jpegls.parameters import (
@@ -61,6 +62,7 @@ __all__ = [
     "SpiffResolutionUnits",
     "StreamError",
     "StreamInfo",
+    "UnpatchedCharLSWarning",
     "UnsupportedStreamError",
     "__version__",
     "charls_build",

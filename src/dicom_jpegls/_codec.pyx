@@ -27,6 +27,7 @@ from dicom_jpegls.charls cimport *
 
 import operator
 import sys
+import warnings
 
 from dicom_jpegls.errors import (
     BufferTooSmallError,
@@ -34,6 +35,7 @@ from dicom_jpegls.errors import (
     JPEGLSError,
     ParameterError,
     StreamError,
+    UnpatchedCharLSWarning,
     UnsupportedStreamError,
 )
 from dicom_jpegls.parameters import (
@@ -69,7 +71,8 @@ def charls_build():
     -------
     dict
         ``version``: CharLS's own; ``source``: where its code came from, one of path, submodule, index and
-        system; ``patches``: names of the patches applied to it, in order.
+        system (an installed library, which has none of the patches that make damaged pixel data harmless);
+        ``patches``: names of the patches applied to it, in order.
 
     Examples
     --------
@@ -83,6 +86,13 @@ def charls_build():
         "source": DICOM_JPEGLS_CHARLS_SOURCE.decode(),
         "patches": patches.split(";") if patches else [],
     }
+
+
+if charls_build()["source"] == "system":
+    warnings.warn(
+        f"dicom_jpegls is linked to an unpatched CharLS {charls_build()['version']}: streams are checked all the same, "
+        "but damaged pixel data may crash it or keep it busy for ever; a build of this package's own has no such fault",
+        UnpatchedCharLSWarning)
 
 
 # --- Errors -----------------------------------------------------------------------------------------------------------

@@ -71,3 +71,11 @@ class BufferTooSmallError(JPEGLSError, ValueError):
 
 class ClippedSamplesWarning(UserWarning):
     """Signed samples were moved away from the ends of their range, as `signed_overflow="clip"` asks."""
+
+
+class UnpatchedCharLSWarning(RuntimeWarning):
+    """The package is linked to an installed CharLS, which lacks this package's patches (see SECURITY.md).
+
+    Issued once, at import. To silence it, filter by the message before the import or from outside:
+    ``PYTHONWARNINGS="ignore:dicom_jpegls is linked to an unpatched CharLS"``.
+    """
