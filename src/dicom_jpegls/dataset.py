@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.dataelem import DataElement
 
-    from dicom_jpegls.parameters import StreamInfo
+    from dicom_jpegls.parameters import InterleaveMode, StreamInfo
 
 # Bytes of a word in the VRs whose values pydicom keeps as they lie in the file (PS3.5 6.2 and 7.3).
 _WORD_SIZES = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
@@ -162,8 +162,90 @@ def compress(
     >>> ds.file_meta.TransferSyntaxUID.name
     'JPEG-LS Lossless Image Compression'
     """
-    rules.check_unused_bits(unused_bits)
     _check_option("offset_table", offset_table, ("basic", "extended", "empty"))
+    source = _transfer_syntax(ds)
+    if source not in UncompressedTransferSyntaxes:
+        raise ParameterError(
+            f"Transfer Syntax UID (0002,0010) is {source.name} ({source}); only native pixel data can be "
+            "compressed: decompress it first"
+        )
+    _require_pixel_data(ds)
+    coding = plan_coding(
+        image_pixel_of(ds),
+        transfer_syntax_uid,
+        near_lossless=near_lossless,
+        planar_configuration=planar_configuration,
+        photometric_interpretation=photometric_interpretation,
+        signed_overflow=signed_overflow,
+        unused_bits=unused_bits,
+    )
+    native = _native_frames(ds, coding.native)
+    cleared = count_unused(native, coding)
+    clipped = count_overflowing(native, coding)
+
+    streams: list[bytes] = []
+    largest_error = 0
+    for index, frame in enumerate(native):
+        samples = prepare_frame(frame, coding, cleared=bool(cleared), clipped=bool(clipped))
+        stream = encode_frame(index, samples, coding)
+        if verify:
+            with _naming_frame(index):
+                largest_error = max(largest_error, _verified_error(stream, samples, coding))
+        streams.append(stream)
+
+    result = CompressionResult(
+        frame_count=len(streams),
+        native_size=coding.native.frame_size * len(streams),
+        compressed_size=sum(len(stream) for stream in streams),
+        clipped_samples=clipped,
+        cleared_samples=cleared,
+        largest_error=largest_error if verify else None,
+    )
+    changes = coded_attributes(
+        ds, coding, ratio=result.native_size / result.compressed_size, lossy_attributes=lossy_attributes
+    )
+    _set_encapsulated(ds, streams, transfer_syntax_uid, offset_table)
+    update_attributes(ds, changes)
+    return result
+
+
+class Coding(NamedTuple):
+    """How a dataset's samples are to be coded, checked against the rules before the first frame."""
+
+    transfer_syntax_uid: str
+    native: ImagePixel
+    """The image as it is."""
+    coded: ImagePixel
+    """The image that is encoded: another one after a colour conversion."""
+    near_lossless: int
+    interleave_mode: InterleaveMode
+    signed_overflow: str
+    unused_bits: str
+
+    @property
+    def converts(self) -> bool:
+        """Whether colours are converted."""
+        return self.coded != self.native
+
+
+def plan_coding(
+    image_pixel: ImagePixel,
+    transfer_syntax_uid: str,
+    *,
+    near_lossless: int = 0,
+    planar_configuration: int | None = None,
+    photometric_interpretation: str | None = None,
+    signed_overflow: str = "error",
+    unused_bits: str = "error",
+) -> Coding:
+    """Check an image and the options, which are those of `compress`, and decide how to code it.
+
+    Raises
+    ------
+    ParameterError
+        If the attributes or the options are not allowed with JPEG-LS (PS3.5 8.2.3).
+    """
+    rules.check_unused_bits(unused_bits)
     check_signed_overflow(signed_overflow)
     _check_option("planar_configuration", planar_configuration, (None, 0, 1))
     _check_option("transfer_syntax_uid", transfer_syntax_uid, tuple(JPEGLSTransferSyntaxes))
@@ -172,83 +254,67 @@ def compress(
             f"near_lossless: {near_lossless} is allowed only with the transfer syntax JPEG-LS Near-lossless, "
             f"{JPEGLSNearLossless}"
         )
-    source = _transfer_syntax(ds)
-    if source not in UncompressedTransferSyntaxes:
-        raise ParameterError(
-            f"Transfer Syntax UID (0002,0010) is {source.name} ({source}); only native pixel data can be "
-            "compressed: decompress it first"
-        )
-    image_pixel = _image_pixel(ds)
     rules.check_image_pixel(image_pixel, near_lossless=transfer_syntax_uid == JPEGLSNearLossless)
     converts = photometric_interpretation not in (None, image_pixel.photometric_interpretation)
     coded = rules.converted(image_pixel, str(photometric_interpretation)) if converts else image_pixel
     rules.check_near_lossless(near_lossless, coded.bits_stored)
-
-    native = _native_frames(ds, image_pixel)
-    cleared = _count_unused_bits(native, image_pixel, unused_bits)
-    clipped = (
-        _count_signed_overflow(native, image_pixel, near_lossless, signed_overflow) if image_pixel.is_signed else 0
-    )
     mode = rules.interleave_mode(
         coded.samples_per_pixel, coded.planar_configuration if planar_configuration is None else planar_configuration
     )
+    return Coding(transfer_syntax_uid, image_pixel, coded, near_lossless, mode, signed_overflow, unused_bits)
 
-    streams: list[bytes] = []
-    largest_error = 0
-    for index, frame in enumerate(native):
-        samples = frame
-        if cleared or clipped:
-            samples = clear_unused_bits(samples, image_pixel.bits_stored)
-        if clipped:
-            samples = samples.clip(*safe_range(image_pixel.bits_stored, near_lossless))
-        if converts:
-            samples = _converted_samples(samples, image_pixel, coded)
-        with _naming_frame(index):
-            stream = encode_samples(
-                samples, bits_per_sample=coded.bits_stored, near_lossless=near_lossless, interleave_mode=mode
-            )
-            if verify:
-                largest_error = max(largest_error, _verified_error(stream, samples, coded, near_lossless))
-        streams.append(stream)
 
-    result = CompressionResult(
-        frame_count=len(streams),
-        native_size=image_pixel.frame_size * len(streams),
-        compressed_size=sum(len(stream) for stream in streams),
-        clipped_samples=clipped,
-        cleared_samples=cleared,
-        largest_error=largest_error if verify else None,
-    )
+def prepare_frame(frame: NDArray[Any], coding: Coding, *, cleared: bool, clipped: bool) -> NDArray[Any]:
+    """Give the samples that are encoded for a frame: without unused bits, clipped and converted as need be."""
+    samples = frame
+    if cleared or clipped:
+        samples = clear_unused_bits(samples, coding.native.bits_stored)
+    if clipped:
+        samples = samples.clip(*safe_range(coding.native.bits_stored, coding.near_lossless))
+    if coding.converts:
+        samples = _converted_samples(samples, coding.native, coding.coded)
+    return samples
+
+
+def encode_frame(index: int, samples: NDArray[Any], coding: Coding) -> bytes:
+    """Encode the prepared samples of a frame."""
+    with _naming_frame(index):
+        return encode_samples(
+            samples,
+            bits_per_sample=coding.coded.bits_stored,
+            near_lossless=coding.near_lossless,
+            interleave_mode=coding.interleave_mode,
+        )
+
+
+def coded_attributes(ds: Dataset, coding: Coding, *, ratio: float, lossy_attributes: bool) -> Dataset:
+    """Give the attributes that change with the samples: those of a colour conversion, and those of a loss."""
     changes = Dataset()
-    if lossy_attributes and (near_lossless or converts):
-        changes = _lossy_attributes(ds, image_pixel, coded, near_lossless, result)
-    _set_encapsulated(ds, streams, transfer_syntax_uid, offset_table)
-    if converts:
-        ds.PhotometricInterpretation = coded.photometric_interpretation
-        ds.BitsAllocated, ds.BitsStored, ds.HighBit = coded.bits_allocated, coded.bits_stored, coded.high_bit
-    _update(ds, changes)
-    return result
+    if coding.converts:
+        changes.PhotometricInterpretation = coding.coded.photometric_interpretation
+        changes.BitsAllocated, changes.BitsStored = coding.coded.bits_allocated, coding.coded.bits_stored
+        changes.HighBit = coding.coded.high_bit
+    if lossy_attributes and (coding.near_lossless or coding.converts):
+        changes.update(_lossy_attributes(ds, coding, ratio))
+    return changes
 
 
-def _update(ds: Dataset, changes: Dataset) -> None:
+def update_attributes(ds: Dataset, changes: Dataset) -> None:
+    """Put changed attributes into a dataset, and a new SOP Instance UID also into its File Meta Information."""
     ds.update(changes)
     if "SOPInstanceUID" in changes:
         ds.file_meta.MediaStorageSOPInstanceUID = changes.SOPInstanceUID
 
 
-def _lossy_attributes(
-    ds: Dataset, image_pixel: ImagePixel, coded: ImagePixel, near_lossless: int, result: CompressionResult
-) -> Dataset:
-    ratio = result.native_size / result.compressed_size
+def _lossy_attributes(ds: Dataset, coding: Coding, ratio: float) -> Dataset:
     steps = []
-    if coded != image_pixel:
-        scaling = f", {image_pixel.bits_stored} bits scaled down to 8" if image_pixel.bits_stored > 8 else ""
-        steps.append(
-            f"{image_pixel.photometric_interpretation} converted to {coded.photometric_interpretation}{scaling}"
-        )
-    if near_lossless:
-        steps.append(f"JPEG-LS near-lossless compression, largest error {near_lossless}, ratio {ratio:.3f}")
-    return derived_attributes(ds, steps, near_lossless=near_lossless, ratio=ratio)
+    if coding.converts:
+        native, coded = coding.native, coding.coded
+        scaling = f", {native.bits_stored} bits scaled down to 8" if native.bits_stored > 8 else ""
+        steps.append(f"{native.photometric_interpretation} converted to {coded.photometric_interpretation}{scaling}")
+    if coding.near_lossless:
+        steps.append(f"JPEG-LS near-lossless compression, largest error {coding.near_lossless}, ratio {ratio:.3f}")
+    return derived_attributes(ds, steps, near_lossless=coding.near_lossless, ratio=ratio)
 
 
 def _check_option(name: str, value: object, allowed: tuple[object, ...]) -> None:
@@ -256,36 +322,34 @@ def _check_option(name: str, value: object, allowed: tuple[object, ...]) -> None
         raise ParameterError(f"{name}: {value!r}; {', '.join(repr(choice) for choice in allowed)} are allowed")
 
 
-def _count_unused_bits(native: NDArray[Any], image_pixel: ImagePixel, unused_bits: str) -> int:
+def count_unused(frames: NDArray[Any], coding: Coding, *, first: int = 0) -> int:
     """Count the samples with bits above Bits Stored, and refuse them unless they are to be cleared."""
-    bits_stored = image_pixel.bits_stored
-    lowest, highest = sample_range(bits_stored, image_pixel.is_signed)
+    bits_stored = coding.native.bits_stored
+    lowest, highest = sample_range(bits_stored, coding.native.is_signed)
     counts: dict[int, int] = {}
-    for index, frame in enumerate(native):
+    for index, frame in enumerate(frames, first):
         if not is_within(frame, lowest, highest):
             count = count_unused_bits(frame, clear_unused_bits(frame, bits_stored), bits_stored)
             if count:
                 counts[index] = count
-    if counts and unused_bits == "error":
+    if counts and coding.unused_bits == "error":
         raise rules.unused_bits_error(sum(counts.values()), f"frame(s) {_some(list(counts))}", bits_stored)
     return sum(counts.values())
 
 
-def _count_signed_overflow(
-    native: NDArray[Any], image_pixel: ImagePixel, near_lossless: int, signed_overflow: str
-) -> int:
+def count_overflowing(frames: NDArray[Any], coding: Coding, *, first: int = 0) -> int:
     """Count the samples that near-lossless coding may turn into the opposite end, and refuse them unless clipped."""
-    if near_lossless == 0:
+    near_lossless, bits_stored = coding.near_lossless, coding.native.bits_stored
+    if near_lossless == 0 or not coding.native.is_signed:
         return 0
-    bits_stored = image_pixel.bits_stored
     lowest, highest = safe_range(bits_stored, near_lossless)
     counts: dict[int, int] = {}
-    for index, frame in enumerate(native):
+    for index, frame in enumerate(frames, first):
         if not is_within(frame, lowest, highest):
             count = count_outside(clear_unused_bits(frame, bits_stored), lowest, highest)
             if count:
                 counts[index] = count
-    if counts and signed_overflow == "error":
+    if counts and coding.signed_overflow == "error":
         raise ParameterError(
             f"Pixel Data (7FE0,0010): {sum(counts.values())} signed sample(s) in frame(s) {_some(list(counts))} lie "
             f"outside {lowest} to {highest}, which is safe for Bits Stored {bits_stored} with near_lossless "
@@ -306,13 +370,13 @@ def _converted_samples(samples: NDArray[Any], image_pixel: ImagePixel, coded: Im
     return convert_color_space(eight_bits, image_pixel.photometric_interpretation, coded.photometric_interpretation)
 
 
-def _verified_error(stream: bytes, samples: NDArray[Any], coded: ImagePixel, near_lossless: int) -> int:
+def _verified_error(stream: bytes, samples: NDArray[Any], coding: Coding) -> int:
     """Decode a stream and give its largest error; an error above NEAR ends the compression."""
-    native_order = clear_unused_bits(samples, coded.bits_stored)
+    native_order = clear_unused_bits(samples, coding.coded.bits_stored)
     decoded = decode(stream, out=np.empty_like(native_order, order="C"))
     error = int(np.abs(decoded.astype(np.int32) - native_order).max())
-    if error > near_lossless:
-        raise JPEGLSError(f"verification failed: the largest error is {error}, NEAR is {near_lossless}")
+    if error > coding.near_lossless:
+        raise JPEGLSError(f"verification failed: the largest error is {error}, NEAR is {coding.near_lossless}")
     return error
 
 
@@ -405,7 +469,7 @@ def decompress(
         ds.PlanarConfiguration = planar_configuration
     _forget_old_pixels(ds)
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    _update(ds, changes)
+    update_attributes(ds, changes)
     return PartialPixels(None, decoding.good_lines, decoding.errors) if on_error == "partial" else None
 
 
@@ -516,7 +580,8 @@ class _Decoding:
     def __init__(self, ds: Dataset, max_samples: int, on_error: str, fill_value: int) -> None:
         check_on_error(on_error)
         _require_jpegls(ds)
-        self.image_pixel = _image_pixel(ds)
+        _require_pixel_data(ds)
+        self.image_pixel = image_pixel_of(ds)
         rules.check_native_layout(self.image_pixel)
         self.errors: dict[int, JPEGLSError] = {}
         self.good_lines: NDArray[np.bool_] = np.empty(0, np.bool_)
@@ -637,7 +702,8 @@ def stream_infos(ds: Dataset) -> list[StreamInfo]:
         If a stream is not sound.
     """
     _require_jpegls(ds)
-    image_pixel = _image_pixel(ds)
+    _require_pixel_data(ds)
+    image_pixel = image_pixel_of(ds)
     return [_open(index, frame, image_pixel).info for index, frame in _encapsulated_frames(ds, image_pixel)]
 
 
@@ -670,12 +736,20 @@ def _require_jpegls(ds: Dataset) -> UID:
     return uid
 
 
-def _image_pixel(ds: Dataset) -> ImagePixel:
-    """Read the Image Pixel attributes; those that must be there, are."""
+def _require_pixel_data(ds: Dataset) -> None:
     if "PixelData" not in ds:
         other = [name for name in ("FloatPixelData", "DoubleFloatPixelData") if name in ds]
-        found = f"it has {other[0]}, which JPEG-LS cannot code" if other else "it is no image"
-        raise ParameterError(f"Pixel Data (7FE0,0010) is absent from the dataset: {found}")
+        raise no_pixel_data_error(other[0] if other else None)
+
+
+def no_pixel_data_error(other: str | None) -> ParameterError:
+    """Make the error for a dataset without Pixel Data; `other` is the keyword of what it has instead."""
+    found = f"it has {other}, which JPEG-LS cannot code" if other else "it is no image"
+    return ParameterError(f"Pixel Data (7FE0,0010) is absent from the dataset: {found}")
+
+
+def image_pixel_of(ds: Dataset) -> ImagePixel:
+    """Read the Image Pixel attributes; those that must be there, are."""
     values: dict[str, Any] = {}
     for name, keyword in (
         ("rows", "Rows"),
@@ -728,29 +802,43 @@ def _native_shape(image_pixel: ImagePixel) -> tuple[int, ...]:
 
 def _native_frames(ds: Dataset, image_pixel: ImagePixel) -> NDArray[Any]:
     """Give native pixel data as an array (frames, rows, columns[, samples]) on the bytes of the dataset."""
-    element = ds["PixelData"]
     data = _pixel_bytes(ds)
+    check_native_length(len(data), image_pixel)
+    return native_samples(data, image_pixel, _transfer_syntax(ds), ds["PixelData"].VR)
+
+
+def check_native_length(length: int, image_pixel: ImagePixel) -> None:
+    """Check that native pixel data of some bytes holds all frames, and not one more."""
     needed = image_pixel.frame_size * image_pixel.number_of_frames
-    if len(data) < needed:
+    if length < needed:
         raise ParameterError(
-            f"Pixel Data (7FE0,0010) has {len(data)} bytes; {image_pixel.number_of_frames} frame(s) of "
+            f"Pixel Data (7FE0,0010) has {length} bytes; {image_pixel.number_of_frames} frame(s) of "
             f"{image_pixel.rows} rows, {image_pixel.columns} columns, {image_pixel.samples_per_pixel} sample(s) of "
             f"{image_pixel.bits_allocated} bits need {needed}: it is truncated"
         )
-    if len(data) - needed - needed % 2 >= image_pixel.frame_size:
+    if length - needed - needed % 2 >= image_pixel.frame_size:
         raise rules.attribute_error(
             "number_of_frames",
             image_pixel.number_of_frames,
-            f"Pixel Data has {len(data)} bytes, {len(data) // image_pixel.frame_size} frames of "
+            f"Pixel Data has {length} bytes, {length // image_pixel.frame_size} frames of "
             f"{image_pixel.frame_size} bytes",
         )
+
+
+def has_swapped_bytes(image_pixel: ImagePixel, transfer_syntax: UID, vr: str) -> bool:
+    """Whether native pixel data is of big-endian words of two 8-bit samples each (PS3.5 8.1.1)."""
+    return not transfer_syntax.is_little_endian and image_pixel.bits_allocated == 8 and vr == "OW"
+
+
+def native_samples(data: bytes | bytearray, image_pixel: ImagePixel, transfer_syntax: UID, vr: str) -> NDArray[Any]:
+    """Give native pixel data as an array (frames, rows, columns[, samples]), on the bytes where that can be."""
+    needed = image_pixel.frame_size * image_pixel.number_of_frames
     dtype = _dtype(image_pixel)
-    if not _transfer_syntax(ds).is_little_endian and image_pixel.bits_allocated == 8 and element.VR == "OW":
-        # Big-endian words of two 8-bit samples each (PS3.5 8.1.1).
-        words = np.frombuffer(data[: needed + needed % 2], np.uint16).byteswap()
+    if has_swapped_bytes(image_pixel, transfer_syntax, vr):
+        words = np.frombuffer(data, np.uint16, count=(needed + 1) // 2).byteswap()
         samples = words.view(dtype)[:needed]
     else:
-        dtype = dtype.newbyteorder("<" if _transfer_syntax(ds).is_little_endian else ">")
+        dtype = dtype.newbyteorder("<" if transfer_syntax.is_little_endian else ">")
         samples = np.frombuffer(data, dtype, count=needed // dtype.itemsize)
     samples = samples.reshape(_native_shape(image_pixel))
     return samples.transpose(0, 2, 3, 1) if image_pixel.planar_configuration == 1 else samples
