@@ -189,8 +189,7 @@ def compress(
         samples = prepare_frame(frame, coding, cleared=bool(cleared), clipped=bool(clipped))
         stream = encode_frame(index, samples, coding)
         if verify:
-            with _naming_frame(index):
-                largest_error = max(largest_error, _verified_error(stream, samples, coding))
+            largest_error = max(largest_error, verify_frame(index, stream, samples, coding)[1])
         streams.append(stream)
 
     result = CompressionResult(
@@ -370,14 +369,15 @@ def _converted_samples(samples: NDArray[Any], image_pixel: ImagePixel, coded: Im
     return convert_color_space(eight_bits, image_pixel.photometric_interpretation, coded.photometric_interpretation)
 
 
-def _verified_error(stream: bytes, samples: NDArray[Any], coding: Coding) -> int:
-    """Decode a stream and give its largest error; an error above NEAR ends the compression."""
+def verify_frame(index: int, stream: bytes, samples: NDArray[Any], coding: Coding) -> tuple[NDArray[Any], int]:
+    """Decode a frame's stream; gives its samples and their largest error. An error above NEAR ends the compression."""
     native_order = clear_unused_bits(samples, coding.coded.bits_stored)
-    decoded = decode(stream, out=np.empty_like(native_order, order="C"))
-    error = int(np.abs(decoded.astype(np.int32) - native_order).max())
-    if error > coding.near_lossless:
-        raise JPEGLSError(f"verification failed: the largest error is {error}, NEAR is {coding.near_lossless}")
-    return error
+    with _naming_frame(index):
+        decoded = decode(stream, out=np.empty_like(native_order, order="C"))
+        error = int(np.abs(decoded.astype(np.int32) - native_order).max())
+        if error > coding.near_lossless:
+            raise JPEGLSError(f"verification failed: the largest error is {error}, NEAR is {coding.near_lossless}")
+    return decoded, error
 
 
 class PartialPixels(NamedTuple):
@@ -442,20 +442,10 @@ def decompress(
     True
     """
     decoding = _Decoding(ds, max_samples, on_error, fill_value)
-    image_pixel = decoding.image_pixel
-    streams = decoding.open_frames(range(image_pixel.number_of_frames))
-    if image_pixel.frame_size * image_pixel.number_of_frames > _MAXIMUM_NATIVE_LENGTH:
-        raise ParameterError(
-            f"Pixel Data (7FE0,0010): {image_pixel.number_of_frames} frames of {image_pixel.frame_size} bytes exceed "
-            f"what native pixel data can hold, {_MAXIMUM_NATIVE_LENGTH} bytes: keep the dataset compressed"
-        )
-    lies = {rules.planar_configuration(stream.info) for stream in streams if stream}
-    planar_configuration = lies.pop() if len(lies) == 1 else (None if image_pixel.samples_per_pixel == 1 else 0)
-    samples: NDArray[Any] = np.empty(
-        _native_shape(image_pixel._replace(planar_configuration=planar_configuration)), _dtype(image_pixel)
-    )
-    by_pixel = samples.transpose(0, 2, 3, 1) if planar_configuration == 1 else samples
-    decoding.decode_frames(streams, by_pixel)
+    streams = decoding.open_frames(range(decoding.image_pixel.number_of_frames))
+    native = decoded_image_pixel(decoding.image_pixel, [stream.info for stream in streams if stream])
+    samples: NDArray[Any] = np.empty(native_shape(native), native_dtype(native))
+    decoding.decode_frames(streams, samples.transpose(0, 2, 3, 1) if native.planar_configuration == 1 else samples)
     pixel_data = samples.astype(samples.dtype.newbyteorder("<"), copy=False).tobytes()
     changes = Dataset()
     if decoding.errors:
@@ -463,14 +453,37 @@ def decompress(
 
     element = ds["PixelData"]
     element.value = pixel_data + b"\0" * (len(pixel_data) % 2)
-    element.VR = "OB" if image_pixel.bits_allocated <= 8 else "OW"
+    element.VR = native_vr(native)
     element.is_undefined_length = False
-    if planar_configuration is not None:
-        ds.PlanarConfiguration = planar_configuration
+    if native.planar_configuration is not None:
+        ds.PlanarConfiguration = native.planar_configuration
     _forget_old_pixels(ds)
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     update_attributes(ds, changes)
     return PartialPixels(None, decoding.good_lines, decoding.errors) if on_error == "partial" else None
+
+
+def decoded_image_pixel(image_pixel: ImagePixel, infos: Iterable[StreamInfo]) -> ImagePixel:
+    """Give the attributes of the decompressed image: the samples lie as in the streams, if all are alike.
+
+    Raises
+    ------
+    ParameterError
+        If native pixel data cannot hold so much.
+    """
+    if image_pixel.frame_size * image_pixel.number_of_frames > _MAXIMUM_NATIVE_LENGTH:
+        raise ParameterError(
+            f"Pixel Data (7FE0,0010): {image_pixel.number_of_frames} frames of {image_pixel.frame_size} bytes exceed "
+            f"what native pixel data can hold, {_MAXIMUM_NATIVE_LENGTH} bytes: keep the dataset compressed"
+        )
+    lies = {rules.planar_configuration(info) for info in infos}
+    otherwise = None if image_pixel.samples_per_pixel == 1 else 0
+    return image_pixel._replace(planar_configuration=lies.pop() if len(lies) == 1 else otherwise)
+
+
+def native_vr(image_pixel: ImagePixel) -> str:
+    """Give the VR of native pixel data in Explicit VR Little Endian (PS3.5 A.2)."""
+    return "OB" if image_pixel.bits_allocated <= 8 else "OW"
 
 
 @overload
@@ -561,10 +574,10 @@ def pixel_array(
         wanted = _wanted_frames(frames if isinstance(frames, Iterable) else [frames], count)
     single = count == 1 if frames is None else not isinstance(frames, Iterable)
     streams = decoding.open_frames(wanted)
-    shape = _native_shape(image_pixel._replace(number_of_frames=len(wanted), planar_configuration=0))
+    shape = native_shape(image_pixel._replace(number_of_frames=len(wanted), planar_configuration=0))
     if out is not None and not isinstance(out, np.ndarray):
         raise TypeError(f"out: a numpy.ndarray is needed, not {type(out).__name__}")
-    array: NDArray[Any] = np.empty(shape[1:] if single else shape, _dtype(image_pixel)) if out is None else out
+    array: NDArray[Any] = np.empty(shape[1:] if single else shape, native_dtype(image_pixel)) if out is None else out
     if array.shape != (shape[1:] if single else shape):
         raise ParameterError(f"out: shape {array.shape}; {shape[1:] if single else shape} is needed")
     decoding.decode_frames(streams, array[np.newaxis] if single else array)
@@ -605,7 +618,7 @@ class _Decoding:
         for index, frame in frames:
             if index in selected:
                 try:
-                    streams[index] = _open(index, frame, self.image_pixel, self._max_samples, self._partial)
+                    streams[index] = open_frame(index, frame, self.image_pixel, self._max_samples, self._partial)
                 except JPEGLSError as error:
                     if not self._partial:
                         raise
@@ -619,7 +632,7 @@ class _Decoding:
             self.good_lines = np.zeros((*array.shape[:2], *array.shape[3:]), np.bool_)
         for place, (index, stream) in enumerate(zip(self._numbers, streams, strict=True)):
             if not self._partial:
-                _decode(index, stream, array[place])  # type: ignore[arg-type]
+                decode_frame(index, stream, array[place])  # type: ignore[arg-type]
             elif stream is None:
                 array[place] = self._fill_value
             else:
@@ -704,7 +717,7 @@ def stream_infos(ds: Dataset) -> list[StreamInfo]:
     _require_jpegls(ds)
     _require_pixel_data(ds)
     image_pixel = image_pixel_of(ds)
-    return [_open(index, frame, image_pixel).info for index, frame in _encapsulated_frames(ds, image_pixel)]
+    return [open_frame(index, frame, image_pixel).info for index, frame in _encapsulated_frames(ds, image_pixel)]
 
 
 def _wanted_frames(frames: Iterable[int], count: int) -> list[int]:
@@ -784,12 +797,12 @@ def _value(ds: Dataset, name: str, keyword: str) -> Any:
         raise rules.attribute_error(name, value, "a whole number is needed") from None
 
 
-def _dtype(image_pixel: ImagePixel) -> np.dtype[Any]:
+def native_dtype(image_pixel: ImagePixel) -> np.dtype[Any]:
     """Give the native-endian dtype of the samples in native pixel data."""
     return np.dtype(f"{'i' if image_pixel.is_signed else 'u'}{image_pixel.bytes_allocated}")
 
 
-def _native_shape(image_pixel: ImagePixel) -> tuple[int, ...]:
+def native_shape(image_pixel: ImagePixel) -> tuple[int, ...]:
     """Give the shape of native pixel data as it lies in memory."""
     frames, rows, columns = image_pixel.number_of_frames, image_pixel.rows, image_pixel.columns
     samples = image_pixel.samples_per_pixel
@@ -833,14 +846,14 @@ def has_swapped_bytes(image_pixel: ImagePixel, transfer_syntax: UID, vr: str) ->
 def native_samples(data: bytes | bytearray, image_pixel: ImagePixel, transfer_syntax: UID, vr: str) -> NDArray[Any]:
     """Give native pixel data as an array (frames, rows, columns[, samples]), on the bytes where that can be."""
     needed = image_pixel.frame_size * image_pixel.number_of_frames
-    dtype = _dtype(image_pixel)
+    dtype = native_dtype(image_pixel)
     if has_swapped_bytes(image_pixel, transfer_syntax, vr):
         words = np.frombuffer(data, np.uint16, count=(needed + 1) // 2).byteswap()
         samples = words.view(dtype)[:needed]
     else:
         dtype = dtype.newbyteorder("<" if transfer_syntax.is_little_endian else ">")
         samples = np.frombuffer(data, dtype, count=needed // dtype.itemsize)
-    samples = samples.reshape(_native_shape(image_pixel))
+    samples = samples.reshape(native_shape(image_pixel))
     return samples.transpose(0, 2, 3, 1) if image_pixel.planar_configuration == 1 else samples
 
 
@@ -934,7 +947,7 @@ def _pixel_bytes(ds: Dataset) -> bytes:
 
 def _set_encapsulated(ds: Dataset, streams: list[bytes], transfer_syntax_uid: str, offset_table: str) -> None:
     """Replace the pixel data by one fragment for each frame; what can fail comes first."""
-    little_endian = _little_endian_words(ds)
+    little_endian = [] if _transfer_syntax(ds).is_little_endian else little_endian_words(ds)
     tables = None
     too_far = sum(len(stream) + 8 for stream in streams[:-1]) > _MAXIMUM_BASIC_OFFSET
     if offset_table == "extended" or (offset_table == "basic" and too_far):
@@ -957,10 +970,8 @@ def _set_encapsulated(ds: Dataset, streams: list[bytes], transfer_syntax_uid: st
     ds.file_meta.TransferSyntaxUID = UID(transfer_syntax_uid)
 
 
-def _little_endian_words(ds: Dataset) -> list[tuple[DataElement, bytes]]:
-    """Give the values that pydicom would leave in big-endian order in a dataset which becomes little-endian."""
-    if _transfer_syntax(ds).is_little_endian:
-        return []
+def little_endian_words(ds: Dataset) -> list[tuple[DataElement, bytes]]:
+    """Give what pydicom would leave in big-endian order when a big-endian dataset becomes little-endian."""
     swapped = []
     for element in ds.iterall():  # also makes pydicom interpret all numbers that it has not looked at yet
         size = _WORD_SIZES.get(element.VR)
@@ -989,7 +1000,7 @@ def _naming_frame(index: int) -> Iterator[None]:
         raise
 
 
-def _open(
+def open_frame(
     index: int,
     frame: bytes,
     image_pixel: ImagePixel,
@@ -1003,6 +1014,7 @@ def _open(
         return stream
 
 
-def _decode(index: int, stream: _codec.Stream, out: NDArray[Any]) -> None:
+def decode_frame(index: int, stream: _codec.Stream, out: NDArray[Any]) -> None:
+    """Decode a frame's stream into its place."""
     with _naming_frame(index):
         decode_stream_into(stream, out)
