@@ -9,6 +9,7 @@ from dicom_jpegls._codec import (
     read_info,
 )
 from dicom_jpegls.array import PartialImage, decode, encode
+from dicom_jpegls.c_api import get_include
 from dicom_jpegls.dataset import (
     CompressionResult,
     PartialPixels,
@@ -72,6 +73,7 @@ __all__ = [
     "decompress",
     "encode",
     "encode_into",
+    "get_include",
     "install_as_pyjpegls",
     "max_encoded_size",
     "pixel_array",

@@ -16,6 +16,8 @@ from cpython.buffer cimport (
 )
 from cpython.bytearray cimport PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.long cimport PyLong_AsLongLongAndOverflow
+from cpython.pycapsule cimport PyCapsule_New
 from libc.stddef cimport size_t
 from libc.stdint cimport INT64_MAX, UINT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
@@ -49,6 +51,36 @@ from dicom_jpegls.parameters import (
     SpiffResolutionUnits,
     StreamInfo,
 )
+
+
+# What is in the header for the functions that this module fills in.
+cdef extern from "dicom_jpegls/dicom_jpegls.h" nogil:
+    const char* DICOM_JPEGLS_CAPSULE
+
+    ctypedef struct dicom_jpegls_api:
+        uint32_t abi_version
+        uint32_t api_size
+        uint32_t stream_info_size
+        uint32_t encoding_parameters_size
+        int (*read_info)(const uint8_t*, size_t, dicom_jpegls_stream_info*) noexcept
+        int (*decode)(const uint8_t*, size_t, uint8_t*, size_t, size_t, dicom_jpegls_stream_info*) noexcept
+        int (*encode)(
+            const uint8_t*, size_t, size_t, const dicom_jpegls_frame_info*, const dicom_jpegls_encoding_parameters*,
+            uint8_t*, size_t, size_t*) noexcept
+        int (*max_encoded_size)(const dicom_jpegls_frame_info*, uint64_t*) noexcept
+        const char* (*error_text)(int) noexcept
+        const char* (*version)() noexcept
+
+
+cdef extern from *:
+    """
+    static_assert(DICOM_JPEGLS_SUCCESS == int(charls::impl::CHARLS_JPEGLS_ERRC_SUCCESS) &&
+                  DICOM_JPEGLS_DESTINATION_TOO_SMALL ==
+                      int(charls::impl::CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL) &&
+                  DICOM_JPEGLS_NOT_ENOUGH_MEMORY == int(charls::impl::CHARLS_JPEGLS_ERRC_NOT_ENOUGH_MEMORY) &&
+                  DICOM_JPEGLS_FIRST_STREAM_FAULT == dicom_jpegls::first_fault_code,
+                  "the header's codes are CharLS's and those of stream.hpp");
+    """
 
 
 cdef extern from "build_info.h":
@@ -210,8 +242,7 @@ cdef class _Region:
     cdef size_t row_size
     cdef Py_ssize_t itemsize
 
-    def __cinit__(self, object source, str name, bint writable):
-        self.held = False
+    cdef int open(self, str name, object source, bint writable) except -1:
         self.name = name
         if not PyObject_CheckBuffer(source):
             raise TypeError(f"{name}: an object with the buffer protocol is needed, not {type(source).__name__}")
@@ -225,6 +256,7 @@ cdef class _Region:
         self.data = <uint8_t*>self.view.buf
         self._check_items()
         self._measure()
+        return 0
 
     def __dealloc__(self):
         if self.held:
@@ -277,11 +309,37 @@ cdef class _Region:
         return 0
 
 
+cdef _Region _open(str name, object source, bint writable):
+    cdef _Region region = _Region.__new__(_Region)
+    region.open(name, source, writable)
+    return region
+
+
 cdef struct Layout:
-    size_t row      # bytes of a line of samples: of all components, or of one when they are coded by plane
-    size_t rows     # lines, those of all planes together
-    size_t stride   # bytes from the start of a line to that of the next
-    size_t size     # bytes from the first to the last sample
+    uint64_t row      # bytes of a line of samples: of all components, or of one when they are coded by plane
+    uint64_t rows     # lines, those of all planes together
+    uint64_t stride   # bytes from the start of a line to that of the next
+    uint64_t size     # bytes from the first to the last sample
+
+
+cdef int _fit(
+    Layout* layout, const dicom_jpegls_frame_info* frame, int32_t interleave_mode, uint64_t stride, uint64_t available,
+    int too_small,
+) noexcept nogil:
+    """Lays out uncompressed samples with a stride, 0 for none of the caller's; `too_small` is the code if the bytes
+    available do not hold them. Fills `layout` in any case."""
+    cdef int bytes_per_sample = 1 if frame.bits_per_sample <= 8 else 2
+    cdef bint planes = interleave_mode == stream.interleave_none
+    layout.row = <uint64_t>frame.width * bytes_per_sample * (1 if planes else frame.component_count)
+    layout.rows = <uint64_t>frame.height * (frame.component_count if planes else 1)
+    layout.stride = stride if stride else layout.row
+    layout.size = 0
+    if layout.stride < layout.row or layout.stride > UINT32_MAX:
+        return DICOM_JPEGLS_STRIDE_TOO_SMALL
+    if layout.stride % bytes_per_sample:
+        return DICOM_JPEGLS_STRIDE_ODD
+    layout.size = (layout.rows - 1) * layout.stride + layout.row
+    return too_small if layout.size > available else DICOM_JPEGLS_SUCCESS
 
 
 cdef int _lay_out(
@@ -289,12 +347,10 @@ cdef int _lay_out(
     int32_t interleave_mode, _Region region, object stride,
 ) except -1:
     """Fits uncompressed samples of the given shape into a region's rows."""
+    cdef dicom_jpegls_frame_info frame = dicom_jpegls_frame_info(width, height, bits_per_sample, component_count)
     cdef int bytes_per_sample = 1 if bits_per_sample <= 8 else 2
-    cdef bint planes = interleave_mode == stream.interleave_none
-    cdef uint64_t row = <uint64_t>width * bytes_per_sample * (1 if planes else component_count)
-    cdef uint64_t rows = <uint64_t>height * (component_count if planes else 1)
     cdef uint64_t chosen = _integer("stride", stride, 0, UINT32_MAX)
-    cdef uint64_t size
+    cdef int code
     if region.itemsize > bytes_per_sample:
         raise ParameterError(
             f"{region.name}: samples of {bits_per_sample} bits take 1 byte each, found items of {region.itemsize} bytes")
@@ -302,32 +358,40 @@ cdef int _lay_out(
         if chosen and chosen != region.row_stride:
             raise ParameterError(
                 f"stride: {chosen} is not the distance of the rows in {region.name}, {region.row_stride} bytes")
-        if row > region.row_size:
-            raise ParameterError(
-                f"{region.name}: rows of {region.row_size} bytes; a line of {width} samples takes {row} bytes")
         chosen = region.row_stride
-    if not chosen:
-        chosen = row
-    if chosen < row or chosen > UINT32_MAX:
+    code = _fit(layout, &frame, interleave_mode, chosen, region.size, DICOM_JPEGLS_DESTINATION_TOO_SMALL)
+    if region.row_stride and layout.row > region.row_size:
         raise ParameterError(
-            f"stride: {chosen} bytes; a line of {width} samples takes {row} bytes, and the limit is {UINT32_MAX}")
-    if chosen % bytes_per_sample:
-        raise ParameterError(f"stride: {chosen} bytes; it must be even for samples of {bits_per_sample} bits")
-    size = (rows - 1) * chosen + row
-    if size > region.size:
+            f"{region.name}: rows of {region.row_size} bytes; a line of {width} samples takes {layout.row} bytes")
+    if code == DICOM_JPEGLS_STRIDE_TOO_SMALL:
+        raise ParameterError(
+            f"stride: {layout.stride} bytes; a line of {width} samples takes {layout.row} bytes, and the limit is "
+            f"{UINT32_MAX}", code)
+    if code == DICOM_JPEGLS_STRIDE_ODD:
+        raise ParameterError(
+            f"stride: {layout.stride} bytes; it must be even for samples of {bits_per_sample} bits", code)
+    if code != DICOM_JPEGLS_SUCCESS:
         message = (f"{region.name}: {region.size} bytes; {height} lines of {width} samples, {component_count} "
-                   f"component(s), {bytes_per_sample} byte(s) each, stride {chosen} need {size} bytes")
-        raise BufferTooSmallError(message) if region.name == "dst" else ParameterError(message)
-    layout.row = <size_t>row
-    layout.rows = <size_t>rows
-    layout.stride = <size_t>chosen
-    layout.size = <size_t>size
+                   f"component(s), {bytes_per_sample} byte(s) each, stride {layout.stride} need {layout.size} bytes")
+        if region.name == "dst":
+            raise BufferTooSmallError(message)
+        raise ParameterError(message, DICOM_JPEGLS_SOURCE_TOO_SMALL)
     return 0
 
 
-cdef bint _misaligned(const uint8_t* data, int32_t bits_per_sample) noexcept:
+cdef bint _misaligned(const uint8_t* data, int32_t bits_per_sample) noexcept nogil:
     # CharLS reads and writes 16-bit samples as such.
     return bits_per_sample > 8 and <uintptr_t>data % 2 != 0
+
+
+cdef bint _overlap(const uint8_t* first, size_t first_size, const uint8_t* second, size_t second_size) noexcept nogil:
+    return <uintptr_t>first < <uintptr_t>second + second_size and <uintptr_t>second < <uintptr_t>first + first_size
+
+
+cdef int _check_overlap(_Region src, _Region dst) except -1:
+    if _overlap(src.data, src.size, dst.data, dst.size):
+        raise ParameterError("dst: it shares memory with src", DICOM_JPEGLS_OVERLAP)
+    return 0
 
 
 cdef void* _allocate(size_t size) except NULL:
@@ -337,8 +401,42 @@ cdef void* _allocate(size_t size) except NULL:
     return memory
 
 
+# --- Arguments --------------------------------------------------------------------------------------------------------
+
+cdef struct Range:
+    int64_t lowest
+    int64_t highest
+
+
+# What may be encoded. Constants, although C has no way to say so here.
+cdef Range _DIMENSION = Range(1, stream.default_maximum_dimension)
+cdef Range _COMPONENT_COUNT = Range(1, 255)
+cdef Range _BITS_PER_SAMPLE = Range(2, 16)
+cdef Range _INTERLEAVE_MODE = Range(stream.interleave_none, stream.interleave_sample)
+cdef Range _COLOR_TRANSFORMATION = Range(0, 3)
+cdef Range _PRESET = Range(0, 65535)
+
+
+cdef Range _near_lossless_range(int32_t bits_per_sample) noexcept nogil:
+    return Range(0, stream.maximum_near_lossless(bits_per_sample))
+
+
+cdef bint _within(int64_t value, Range allowed) noexcept nogil:
+    return allowed.lowest <= value <= allowed.highest
+
+
+cdef int64_t _ranged(str name, object value, Range allowed) except? -1:
+    return _integer(name, value, allowed.lowest, allowed.highest)
+
+
 cdef int64_t _integer(str name, object value, int64_t lowest, int64_t highest) except? -1:
     """An argument as a whole number in a range."""
+    cdef int overflow = 0
+    cdef int64_t small
+    if isinstance(value, int):  # saves a call in Python
+        small = PyLong_AsLongLongAndOverflow(value, &overflow)
+        if not overflow and lowest <= small <= highest:
+            return small
     try:
         number = operator.index(value)
     except TypeError:
@@ -458,8 +556,118 @@ cdef uint32_t _count_good_lines(
     return good
 
 
+cdef bint _is_same(const stream.stream_info& found, const stream.stream_info& expected) noexcept nogil:
+    """Whether the stream still says of its image what it said at first."""
+    return (found.width == expected.width and found.height == expected.height
+            and found.bits_per_sample == expected.bits_per_sample
+            and found.component_count == expected.component_count
+            and found.interleave_mode == expected.interleave_mode)
+
+
+cdef int _list_pieces(
+    const uint8_t* source, size_t source_size, const stream.limits& limits, const stream.stream_info& expected,
+    bint damaged, uint32_t lines, stream.piece_list* pieces,
+) noexcept nogil:
+    """Allocates the list of an inspected stream's pieces, of at least so many lines each; returns a code. If that is
+    success, the caller frees the list's items."""
+    cdef stream.refusal at
+    cdef stream.stream_info info
+    cdef bint found = True
+    pieces.items = NULL
+    pieces.capacity, pieces.lines = 0, lines
+    while True:
+        if damaged:
+            stream.salvage(source, source_size, limits, info, at, pieces[0])
+        else:
+            found = stream.inspect(source, source_size, limits, info, at, pieces) == stream.fault_none
+        found = found and pieces.count != 0 and _is_same(info, expected)
+        if found and pieces.count <= pieces.capacity:
+            return DICOM_JPEGLS_SUCCESS
+        if not found or pieces.capacity != 0:
+            free(pieces.items)
+            return <int>stream.fault_changed
+        pieces.items = <stream.piece*>malloc(pieces.count * sizeof(stream.piece))
+        if pieces.items == NULL:
+            return DICOM_JPEGLS_NOT_ENOUGH_MEMORY
+        pieces.capacity = pieces.count
+
+
+cdef int _decode_scans(
+    const uint8_t* source, size_t source_size, const stream.limits& limits, const stream.stream_info& info,
+    uint8_t* destination, const Layout& layout,
+) noexcept nogil:
+    """Decodes scan by scan, each as a stream in memory of our own, whose scan header nobody can change."""
+    cdef stream.piece_list pieces
+    cdef size_t i
+    cdef int code = _list_pieces(source, source_size, limits, info, False, UINT32_MAX, &pieces)
+    if code != DICOM_JPEGLS_SUCCESS:
+        return code
+    for i in range(pieces.count):
+        code = _decode_piece(source, info, pieces.items[i], pieces.items[i].line_count, destination, layout)
+        if code != DICOM_JPEGLS_SUCCESS:
+            break
+    free(pieces.items)
+    return code
+
+
+cdef int _decode_image(
+    const uint8_t* source, size_t source_size, const stream.limits& limits, const stream.stream_info& info,
+    uint8_t* destination, const Layout& layout,
+) noexcept nogil:
+    """Decodes an inspected stream into memory that has been checked and aligned; returns a code."""
+    cdef int code
+    if info.component_count > 1 and info.interleave_mode == stream.interleave_none:
+        return _decode_scans(source, source_size, limits, info, destination, layout)
+    # One scan, as it lies in the source.
+    code = _charls_decode(source, info.size, &info, destination, <size_t>layout.size, <uint32_t>layout.stride)
+    if info.zero_before_end != 0 and _found_data_left(code):
+        code = _decode_scans(source, source_size, limits, info, destination, layout)
+    return code
+
+
+# Where samples go. `data` is what CharLS writes to: the caller's memory, or memory of our own if that has an odd address.
+cdef struct Place:
+    uint8_t* destination
+    Layout destination_layout
+    uint8_t* data
+    Layout layout
+
+
+cdef int _align(Place* place, uint8_t* destination, const Layout& layout, int32_t bits_per_sample) noexcept nogil:
+    """Returns a code; if that is success, the caller releases the place."""
+    place.destination = place.data = destination
+    place.destination_layout = place.layout = layout
+    if _misaligned(destination, bits_per_sample):
+        place.layout.stride = layout.row
+        place.layout.size = layout.row * layout.rows
+        place.data = <uint8_t*>malloc(<size_t>place.layout.size)
+        if place.data == NULL:
+            return DICOM_JPEGLS_NOT_ENOUGH_MEMORY
+    return DICOM_JPEGLS_SUCCESS
+
+
+cdef void _deliver(const Place& place) noexcept nogil:
+    """Moves the samples to where the caller wants them."""
+    cdef uint64_t i
+    if place.data != place.destination:
+        for i in range(place.layout.rows):
+            memcpy(place.destination + i * place.destination_layout.stride, place.data + i * place.layout.stride,
+                   <size_t>place.layout.row)
+
+
+cdef void _release(const Place& place) noexcept nogil:
+    if place.data != place.destination:
+        free(place.data)
+
+
+cdef object _new_tuple = tuple.__new__  # a named tuple without its constructor, which runs in Python
 cdef tuple _INTERLEAVE_MODES = tuple(InterleaveMode)
 cdef tuple _COLOR_TRANSFORMATIONS = tuple(ColorTransformation)
+
+
+cdef uint64_t _decoded_size(const stream.stream_info& info) noexcept nogil:
+    # 65535 * 65535 * 255 * 2 fits 64 bits.
+    return <uint64_t>info.width * info.height * info.component_count * (1 if info.bits_per_sample <= 8 else 2)
 
 
 cdef object _member(object enumeration, int32_t value):
@@ -498,36 +706,22 @@ cdef class Stream
 @cython.final
 @cython.internal
 cdef class _Target:
-    """Where the samples of a stream go: checked, and aligned as CharLS needs it."""
+    """Where the samples of a stream go: a place in a buffer."""
     cdef _Region region
-    cdef Layout layout
-    cdef uint8_t* data
-    cdef uint8_t* aligned
-    cdef Layout region_layout
-
-    def __cinit__(self, Stream source, object dst, object stride):
-        self.region = _Region(dst, "dst", True)
-        _lay_out(&self.layout, source.c_info.width, source.c_info.height, source.c_info.component_count,
-                 source.c_info.bits_per_sample, source.c_info.interleave_mode, self.region, stride)
-        _check_overlap(source.region, self.region)
-        self.data = self.region.data
-        if _misaligned(self.region.data, source.c_info.bits_per_sample):
-            self.region_layout = self.layout
-            self.layout.stride = self.layout.row
-            self.layout.size = self.layout.row * self.layout.rows
-            self.data = self.aligned = <uint8_t*>_allocate(self.layout.size)
+    cdef Place place  # zeros until set
 
     def __dealloc__(self):
-        free(self.aligned)
+        _release(self.place)
 
-    cdef void finish(self) noexcept:
-        """Moves the samples to where the caller wants them."""
-        cdef size_t i
-        if self.aligned != NULL:
-            with nogil:
-                for i in range(self.layout.rows):
-                    memcpy(self.region.data + i * self.region_layout.stride, self.aligned + i * self.layout.row,
-                           self.layout.row)
+    cdef int set(self, Stream source, object dst, object stride) except -1:
+        cdef Layout layout
+        self.region = _open("dst", dst, True)
+        _lay_out(&layout, source.c_info.width, source.c_info.height, source.c_info.component_count,
+                 source.c_info.bits_per_sample, source.c_info.interleave_mode, self.region, stride)
+        _check_overlap(source.region, self.region)
+        if _align(&self.place, self.region.data, layout, source.c_info.bits_per_sample) != DICOM_JPEGLS_SUCCESS:
+            raise MemoryError(f"{self.place.layout.size} bytes")
+        return 0
 
 
 @cython.final
@@ -571,12 +765,15 @@ cdef class Stream:
         self, object src not None, *, max_dimension=DEFAULT_MAX_DIMENSION,
         max_samples=DEFAULT_MAX_SAMPLES, partial=False,
     ):
+        self.open(src, max_dimension, max_samples, partial)
+
+    cdef int open(self, object src, object max_dimension, object max_samples, bint partial) except -1:
         cdef stream.refusal at
         cdef cbool sound
         self.limits.dimension = <uint32_t>_integer(
             "max_dimension", max_dimension, 1, stream.highest_maximum_dimension)
         self.limits.samples = <uint64_t>_integer("max_samples", max_samples, 1, INT64_MAX)
-        self.region = _Region(src, "src", False)
+        self.region = _open("src", src, False)
         if self.region.row_stride:
             raise ParameterError("src: the bytes of a stream must follow each other without gaps")
         with nogil:  # looks at every compressed byte once
@@ -587,6 +784,7 @@ cdef class Stream:
             if not partial or not self._can_be_salvaged():
                 raise self.damage
         self.info = self._record()
+        return 0
 
     cdef bint _can_be_salvaged(self) noexcept:
         cdef stream.refusal at
@@ -600,38 +798,19 @@ cdef class Stream:
 
     cdef int _find_pieces(self, stream.piece_list* pieces, uint32_t lines) except -1:
         """Allocates the list of the stream's pieces, of at least so many lines each. The caller frees its items."""
-        cdef stream.refusal at
-        cdef stream.stream_info info
-        cdef bint found = True
-        pieces.items = NULL
-        pieces.capacity, pieces.lines = 0, lines
-        while True:
-            with nogil:
-                if self.damage is None:
-                    found = stream.inspect(
-                        self.region.data, self.region.size, self.limits, info, at, pieces) == stream.fault_none
-                else:
-                    stream.salvage(self.region.data, self.region.size, self.limits, info, at, pieces[0])
-            found = found and pieces.count != 0 and self._is_same(info)
-            if found and pieces.count <= pieces.capacity:
-                return 0
-            if not found or pieces.capacity != 0:
-                free(pieces.items)
-                raise _error(<int>stream.fault_changed)
-            pieces.items = <stream.piece*>_allocate(pieces.count * sizeof(stream.piece))
-            pieces.capacity = pieces.count
-
-    cdef bint _is_same(self, const stream.stream_info& info) noexcept:
-        """Whether the stream still says of its image what it said at first."""
-        return (info.width == self.c_info.width and info.height == self.c_info.height
-                and info.bits_per_sample == self.c_info.bits_per_sample
-                and info.component_count == self.c_info.component_count
-                and info.interleave_mode == self.c_info.interleave_mode)
+        cdef bint damaged = self.damage is not None
+        cdef int code
+        with nogil:
+            code = _list_pieces(
+                self.region.data, self.region.size, self.limits, self.c_info, damaged, lines, pieces)
+        if code != DICOM_JPEGLS_SUCCESS:
+            raise _error(code)
+        return 0
 
     cdef object _record(self):
         cdef stream.stream_info* info = &self.c_info
         comments, application_data = self._annotations() if info.annotation_count else ((), ())
-        return StreamInfo(
+        return _new_tuple(StreamInfo, (
             info.width,
             info.height,
             info.bits_per_sample,
@@ -639,16 +818,16 @@ cdef class Stream:
             _INTERLEAVE_MODES[info.interleave_mode],
             info.near_lossless,
             _COLOR_TRANSFORMATIONS[info.color_transformation],
-            PresetCodingParameters(
+            _new_tuple(PresetCodingParameters, (
                 info.presets.maximum_sample_value, info.presets.threshold1, info.presets.threshold2,
-                info.presets.threshold3, info.presets.reset_value),
+                info.presets.threshold3, info.presets.reset_value)),
             info.restart_interval,
             _spiff_record(info.spiff) if info.has_spiff_header else None,
             comments,
             application_data,
             info.size,
             info.trailing_size,
-        )
+        ))
 
     cdef tuple _annotations(self):
         cdef stream.segment_reader* reader = new stream.segment_reader(self.region.data, self.c_info.size)
@@ -672,46 +851,26 @@ cdef class Stream:
 
     def decode_into(self, dst not None, *, stride=0):
         """Decode into a buffer; see the function `decode_into`."""
-        cdef _Target target = _Target(self, dst, stride)
+        self.decode_to(dst, stride)
+
+    cdef int decode_to(self, object dst, object stride) except -1:
+        cdef _Target target = self._target(dst, stride)
         cdef int code
         if self.damage is not None:
             raise self.damage
-        if self.c_info.component_count > 1 and self.c_info.interleave_mode == stream.interleave_none:
-            code = self._decode_scans(target)
-        else:
-            code = self._decode_scan(target)
-        if code != CHARLS_JPEGLS_ERRC_SUCCESS:
-            raise _error(code)
-        target.finish()
-
-    cdef int _decode_scan(self, _Target target) except -1:
-        """Decodes a stream of one scan, as it lies in the source."""
-        cdef int code
         with nogil:  # both buffers are held by their regions, so no Python object is touched
-            code = _charls_decode(
-                self.region.data, self.c_info.size, &self.c_info, target.data, target.layout.size,
-                <uint32_t>target.layout.stride)
-        if self.c_info.zero_before_end != 0 and _found_data_left(code):
-            code = self._decode_scans(target)
-        return code
+            code = _decode_image(
+                self.region.data, self.region.size, self.limits, self.c_info, target.place.data, target.place.layout)
+            if code == DICOM_JPEGLS_SUCCESS:
+                _deliver(target.place)
+        if code != DICOM_JPEGLS_SUCCESS:
+            raise _error(code)
+        return 0
 
-    cdef int _decode_scans(self, _Target target) except -1:
-        """Decodes scan by scan, each as a stream in memory of our own, whose scan header nobody can change."""
-        cdef stream.piece_list pieces
-        cdef size_t i
-        cdef int code = CHARLS_JPEGLS_ERRC_SUCCESS
-        self._find_pieces(&pieces, UINT32_MAX)
-        try:
-            with nogil:
-                for i in range(pieces.count):
-                    code = _decode_piece(
-                        self.region.data, self.c_info, pieces.items[i], pieces.items[i].line_count, target.data,
-                        target.layout)
-                    if code != CHARLS_JPEGLS_ERRC_SUCCESS:
-                        break
-        finally:
-            free(pieces.items)
-        return code
+    cdef _Target _target(self, object dst, object stride):
+        cdef _Target target = _Target.__new__(_Target)
+        target.set(self, dst, stride)
+        return target
 
     def decode_partial_into(self, dst not None, *, stride=0):
         """Decode into a buffer what can be decoded.
@@ -724,8 +883,8 @@ cdef class Stream:
         error : Exception or None
             The first fault.
         """
-        cdef _Target target = _Target(self, dst, stride)
-        cdef bytearray good = bytearray(target.layout.rows)
+        cdef _Target target = self._target(dst, stride)
+        cdef bytearray good = bytearray(target.place.layout.rows)
         error = self.damage
         if error is None:
             try:
@@ -735,11 +894,12 @@ cdef class Stream:
             else:
                 good[:] = b"\1" * len(good)
                 return good, None
-        code = self._decode_good_lines(target, good)
-        target.finish()
+        code = self._decode_good_lines(target.place, good)
+        with nogil:
+            _deliver(target.place)
         return good, _error(code) if error is None else error
 
-    cdef int _decode_good_lines(self, _Target target, bytearray good) except -1:
+    cdef int _decode_good_lines(self, const Place& place, bytearray good) except -1:
         """Marks the lines that can be decoded; returns the code of the first that cannot."""
         cdef stream.piece_list pieces
         cdef stream.piece* part
@@ -758,7 +918,7 @@ cdef class Stream:
                     part = &pieces.items[i - 1]
                     if part.first_component == misplaced_scan:
                         continue
-                    count = _count_good_lines(self.region.data, self.c_info, part[0], target.data, target.layout, &code)
+                    count = _count_good_lines(self.region.data, self.c_info, part[0], place.data, place.layout, &code)
                     if code != CHARLS_JPEGLS_ERRC_SUCCESS:
                         last_code = code
                         if code == CHARLS_JPEGLS_ERRC_NOT_ENOUGH_MEMORY:
@@ -784,22 +944,17 @@ cdef class Stream:
         return pixels
 
     cdef size_t _packed_size(self) except? 0:
-        # 65535 * 65535 * 255 * 2 fits 64 bits, but not every Py_ssize_t.
-        cdef uint64_t size = (<uint64_t>self.c_info.width * self.c_info.height * self.c_info.component_count
-                              * (1 if self.c_info.bits_per_sample <= 8 else 2))
+        cdef uint64_t size = _decoded_size(self.c_info)
         if size > <uint64_t>sys.maxsize:
             raise MemoryError(f"{size} bytes")
         return <size_t>size
 
 
-# Without this patch CharLS loses differences that only the fourth component has.
-cdef bint _CODES_FOURTH_COMPONENT = "0004-compare-the-fourth-component-in-runs" in charls_build()["patches"]
-
-
-cdef int _check_overlap(_Region src, _Region dst) except -1:
-    if src.data < dst.data + dst.size and dst.data < src.data + src.size:
-        raise ParameterError("dst: it shares memory with src")
-    return 0
+cdef Stream _open_stream(object src, object max_dimension, object max_samples):
+    """A `Stream` without a call in Python."""
+    cdef Stream source = Stream.__new__(Stream)
+    source.open(src, max_dimension, max_samples, False)
+    return source
 
 
 def read_info(src, *, max_dimension=DEFAULT_MAX_DIMENSION, max_samples=DEFAULT_MAX_SAMPLES):
@@ -836,7 +991,7 @@ def read_info(src, *, max_dimension=DEFAULT_MAX_DIMENSION, max_samples=DEFAULT_M
     >>> info.width, info.height, info.bits_per_sample, info.near_lossless, info.comments
     (3, 2, 8, 0, (b'hello',))
     """
-    return Stream(src, max_dimension=max_dimension, max_samples=max_samples).info
+    return _open_stream(src, max_dimension, max_samples).info
 
 
 def decode_into(
@@ -888,23 +1043,33 @@ def decode_into(
     >>> list(pixels)
     [0, 1, 2, 3, 4, 5]
     """
-    cdef Stream source = Stream(src, max_dimension=max_dimension, max_samples=max_samples)
-    source.decode_into(dst, stride=stride)
+    cdef Stream source = _open_stream(src, max_dimension, max_samples)
+    source.decode_to(dst, stride)
     return source.info
 
 
 # --- Encoding ---------------------------------------------------------------------------------------------------------
 
-cdef uint64_t _max_encoded_size(uint32_t width, uint32_t height, int32_t component_count, int32_t bits_per_sample):
+cdef uint64_t _max_encoded_size(const dicom_jpegls_frame_info& frame) noexcept nogil:
     # A sample takes at most LIMIT bits (T.87 C.2.4.1.1, A.5.3), a run's end included; bit stuffing adds at most one
     # bit to each 15; each scan's data is padded to a byte, and CharLS writes four bytes at a time.
-    cdef uint64_t limit = 2 * (bits_per_sample + max(8, bits_per_sample))
-    cdef uint64_t samples = <uint64_t>width * height
+    cdef uint64_t limit = 2 * (frame.bits_per_sample + max(8, frame.bits_per_sample))
+    cdef uint64_t samples = <uint64_t>frame.width * frame.height
     cdef uint64_t bits = samples * limit
     cdef uint64_t scan = bits // 8 + bits // (8 * 15) + 32
     # SOI, EOI and its padding, HP colour transformation, LSE with presets, LSE with dimensions, SOF; SPIFF header and
     # its directory's end; SOS of every scan.
-    return scan * component_count + 64 + 16 + 3 * component_count + 44 + 16 * component_count
+    return scan * frame.component_count + 64 + 16 + 3 * frame.component_count + 44 + 16 * frame.component_count
+
+
+cdef int _set_frame(
+    dicom_jpegls_frame_info* frame, object width, object height, object component_count, object bits_per_sample,
+) except -1:
+    frame.width = <uint32_t>_ranged("width", width, _DIMENSION)
+    frame.height = <uint32_t>_ranged("height", height, _DIMENSION)
+    frame.component_count = <int32_t>_ranged("component_count", component_count, _COMPONENT_COUNT)
+    frame.bits_per_sample = <int32_t>_ranged("bits_per_sample", bits_per_sample, _BITS_PER_SAMPLE)
+    return 0
 
 
 def max_encoded_size(*, width, height, component_count=1, bits_per_sample):
@@ -938,18 +1103,171 @@ def max_encoded_size(*, width, height, component_count=1, bits_per_sample):
     >>> jls.max_encoded_size(width=512, height=512, bits_per_sample=12) >= 512 * 512 * 2
     True
     """
-    return _max_encoded_size(
-        <uint32_t>_integer("width", width, 1, stream.default_maximum_dimension),
-        <uint32_t>_integer("height", height, 1, stream.default_maximum_dimension),
-        <int32_t>_integer("component_count", component_count, 1, 255),
-        <int32_t>_integer("bits_per_sample", bits_per_sample, 2, 16),
-    )
+    cdef dicom_jpegls_frame_info frame
+    _set_frame(&frame, width, height, component_count, bits_per_sample)
+    return _max_encoded_size(frame)
 
 
 def check_precision(bits_per_sample, near_lossless):
     """Check the two arguments that a look at the samples depends on; raises `ParameterError`."""
-    bits = _integer("bits_per_sample", bits_per_sample, 2, 16)
-    _integer("near_lossless", near_lossless, 0, stream.maximum_near_lossless(<int32_t>bits))
+    bits = _ranged("bits_per_sample", bits_per_sample, _BITS_PER_SAMPLE)
+    _ranged("near_lossless", near_lossless, _near_lossless_range(<int32_t>bits))
+
+
+# Without this patch CharLS loses differences that only the fourth component has.
+cdef bint _CODES_FOURTH_COMPONENT = "0004-compare-the-fourth-component-in-runs" in charls_build()["patches"]
+
+
+cdef bint _interleaves(int32_t component_count) noexcept nogil:
+    """Whether CharLS has line and sample interleave for so many components."""
+    return component_count == 3 or component_count == 4
+
+
+cdef int32_t _default_interleave_mode(int32_t component_count) noexcept nogil:
+    return stream.interleave_sample if _interleaves(component_count) else stream.interleave_none
+
+
+cdef int _check_frame(const dicom_jpegls_frame_info& frame) noexcept nogil:
+    """Returns a code."""
+    if not _within(frame.width, _DIMENSION):
+        return CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_WIDTH
+    if not _within(frame.height, _DIMENSION):
+        return CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_HEIGHT
+    if not _within(frame.component_count, _COMPONENT_COUNT):
+        return CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_COMPONENT_COUNT
+    if not _within(frame.bits_per_sample, _BITS_PER_SAMPLE):
+        return CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_BITS_PER_SAMPLE
+    return DICOM_JPEGLS_SUCCESS
+
+
+cdef int _check_encoding(
+    const dicom_jpegls_frame_info& frame, const dicom_jpegls_encoding_parameters& parameters,
+) noexcept nogil:
+    """Whether an image can be encoded so, whatever its samples; returns a code."""
+    cdef const dicom_jpegls_preset_coding_parameters* presets = &parameters.preset_coding_parameters
+    cdef stream.preset_coding_parameters completed
+    cdef size_t i
+    cdef int code = _check_frame(frame)
+    if code != DICOM_JPEGLS_SUCCESS:
+        return code
+    if not _within(parameters.near_lossless, _near_lossless_range(frame.bits_per_sample)):
+        return CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_NEAR_LOSSLESS
+    if not _within(parameters.interleave_mode, _INTERLEAVE_MODE) or (
+            parameters.interleave_mode != stream.interleave_none and not _interleaves(frame.component_count)):
+        return CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_INTERLEAVE_MODE
+    if (parameters.interleave_mode == stream.interleave_sample and frame.component_count == 4
+            and frame.bits_per_sample == 8 and parameters.near_lossless == 0 and not _CODES_FOURTH_COMPONENT):
+        return DICOM_JPEGLS_FOURTH_COMPONENT
+    if not _within(parameters.color_transformation, _COLOR_TRANSFORMATION):
+        return CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_COLOR_TRANSFORMATION
+    if parameters.color_transformation != 0 and (
+            frame.component_count != 3 or frame.bits_per_sample % 8 != 0 or parameters.near_lossless != 0
+            or parameters.interleave_mode == stream.interleave_none):
+        return <int>stream.fault_color_transformation_use
+    for i in range(sizeof(parameters.reserved) // sizeof(parameters.reserved[0])):
+        if parameters.reserved[i] != 0:
+            return DICOM_JPEGLS_RESERVED_FIELD
+    if not (_within(presets.maximum_sample_value, _PRESET) and _within(presets.threshold1, _PRESET)
+            and _within(presets.threshold2, _PRESET) and _within(presets.threshold3, _PRESET)
+            and _within(presets.reset_value, _PRESET)):
+        return CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_JPEGLS_PC_PARAMETERS
+    completed.maximum_sample_value = presets.maximum_sample_value
+    completed.threshold1 = presets.threshold1
+    completed.threshold2 = presets.threshold2
+    completed.threshold3 = presets.threshold3
+    completed.reset_value = presets.reset_value
+    return <int>stream.complete_presets(
+        completed, frame.bits_per_sample, parameters.near_lossless,
+        parameters.interleave_mode == stream.interleave_sample)
+
+
+# A COM segment (number -1) or an APPn segment to write in front of the frame header.
+cdef struct Annotation:
+    int32_t number
+    const char* data
+    size_t size
+
+
+# What only callers in Python can have written, in front of the frame header.
+cdef struct Prologue:
+    charls_spiff_header* spiff_header  # NULL for none
+    Annotation* annotations
+    size_t annotation_count
+
+
+cdef int _prepare(
+    charls_jpegls_encoder* encoder, const dicom_jpegls_frame_info& frame,
+    const dicom_jpegls_encoding_parameters& parameters, const Prologue& prologue, uint8_t* destination,
+    size_t destination_size,
+) noexcept nogil:
+    cdef const dicom_jpegls_preset_coding_parameters* presets = &parameters.preset_coding_parameters
+    cdef charls_frame_info charls_frame = charls_frame_info(
+        frame.width, frame.height, frame.bits_per_sample, frame.component_count)
+    # The caller's zeros, so that CharLS writes no segment for defaults.
+    cdef charls_jpegls_pc_parameters charls_presets = charls_jpegls_pc_parameters(
+        presets.maximum_sample_value, presets.threshold1, presets.threshold2, presets.threshold3, presets.reset_value)
+    cdef const Annotation* annotation
+    cdef size_t i
+    cdef int code = <int>charls_jpegls_encoder_set_frame_info(encoder, &charls_frame)
+    if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+        code = <int>charls_jpegls_encoder_set_near_lossless(encoder, parameters.near_lossless)
+    if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+        code = <int>charls_jpegls_encoder_set_interleave_mode(
+            encoder, <charls_interleave_mode>parameters.interleave_mode)
+    if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+        code = <int>charls_jpegls_encoder_set_color_transformation(
+            encoder, <charls_color_transformation>parameters.color_transformation)
+    if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+        code = <int>charls_jpegls_encoder_set_preset_coding_parameters(encoder, &charls_presets)
+    if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+        # Even, because DICOM fragments are (PS3.5 A.4); presets for more than 12 bits, for a widespread decoder.
+        code = <int>charls_jpegls_encoder_set_encoding_options(
+            encoder, <charls_encoding_options><int>(
+                CHARLS_ENCODING_OPTIONS_EVEN_DESTINATION_SIZE | CHARLS_ENCODING_OPTIONS_INCLUDE_PC_PARAMETERS_JAI))
+    if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+        code = <int>charls_jpegls_encoder_set_destination_buffer(encoder, destination, destination_size)
+    if code == CHARLS_JPEGLS_ERRC_SUCCESS and prologue.spiff_header != NULL:
+        code = <int>charls_jpegls_encoder_write_spiff_header(encoder, prologue.spiff_header)
+    for i in range(prologue.annotation_count):
+        if code != CHARLS_JPEGLS_ERRC_SUCCESS:
+            break
+        annotation = &prologue.annotations[i]
+        if annotation.number < 0:
+            code = <int>charls_jpegls_encoder_write_comment(encoder, annotation.data, annotation.size)
+        else:
+            code = <int>charls_jpegls_encoder_write_application_data(
+                encoder, annotation.number, annotation.data, annotation.size)
+    return code
+
+
+cdef int _encode(
+    const uint8_t* source, const Layout& layout, const dicom_jpegls_frame_info& frame,
+    const dicom_jpegls_encoding_parameters& parameters, const Prologue& prologue, uint8_t* destination,
+    size_t destination_size, size_t* bytes_written,
+) noexcept nogil:
+    """Encodes with arguments that have been checked; returns a code."""
+    cdef charls_jpegls_encoder* encoder
+    cdef uint8_t* aligned = NULL
+    cdef int code
+    if _misaligned(source, frame.bits_per_sample):
+        aligned = <uint8_t*>malloc(<size_t>layout.size)
+        if aligned == NULL:
+            return DICOM_JPEGLS_NOT_ENOUGH_MEMORY
+        memcpy(aligned, source, <size_t>layout.size)
+        source = aligned
+    encoder = charls_jpegls_encoder_create()
+    if encoder == NULL:
+        code = DICOM_JPEGLS_NOT_ENOUGH_MEMORY
+    else:
+        code = _prepare(encoder, frame, parameters, prologue, destination, destination_size)
+        if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+            code = <int>charls_jpegls_encoder_encode_from_buffer(
+                encoder, source, <size_t>layout.size, <uint32_t>layout.stride)
+        if code == CHARLS_JPEGLS_ERRC_SUCCESS:
+            code = <int>charls_jpegls_encoder_get_bytes_written(encoder, bytes_written)
+        charls_jpegls_encoder_destroy(encoder)
+    free(aligned)
+    return code
 
 
 @cython.final
@@ -958,90 +1276,76 @@ cdef class _Encoding:
     """Checked coding parameters and the source they are for."""
     cdef _Region region
     cdef Layout layout
-    cdef charls_frame_info frame
-    cdef int32_t near_lossless
-    cdef int32_t interleave_mode
-    cdef int32_t color_transformation
-    cdef charls_jpegls_pc_parameters presets
-    cdef bint has_spiff_header
+    cdef dicom_jpegls_frame_info frame
+    cdef dicom_jpegls_encoding_parameters parameters
     cdef charls_spiff_header spiff
     cdef list annotations  # (-1 for a comment or the number of an APPn segment, bytes)
     cdef size_t annotation_size
+    cdef Prologue prologue  # zeros until filled
 
-    def __cinit__(
+    def __dealloc__(self):
+        free(self.prologue.annotations)
+
+    cdef int set(
         self, src, width, height, component_count, bits_per_sample, near_lossless, interleave_mode, stride,
         color_transformation, preset_coding_parameters, spiff_header, comments, application_data,
-    ):
-        self.frame.width = <uint32_t>_integer("width", width, 1, stream.default_maximum_dimension)
-        self.frame.height = <uint32_t>_integer("height", height, 1, stream.default_maximum_dimension)
-        self.frame.component_count = <int32_t>_integer("component_count", component_count, 1, 255)
-        self.frame.bits_per_sample = <int32_t>_integer("bits_per_sample", bits_per_sample, 2, 16)
-        self.near_lossless = <int32_t>_integer(
-            "near_lossless", near_lossless, 0, stream.maximum_near_lossless(self.frame.bits_per_sample))
-        self._set_interleave_mode(interleave_mode)
-        self._set_color_transformation(color_transformation)
-        self._set_presets(preset_coding_parameters)
-        self._set_spiff_header(spiff_header)
-        self._set_annotations(comments, application_data)
-        self.region = _Region(src, "src", False)
+    ) except -1:
+        cdef int code
+        _set_frame(&self.frame, width, height, component_count, bits_per_sample)
+        self.parameters.near_lossless = <int32_t>_ranged(
+            "near_lossless", near_lossless, _near_lossless_range(self.frame.bits_per_sample))
+        self.parameters.interleave_mode = (
+            _default_interleave_mode(self.frame.component_count) if interleave_mode is None
+            else <int32_t>_ranged("interleave_mode", interleave_mode, _INTERLEAVE_MODE))
+        self.parameters.color_transformation = <int32_t>_ranged(
+            "color_transformation", color_transformation, _COLOR_TRANSFORMATION)
+        if preset_coding_parameters is not None:
+            self._set_presets(preset_coding_parameters)
+        code = _check_encoding(self.frame, self.parameters)
+        if code != DICOM_JPEGLS_SUCCESS:
+            raise self._refusal(code)
+        if spiff_header is not None:
+            self._set_spiff_header(spiff_header)
+        if comments != () or application_data != ():
+            self._set_annotations(comments, application_data)
+        self.region = _open("src", src, False)
         _lay_out(&self.layout, self.frame.width, self.frame.height, self.frame.component_count,
-                 self.frame.bits_per_sample, self.interleave_mode, self.region, stride)
-
-    cdef int _set_interleave_mode(self, object mode) except -1:
-        cdef bint interleaves = self.frame.component_count in (3, 4)
-        if mode is None:
-            mode = stream.interleave_sample if interleaves else stream.interleave_none
-        self.interleave_mode = <int32_t>_integer("interleave_mode", mode, 0, 2)
-        if self.interleave_mode != stream.interleave_none and not interleaves:
-            raise ParameterError(
-                f"interleave_mode: {_INTERLEAVE_MODES[self.interleave_mode].name} needs 3 or 4 components, found "
-                f"{self.frame.component_count}: use NONE")
-        if (self.interleave_mode == stream.interleave_sample and self.frame.component_count == 4
-                and self.frame.bits_per_sample == 8 and self.near_lossless == 0 and not _CODES_FOURTH_COMPONENT):
-            raise ParameterError(
-                "interleave_mode: this unpatched CharLS loses the fourth component of lossless 8-bit images in SAMPLE: "
-                "use LINE or NONE")
+                 self.frame.bits_per_sample, self.parameters.interleave_mode, self.region, stride)
         return 0
 
-    cdef int _set_color_transformation(self, object transformation) except -1:
-        self.color_transformation = <int32_t>_integer("color_transformation", transformation, 0, 3)
-        if self.color_transformation == 0:
-            return 0
-        if (self.frame.component_count != 3 or self.frame.bits_per_sample not in (8, 16) or self.near_lossless != 0
-                or self.interleave_mode == stream.interleave_none):
-            raise ParameterError(
-                f"color_transformation: {_COLOR_TRANSFORMATIONS[self.color_transformation].name} needs 3 components "
-                f"in line or sample interleave, 8 or 16 bits per sample and near_lossless 0; found "
-                f"{self.frame.component_count} component(s), interleave mode "
-                f"{_INTERLEAVE_MODES[self.interleave_mode].name}, {self.frame.bits_per_sample} bits, near_lossless "
-                f"{self.near_lossless}")
-        return 0
+    cdef object _refusal(self, int code):
+        """The exception for parameters, each in its range, that do not fit each other."""
+        interleave_mode = _INTERLEAVE_MODES[self.parameters.interleave_mode].name
+        if code == CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_INTERLEAVE_MODE:
+            message = (f"interleave_mode: {interleave_mode} needs 3 or 4 components, found "
+                       f"{self.frame.component_count}: use NONE")
+        elif code == DICOM_JPEGLS_FOURTH_COMPONENT:
+            message = f"interleave_mode: {dicom_jpegls_error_text(code).decode()}"
+        elif code == <int>stream.fault_color_transformation_use:
+            message = (
+                f"color_transformation: {_COLOR_TRANSFORMATIONS[self.parameters.color_transformation].name} needs 3 "
+                f"components in line or sample interleave, 8 or 16 bits per sample and near_lossless 0; found "
+                f"{self.frame.component_count} component(s), interleave mode {interleave_mode}, "
+                f"{self.frame.bits_per_sample} bits, near_lossless {self.parameters.near_lossless}")
+        else:
+            presets = self.parameters.preset_coding_parameters
+            message = "preset_coding_parameters: {}: found {}".format(
+                dicom_jpegls_error_text(code).decode(),
+                PresetCodingParameters(presets.maximum_sample_value, presets.threshold1, presets.threshold2,
+                                       presets.threshold3, presets.reset_value))
+        return ParameterError(message, code)
 
     cdef int _set_presets(self, object presets) except -1:
-        cdef stream.preset_coding_parameters checked
-        cdef stream.fault fault
         names = PresetCodingParameters._fields
-        values = _tuple("preset_coding_parameters", presets if presets is not None else (0, 0, 0, 0, 0))
+        values = _tuple("preset_coding_parameters", presets)
         if len(values) != len(names):
             raise ParameterError(f"preset_coding_parameters: {len(names)} numbers are needed, found {len(values)}")
-        values = [_integer("preset_coding_parameters." + name, value, 0, 65535) for name, value in zip(names, values)]
-        checked.maximum_sample_value, checked.threshold1, checked.threshold2 = values[0], values[1], values[2]
-        checked.threshold3, checked.reset_value = values[3], values[4]
-        fault = stream.complete_presets(
-            checked, self.frame.bits_per_sample, self.near_lossless, self.interleave_mode == stream.interleave_sample)
-        if fault != stream.fault_none:
-            raise ParameterError(
-                f"preset_coding_parameters: {stream.describe(<int>fault).text.decode()}: found "
-                f"{PresetCodingParameters(*values)}", <int>fault)
-        # CharLS gets the caller's zeros, so that it writes no segment for defaults.
-        self.presets.maximum_sample_value, self.presets.threshold1, self.presets.threshold2 = values[0], values[1], values[2]
-        self.presets.threshold3, self.presets.reset_value = values[3], values[4]
+        values = [_ranged("preset_coding_parameters." + name, value, _PRESET) for name, value in zip(names, values)]
+        self.parameters.preset_coding_parameters = dicom_jpegls_preset_coding_parameters(
+            values[0], values[1], values[2], values[3], values[4])
         return 0
 
     cdef int _set_spiff_header(self, object header) except -1:
-        self.has_spiff_header = header is not None
-        if header is None:
-            return 0
         if not isinstance(header, SpiffHeader):
             raise ParameterError(f"spiff_header: a SpiffHeader is needed, found {header!r}")
         self.spiff.profile_id = <charls_spiff_profile_id><int>_integer(
@@ -1069,6 +1373,7 @@ cdef class _Encoding:
         self.spiff.height = self.frame.height
         self.spiff.component_count = self.frame.component_count
         self.spiff.bits_per_sample = self.frame.bits_per_sample
+        self.prologue.spiff_header = &self.spiff
         return 0
 
     cdef int _set_annotations(self, object comments, object application_data) except -1:
@@ -1092,6 +1397,10 @@ cdef class _Encoding:
                     f"{name}: decoders would take it for a SPIFF header or a colour transformation: "
                     "use spiff_header and color_transformation")
         self.annotation_size = sum(4 + len(content) for _, content in self.annotations)
+        self.prologue.annotations = <Annotation*>_allocate(len(self.annotations) * sizeof(Annotation))
+        for i, (number, data) in enumerate(self.annotations):
+            self.prologue.annotations[i] = Annotation(number, data, <size_t>len(data))
+        self.prologue.annotation_count = <size_t>len(self.annotations)
         return 0
 
     cdef int _add_annotation(self, str name, int number, object content) except -1:
@@ -1104,64 +1413,14 @@ cdef class _Encoding:
         return 0
 
     cdef uint64_t max_size(self):
-        return self.annotation_size + _max_encoded_size(
-            self.frame.width, self.frame.height, self.frame.component_count, self.frame.bits_per_sample)
+        return self.annotation_size + _max_encoded_size(self.frame)
 
-    cdef int encode(self, uint8_t* destination, size_t destination_size, size_t* bytes_written) except -1:
-        """Returns a CharLS code."""
-        cdef charls_jpegls_encoder* encoder = charls_jpegls_encoder_create()
-        cdef uint8_t* aligned = NULL
-        cdef const uint8_t* source = self.region.data
+    cdef int encode(self, uint8_t* destination, size_t destination_size, size_t* bytes_written) noexcept:
+        """Returns a code."""
         cdef int code
-        if encoder == NULL:
-            raise MemoryError("a CharLS encoder")
-        try:
-            if _misaligned(source, self.frame.bits_per_sample):
-                aligned = <uint8_t*>_allocate(self.layout.size)
-                memcpy(aligned, source, self.layout.size)
-                source = aligned
-            code = self._prepare(encoder, destination, destination_size)
-            if code == CHARLS_JPEGLS_ERRC_SUCCESS:
-                with nogil:  # the source is held by its region, the destination by the caller
-                    code = <int>charls_jpegls_encoder_encode_from_buffer(
-                        encoder, source, self.layout.size, <uint32_t>self.layout.stride)
-            if code == CHARLS_JPEGLS_ERRC_SUCCESS:
-                code = <int>charls_jpegls_encoder_get_bytes_written(encoder, bytes_written)
-            return code
-        finally:
-            charls_jpegls_encoder_destroy(encoder)
-            free(aligned)
-
-    cdef int _prepare(self, charls_jpegls_encoder* encoder, uint8_t* destination, size_t destination_size):
-        cdef int code
-        cdef bytes data
-        code = <int>charls_jpegls_encoder_set_frame_info(encoder, &self.frame)
-        if code == CHARLS_JPEGLS_ERRC_SUCCESS:
-            code = <int>charls_jpegls_encoder_set_near_lossless(encoder, self.near_lossless)
-        if code == CHARLS_JPEGLS_ERRC_SUCCESS:
-            code = <int>charls_jpegls_encoder_set_interleave_mode(encoder, <charls_interleave_mode>self.interleave_mode)
-        if code == CHARLS_JPEGLS_ERRC_SUCCESS:
-            code = <int>charls_jpegls_encoder_set_color_transformation(
-                encoder, <charls_color_transformation>self.color_transformation)
-        if code == CHARLS_JPEGLS_ERRC_SUCCESS:
-            code = <int>charls_jpegls_encoder_set_preset_coding_parameters(encoder, &self.presets)
-        if code == CHARLS_JPEGLS_ERRC_SUCCESS:
-            # Even, because DICOM fragments are (PS3.5 A.4); presets for more than 12 bits, for a widespread decoder.
-            code = <int>charls_jpegls_encoder_set_encoding_options(
-                encoder, <charls_encoding_options><int>(
-                    CHARLS_ENCODING_OPTIONS_EVEN_DESTINATION_SIZE | CHARLS_ENCODING_OPTIONS_INCLUDE_PC_PARAMETERS_JAI))
-        if code == CHARLS_JPEGLS_ERRC_SUCCESS:
-            code = <int>charls_jpegls_encoder_set_destination_buffer(encoder, destination, destination_size)
-        if code == CHARLS_JPEGLS_ERRC_SUCCESS and self.has_spiff_header:
-            code = <int>charls_jpegls_encoder_write_spiff_header(encoder, &self.spiff)
-        for number, data in self.annotations:
-            if code != CHARLS_JPEGLS_ERRC_SUCCESS:
-                break
-            if number < 0:
-                code = <int>charls_jpegls_encoder_write_comment(encoder, <const char*>data, <size_t>len(data))
-            else:
-                code = <int>charls_jpegls_encoder_write_application_data(
-                    encoder, number, <const char*>data, <size_t>len(data))
+        with nogil:  # the source is held by its region, the destination by the caller
+            code = _encode(self.region.data, self.layout, self.frame, self.parameters, self.prologue, destination,
+                           destination_size, bytes_written)
         return code
 
 
@@ -1221,12 +1480,14 @@ def encode_into(
     >>> jls.read_info(stream).size == size
     True
     """
-    cdef _Encoding encoding = _Encoding(
-        src, width, height, component_count, bits_per_sample, near_lossless, interleave_mode, stride,
-        color_transformation, preset_coding_parameters, spiff_header, comments, application_data)
-    cdef _Region target = _Region(dst, "dst", True)
+    cdef _Encoding encoding = _Encoding.__new__(_Encoding)
+    cdef _Region target
     cdef size_t bytes_written = 0
     cdef int code
+    encoding.set(
+        src, width, height, component_count, bits_per_sample, near_lossless, interleave_mode, stride,
+        color_transformation, preset_coding_parameters, spiff_header, comments, application_data)
+    target = _open("dst", dst, True)
     if target.row_stride:
         raise ParameterError("dst: the bytes of a stream must follow each other without gaps")
     _check_overlap(encoding.region, target)
@@ -1246,15 +1507,18 @@ def encode(
     application_data=(),
 ):
     """Encode an image from a buffer; returns the stream as bytes. The arguments are those of `encode_into`."""
-    cdef _Encoding encoding = _Encoding(
-        src, width, height, component_count, bits_per_sample, near_lossless, interleave_mode, stride,
-        color_transformation, preset_coding_parameters, spiff_header, comments, application_data)
-    cdef uint64_t enough = encoding.max_size()
-    # Only odd images grow by more than an eighth: try that much memory first, then the most it can take.
-    cdef uint64_t size = min(enough, encoding.annotation_size + encoding.layout.size + encoding.layout.size // 8 + 4096)
+    cdef _Encoding encoding = _Encoding.__new__(_Encoding)
+    cdef uint64_t enough
+    cdef uint64_t size
     cdef uint8_t* scratch
     cdef size_t bytes_written = 0
     cdef int code
+    encoding.set(
+        src, width, height, component_count, bits_per_sample, near_lossless, interleave_mode, stride,
+        color_transformation, preset_coding_parameters, spiff_header, comments, application_data)
+    enough = encoding.max_size()
+    # Only odd images grow by more than an eighth: try that much memory first, then the most it can take.
+    size = min(enough, encoding.annotation_size + encoding.layout.size + encoding.layout.size // 8 + 4096)
     while True:
         if size > <uint64_t>sys.maxsize:
             raise MemoryError(f"{size} bytes")
@@ -1268,3 +1532,156 @@ def encode(
         if code != CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL or size == enough:
             raise _error(code)
         size = enough
+
+
+# --- For C and Cython code --------------------------------------------------------------------------------------------
+
+cdef void _describe(const stream.stream_info& found, dicom_jpegls_stream_info* info) noexcept nogil:
+    memset(info, 0, sizeof(info[0]))
+    info.frame = dicom_jpegls_frame_info(found.width, found.height, found.bits_per_sample, found.component_count)
+    info.interleave_mode = found.interleave_mode
+    info.near_lossless = found.near_lossless
+    info.color_transformation = found.color_transformation
+    info.restart_interval = found.restart_interval
+    info.preset_coding_parameters = dicom_jpegls_preset_coding_parameters(
+        found.presets.maximum_sample_value, found.presets.threshold1, found.presets.threshold2,
+        found.presets.threshold3, found.presets.reset_value)
+    info.size = found.size
+    info.trailing_size = found.trailing_size
+    info.decoded_size = _decoded_size(found)
+
+
+cdef stream.limits _default_limits() noexcept nogil:
+    cdef stream.limits limits
+    limits.dimension = stream.default_maximum_dimension
+    limits.samples = stream.default_maximum_samples
+    return limits
+
+
+cdef int dicom_jpegls_read_info(
+    const uint8_t* source, size_t source_size, dicom_jpegls_stream_info* info,
+) noexcept nogil:
+    cdef stream.stream_info found
+    cdef stream.refusal at
+    cdef int code
+    if source == NULL or info == NULL:
+        return DICOM_JPEGLS_NULL_POINTER
+    code = <int>stream.inspect(source, source_size, _default_limits(), found, at)
+    if code == DICOM_JPEGLS_SUCCESS:
+        _describe(found, info)
+    return code
+
+
+cdef int dicom_jpegls_decode(
+    const uint8_t* source, size_t source_size, uint8_t* destination, size_t destination_size, size_t stride,
+    dicom_jpegls_stream_info* info,
+) noexcept nogil:
+    cdef stream.stream_info found
+    cdef stream.refusal at
+    cdef stream.limits limits = _default_limits()
+    cdef dicom_jpegls_frame_info frame
+    cdef Layout layout
+    cdef Place place
+    cdef int code
+    if source == NULL or destination == NULL:
+        return DICOM_JPEGLS_NULL_POINTER
+    code = <int>stream.inspect(source, source_size, limits, found, at)
+    if code != DICOM_JPEGLS_SUCCESS:
+        return code
+    frame = dicom_jpegls_frame_info(found.width, found.height, found.bits_per_sample, found.component_count)
+    code = _fit(&layout, &frame, found.interleave_mode, stride, destination_size, DICOM_JPEGLS_DESTINATION_TOO_SMALL)
+    if code != DICOM_JPEGLS_SUCCESS:
+        return code
+    if _overlap(source, found.size, destination, <size_t>layout.size):
+        return DICOM_JPEGLS_OVERLAP
+    code = _align(&place, destination, layout, found.bits_per_sample)
+    if code != DICOM_JPEGLS_SUCCESS:
+        return code
+    code = _decode_image(source, source_size, limits, found, place.data, place.layout)
+    if code == DICOM_JPEGLS_SUCCESS:
+        _deliver(place)
+        if info != NULL:
+            _describe(found, info)
+    _release(place)
+    return code
+
+
+cdef int dicom_jpegls_encode(
+    const uint8_t* source, size_t source_size, size_t stride, const dicom_jpegls_frame_info* frame,
+    const dicom_jpegls_encoding_parameters* parameters, uint8_t* destination, size_t destination_size,
+    size_t* bytes_written,
+) noexcept nogil:
+    cdef dicom_jpegls_encoding_parameters chosen
+    cdef Prologue prologue = Prologue(NULL, NULL, 0)
+    cdef Layout layout
+    cdef size_t size = 0
+    cdef int code
+    if source == NULL or frame == NULL or destination == NULL or bytes_written == NULL:
+        return DICOM_JPEGLS_NULL_POINTER
+    if parameters != NULL:
+        chosen = parameters[0]
+    else:
+        memset(&chosen, 0, sizeof(chosen))
+        chosen.interleave_mode = _default_interleave_mode(frame.component_count)
+    code = _check_encoding(frame[0], chosen)
+    if code == DICOM_JPEGLS_SUCCESS:
+        code = _fit(&layout, frame, chosen.interleave_mode, stride, source_size, DICOM_JPEGLS_SOURCE_TOO_SMALL)
+    if code != DICOM_JPEGLS_SUCCESS:
+        return code
+    if _overlap(source, <size_t>layout.size, destination, destination_size):
+        return DICOM_JPEGLS_OVERLAP
+    code = _encode(source, layout, frame[0], chosen, prologue, destination, destination_size, &size)
+    if code == DICOM_JPEGLS_SUCCESS:
+        bytes_written[0] = size
+    return code
+
+
+cdef int dicom_jpegls_max_encoded_size(const dicom_jpegls_frame_info* frame, uint64_t* size) noexcept nogil:
+    cdef int code
+    if frame == NULL or size == NULL:
+        return DICOM_JPEGLS_NULL_POINTER
+    code = _check_frame(frame[0])
+    if code == DICOM_JPEGLS_SUCCESS:
+        size[0] = _max_encoded_size(frame[0])
+    return code
+
+
+cdef const char* dicom_jpegls_error_text(int code) noexcept nogil:
+    cdef const stream.fault_description* description = stream.describe(code)
+    if description != NULL:
+        return description.text
+    if code == DICOM_JPEGLS_NULL_POINTER:
+        return b"a pointer is NULL that may not be"
+    if code == DICOM_JPEGLS_SOURCE_TOO_SMALL:
+        return b"the source holds fewer bytes than an image of this size and stride"
+    if code == DICOM_JPEGLS_STRIDE_TOO_SMALL:
+        return b"the stride is less than the bytes of a line, or above 2^32 - 1"
+    if code == DICOM_JPEGLS_STRIDE_ODD:
+        return b"the stride is odd, although a sample takes 2 bytes"
+    if code == DICOM_JPEGLS_OVERLAP:
+        return b"source and destination share memory"
+    if code == DICOM_JPEGLS_FOURTH_COMPONENT:
+        return (b"this unpatched CharLS loses the fourth component of lossless 8-bit images in SAMPLE: use LINE or "
+                b"NONE")
+    if code == DICOM_JPEGLS_RESERVED_FIELD:
+        return b"a reserved field is not 0: clear the struct, or upgrade dicom-jpegls if the field has a name by now"
+    return charls_get_error_message(<charls_jpegls_errc>code)
+
+
+cdef const char* dicom_jpegls_version() noexcept nogil:
+    return DICOM_JPEGLS_VERSION
+
+
+cdef dicom_jpegls_api _api = dicom_jpegls_api(
+    abi_version=DICOM_JPEGLS_ABI_VERSION,
+    api_size=sizeof(dicom_jpegls_api),
+    stream_info_size=sizeof(dicom_jpegls_stream_info),
+    encoding_parameters_size=sizeof(dicom_jpegls_encoding_parameters),
+    read_info=dicom_jpegls_read_info,
+    decode=dicom_jpegls_decode,
+    encode=dicom_jpegls_encode,
+    max_encoded_size=dicom_jpegls_max_encoded_size,
+    error_text=dicom_jpegls_error_text,
+    version=dicom_jpegls_version,
+)
+_C_API = PyCapsule_New(&_api, DICOM_JPEGLS_CAPSULE, NULL)

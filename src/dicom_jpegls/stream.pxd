@@ -15,6 +15,7 @@ cdef extern from "stream.hpp" namespace "dicom_jpegls" nogil:
         pass
     fault fault_none "dicom_jpegls::fault::none"
     fault fault_changed "dicom_jpegls::fault::changed"
+    fault fault_color_transformation_use "dicom_jpegls::fault::color_transformation_use"
     enum: first_fault_code
 
     ctypedef enum fault_kind:
