@@ -1,5 +1,32 @@
+import os
+import sys
+import tomllib
+import venv
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 from hypothesis import settings
+
+from commands import ROOT, run, succeed
 
 # The same examples in every run, and no deadline: nothing here is about time.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=150)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory):
+    """An environment with the build requirements, as pip makes one."""
+    if os.name == "nt":
+        pytest.skip("the tests drive CMake with Ninja and a Unix compiler")
+    directory = tmp_path_factory.mktemp("tools")
+    venv.create(directory)
+    requires = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    python = directory / "bin/python"
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile"]
+    status, output = run(*pip, "build", "cmake", "ninja", *requires)  # pip is one of them
+    if status != 0:
+        pytest.skip(f"pip cannot install the build requirements: {output}")
+    modules = succeed(python, "-c", "import cython_cmake; print(cython_cmake.__path__[0])")
+    return SimpleNamespace(python=python, bin=directory / "bin", modules=Path(modules) / "cmake")

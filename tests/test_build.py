@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tarfile
 import tomllib
-import venv
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,8 +19,7 @@ import pytest
 
 import dicom_jpegls as jls
 from dicom_jpegls import _codec
-
-ROOT = Path(__file__).parents[1]
+from commands import ENVIRONMENT, ROOT, run, succeed
 
 if os.environ.get("DICOM_JPEGLS_TEST_INSTALLED") == "1":
     pytest.skip("the tests run against an installed wheel", allow_module_level=True)
@@ -32,13 +30,6 @@ if not (ROOT / ".git").exists():
 if not shutil.which("git"):
     pytest.skip("git is not installed", allow_module_level=True)
 
-# The settings of whoever runs the tests, or of a git hook that does, are kept out.
-ENVIRONMENT = {
-    **{key: value for key, value in os.environ.items() if not key.startswith(("CMAKE_", "GIT_", "SKBUILD_"))},
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "LC_ALL": "C",
-}
 # Git clones submodules from the same machine only if asked to.
 LOCAL_SUBMODULES = {
     "GIT_CONFIG_COUNT": "1",
@@ -73,44 +64,9 @@ INVALID_ARGUMENT_WIDTH = 100
 OUR_PATCHES = sorted(path.stem for path in ROOT.glob("patches/*.patch"))
 
 
-def run(*command, cwd=None, **environment):
-    """The exit status and the output of a command, on one line since CMake wraps its messages."""
-    result = subprocess.run(
-        [os.fspath(part) for part in command],
-        cwd=cwd,
-        env=ENVIRONMENT | environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return result.returncode, " ".join(result.stdout.split())
-
-
-def succeed(*command, cwd=None, **environment):
-    status, output = run(*command, cwd=cwd, **environment)
-    assert status == 0, output
-    return output
-
-
 def git(directory, *arguments):
     identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
     return succeed("git", *identity, *arguments, cwd=directory)
-
-
-@pytest.fixture(scope="session")
-def tools(tmp_path_factory):
-    """An environment with the build requirements, as pip makes one."""
-    directory = tmp_path_factory.mktemp("tools")
-    venv.create(directory, with_pip=True)
-    requires = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
-    python = directory / "bin/python"
-    status, output = run(python, "-m", "pip", "install", "--quiet", "build", "cmake", "ninja", *requires)
-    if status != 0:
-        pytest.skip(f"pip cannot install the build requirements: {output}")
-    modules = succeed(python, "-c", "import cython_cmake; print(cython_cmake.__path__[0])")
-    return SimpleNamespace(python=python, bin=directory / "bin", modules=Path(modules) / "cmake")
 
 
 @pytest.fixture(scope="session")

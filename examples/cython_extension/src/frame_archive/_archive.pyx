@@ -90,7 +90,7 @@ def unpack(const uint8_t[::1] block not None, const uint64_t[::1] offsets not No
     cdef bint fits = True
     if offsets.shape[0] != frames + 1 or out.strides[2] != sizeof(uint16_t) or out.strides[1] <= 0:
         raise ValueError("out must have one frame for each stream, and rows without gaps inside")
-    if np.any(np.diff(offsets).astype(np.int64) <= 0) or offsets[frames] > <uint64_t>block.shape[0]:
+    if np.any(np.diff(np.asarray(offsets)).astype(np.int64) <= 0) or offsets[frames] > <uint64_t>block.shape[0]:
         raise ValueError("the offsets do not fit the block")
     with nogil:
         for i in range(frames):

@@ -133,7 +133,10 @@ typedef struct dicom_jpegls_api {
     const char *(*version)(void);
 } dicom_jpegls_api;
 
-#define DICOM_JPEGLS_CAPSULE "dicom_jpegls._codec._C_API"
+/* Where the table is: a capsule of that name. */
+#define DICOM_JPEGLS_MODULE "dicom_jpegls._codec"
+#define DICOM_JPEGLS_ATTRIBUTE "_C_API"
+#define DICOM_JPEGLS_CAPSULE DICOM_JPEGLS_MODULE "." DICOM_JPEGLS_ATTRIBUTE
 
 /* Only where Python.h has been included. */
 #ifdef Py_PYTHON_H
@@ -150,10 +153,17 @@ typedef struct dicom_jpegls_api {
  * called with the GIL held, as when a module is initialised. */
 DICOM_JPEGLS_INLINE const dicom_jpegls_api *dicom_jpegls_import(void)
 {
-    const dicom_jpegls_api *api = (const dicom_jpegls_api *)PyCapsule_Import(DICOM_JPEGLS_CAPSULE, 0);
+    const dicom_jpegls_api *api;
+    PyObject *capsule;
+    PyObject *module = PyImport_ImportModule(DICOM_JPEGLS_MODULE); /* tells more than PyCapsule_Import would */
+    if (!module)
+        return NULL;
+    capsule = PyObject_GetAttrString(module, DICOM_JPEGLS_ATTRIBUTE);
+    Py_DECREF(module); /* stays imported */
+    api = capsule ? (const dicom_jpegls_api *)PyCapsule_GetPointer(capsule, DICOM_JPEGLS_CAPSULE) : NULL;
+    Py_XDECREF(capsule);
     if (!api) {
-        if (!PyErr_ExceptionMatches(PyExc_ImportError))
-            PyErr_SetString(PyExc_ImportError, "dicom_jpegls: the installed version has no " DICOM_JPEGLS_CAPSULE);
+        PyErr_SetString(PyExc_ImportError, "dicom_jpegls: the installed version has no " DICOM_JPEGLS_CAPSULE);
         return NULL;
     }
     if (api->abi_version != DICOM_JPEGLS_ABI_VERSION) {
