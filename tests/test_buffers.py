@@ -4,6 +4,7 @@ import array
 import ctypes
 import mmap
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -508,3 +509,153 @@ def test_stream_holds_its_buffer():
     assert pixels == IMAGES[8].tobytes()
     del stream
     source.append(0)
+
+
+# --- Regions of larger things: no copy in between, and nothing beside the region is touched ---------------------------
+
+GREY = {bits: make_image("smooth", (ROWS, COLUMNS), bits) for bits in (8, 12)}
+PIXELS = make_image("smooth", (ROWS, COLUMNS, 3), 12)
+
+# A larger array, and the part that an image goes into or comes from.
+REGIONS = {
+    "a tile of a mosaic": (GREY[12], (4 * ROWS, 4 * COLUMNS), np.s_[ROWS : 2 * ROWS, 3 * COLUMNS :]),
+    "a tile at an odd place": (GREY[8], (4 * ROWS, 4 * COLUMNS + 3), np.s_[5 : 5 + ROWS, 7 : 7 + COLUMNS]),
+    "a tile of a mosaic of pixels": (PIXELS, (2 * ROWS, 3 * COLUMNS, 3), np.s_[:ROWS, COLUMNS : 2 * COLUMNS]),
+    "a frame of a volume": (GREY[12], (5, ROWS, COLUMNS), np.s_[3]),
+    "a frame of a volume of pixels": (PIXELS, (3, ROWS, COLUMNS, 3), np.s_[1]),
+    "a part of a frame of a volume": (GREY[12], (3, ROWS + 2, COLUMNS + 5), np.s_[1, 1:-1, 2:-3]),
+    "a frame of a series of volumes": (GREY[8], (2, 3, ROWS, COLUMNS), np.s_[1, 2]),
+    "a plane of a planar image": (GREY[12], (3, ROWS, COLUMNS), np.s_[1]),
+    "a part of a plane of a planar image": (GREY[8], (3, 2 * ROWS, 2 * COLUMNS), np.s_[2, ROWS:, :COLUMNS]),
+    "every other frame row": (GREY[12], (2 * ROWS, COLUMNS), np.s_[1::2]),
+    "a planar image among others": (PLANES, (4, 3, ROWS, COLUMNS), np.s_[2]),
+    "planes of rows apart": (PLANES, (3, ROWS, 3 * COLUMNS), np.s_[:, :, COLUMNS : 2 * COLUMNS]),
+}
+
+
+def stream_of(image):
+    bits = 8 if image.dtype == np.uint8 else 12
+    return encode_image(image, bits=bits, mode=0 if image is PLANES else None)
+
+
+def arguments_of(image):
+    info = jls.read_info(stream_of(image))
+    return {**info.frame_info._asdict(), "interleave_mode": info.interleave_mode}
+
+
+def check_region(whole, region, image):
+    """Decodes into a region and encodes from it; `whole` is writable memory as an array."""
+    stream = stream_of(image)
+    whole[...] = 0xA5
+    part = whole[region]
+    assert np.shares_memory(part, whole)
+    jls.decode_into(stream, part)
+    assert np.array_equal(part, image)
+    others = np.ones(whole.shape, bool)
+    others[region] = False
+    assert (whole[others] == 0xA5).all()
+
+    before = whole.copy()
+    again = bytearray(len(stream) + 16)
+    size = jls.encode_into(part, again, **arguments_of(image))
+    assert again[:size] == stream
+    assert np.array_equal(whole, before)
+
+
+@pytest.mark.parametrize(("image", "shape", "region"), REGIONS.values(), ids=REGIONS)
+def test_regions_of_arrays(image, shape, region):
+    check_region(np.empty(shape, image.dtype), region, image)
+
+
+@pytest.mark.parametrize(("image", "shape", "region"), REGIONS.values(), ids=REGIONS)
+def test_regions_of_memory_mapped_files(image, shape, region, tmp_path):
+    path = tmp_path / "volume.raw"
+    header = 2 + image.itemsize
+    path.write_bytes(b"\x5a" * (header + int(np.prod(shape)) * image.itemsize))
+    check_region(np.memmap(path, image.dtype, "r+", header, shape), region, image)
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        whole = np.ndarray(shape, image.dtype, memory, header)
+        assert np.array_equal(whole[region], image)  # what has been decoded is in the file
+        check_region(whole, region, image)
+        del whole
+    assert path.read_bytes()[:header] == b"\x5a" * header
+
+
+def test_stream_in_a_memory_mapped_file(tmp_path):
+    path = tmp_path / "image.jls"
+    path.write_bytes(STREAMS[12])
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
+        assert np.array_equal(jls.decode(memory), IMAGES[12])
+    assert np.array_equal(jls.decode(np.memmap(path, mode="r")), IMAGES[12])
+    path.write_bytes(bytes(1000))
+    target = np.memmap(path, mode="r+")
+    size = jls.encode_into(IMAGES[12], target, **SHAPE, bits_per_sample=12)
+    target.flush()
+    assert path.read_bytes() == STREAMS[12] + bytes(1000 - size)
+
+
+class Tensor:
+    """An array of which nothing is known but DLPack, as of other libraries' CPU tensors."""
+
+    def __init__(self, array):
+        self._array = array
+
+    def __dlpack__(self, **options):
+        return self._array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self._array.__dlpack_device__()
+
+
+@pytest.mark.parametrize(("image", "shape", "region"), REGIONS.values(), ids=REGIONS)
+def test_regions_of_tensors_by_dlpack(image, shape, region):
+    memory = np.empty(shape, image.dtype)
+    whole = np.from_dlpack(Tensor(memory))
+    assert np.shares_memory(whole, memory)
+    if not whole.flags.writeable:
+        pytest.skip("this NumPy takes over tensors for reading only")
+    check_region(whole, region, image)
+    assert np.array_equal(memory[region], image)
+
+
+def test_regions_of_pytorch_tensors():
+    torch = pytest.importorskip("torch")
+    for image, shape, region in REGIONS.values():
+        tensor = torch.zeros(shape, dtype=torch.uint8 if image.dtype == np.uint8 else torch.uint16)
+        check_region(tensor.numpy(), region, image)
+        assert np.array_equal(tensor[region].numpy(), image)
+        tensor.zero_()
+        check_region(np.from_dlpack(tensor), region, image)
+        assert np.array_equal(tensor[region].numpy(), image)
+
+
+def test_large_images_are_not_copied():
+    """Memory that Python and NumPy allocate meanwhile is a small part of the image's."""
+    image = make_image("smooth", (600, 500), 12)
+    arguments = {"width": 500, "height": 600, "bits_per_sample": 12}
+    whole = np.zeros((1200, 1500), np.uint16)
+    part = whole[300:900, 500:1000]
+    part[...] = image
+    stream = bytearray(jls.max_encoded_size(**arguments))
+    tracemalloc.start()
+    try:
+        size = jls.encode_into(part, stream, **arguments)
+        jls.decode_into(memoryview(stream)[:size], part)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert np.array_equal(part, image)
+    assert peak < 0.05 * image.nbytes
+
+
+def test_planes_at_a_distance_of_their_own_go_one_by_one():
+    """No single distance leads from row to row there; a stream of one component for each plane does without a copy."""
+    whole = np.full((3, 2 * ROWS, 2 * COLUMNS), 0xA5, np.uint8)
+    part = whole[:, ROWS:, COLUMNS:]
+    with pytest.raises(jls.ParameterError, match="at one positive distance"):
+        jls.decode_into(PLANES_STREAM, part)
+    for plane, target in zip(PLANES, part, strict=True):
+        jls.decode_into(encode_image(plane), target)
+    assert np.array_equal(part, PLANES)
+    assert (whole[:, :ROWS] == 0xA5).all()
+    assert (whole[:, :, :COLUMNS] == 0xA5).all()
