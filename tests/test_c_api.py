@@ -60,7 +60,8 @@ class Parameters(ctypes.Structure):
         ("interleave_mode", ctypes.c_int32),
         ("color_transformation", ctypes.c_int32),
         ("preset_coding_parameters", Presets),
-        ("reserved", ctypes.c_uint32 * 8),
+        ("restart_interval", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32 * 7),
     ]
 
 
@@ -297,7 +298,7 @@ REFUSED = {
     "large RESET": (FrameInfo(9, 7, 12, 1), presets(0, 0, 0, 0, 300), "preset_reset"),
     "color transformation of planes": (COLOR, parameters(color_transformation=1), "color_transformation_use"),
     "first reserved field": (FrameInfo(9, 7, 12, 1), reserved(0), "RESERVED_FIELD"),
-    "last reserved field": (FrameInfo(9, 7, 12, 1), reserved(7), "RESERVED_FIELD"),
+    "last reserved field": (FrameInfo(9, 7, 12, 1), reserved(6), "RESERVED_FIELD"),
 }
 FAULTS = {name: code for code, name, _ in _codec._stream_faults()}
 
@@ -314,7 +315,7 @@ def test_refused_parameters(frame, chosen, code):
 def test_python_refuses_the_same(name):
     frame, chosen, code = REFUSED[name]
     presets = chosen.preset_coding_parameters
-    with pytest.raises(jls.ParameterError, match="found|not in the range") as error:
+    with pytest.raises(jls.ParameterError, match=r"found|not in the range") as error:
         _codec.encode(
             bytes(1000),
             **{field: getattr(frame, field) for field, _ in FrameInfo._fields_},
@@ -351,7 +352,9 @@ def test_null_pointers_and_nothing_at_all():
         assert API.read_info(None, size, ctypes.byref(info)) == null
         assert API.decode(None, size, address(target), target.size, 0, None) == null
         assert API.decode(address(stream), stream.size, None, size, 0, None) == null
-        assert API.encode(None, size, 0, ctypes.byref(frame), None, address(target), 1000, ctypes.byref(written)) == null
+        assert (
+            API.encode(None, size, 0, ctypes.byref(frame), None, address(target), 1000, ctypes.byref(written)) == null
+        )
         source = address(stream)
         assert API.encode(source, 126, 0, ctypes.byref(frame), None, None, size, ctypes.byref(written)) == null
         assert API.encode(source, 126, 0, None, None, address(target), 1000, ctypes.byref(written)) == null

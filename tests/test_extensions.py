@@ -186,7 +186,9 @@ def test_header_compiles_without_a_warning(compiler, standard, text):
     language = "c++" if compiler == "c++" else "c"
     folders = ["-isystem", PYTHON_INCLUDE, "-I", INCLUDE]
     command = [compiler, f"-std={standard}", *STRICT, *folders, "-x", language, "-"]
-    result = subprocess.run(command, input=text, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True, check=False)
+    result = subprocess.run(
+        command, input=text, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True, check=False
+    )
     assert (result.returncode, result.stdout) == (0, "")
 
 

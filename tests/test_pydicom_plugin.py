@@ -14,7 +14,7 @@ from pydicom.uid import JPEGLSLossless, JPEGLSNearLossless
 
 import dicom_jpegls as jls
 from dicom_files import JPEGLS_FILES, make_dataset, random_frames, read
-from dicom_jpegls import pydicom_plugin
+from dicom_jpegls import _codec, pydicom_plugin
 
 CODERS = (JPEGLSLosslessDecoder, JPEGLSNearLosslessDecoder, JPEGLSLosslessEncoder, JPEGLSNearLosslessEncoder)
 OURS = {"encoding_plugin": "dicom_jpegls"}
@@ -35,11 +35,13 @@ def calls(monkeypatch):
     counted = []
     original = pydicom_plugin._codec.Stream
 
-    def stream(src):
+    def stream(src, **limits):
         counted.append("decode")
-        return original(src)
+        return original(src, **limits)
 
-    monkeypatch.setattr(pydicom_plugin, "_codec", types.SimpleNamespace(Stream=stream))
+    monkeypatch.setattr(
+        pydicom_plugin, "_codec", types.SimpleNamespace(Stream=stream, DEFAULT_MAX_SAMPLES=_codec.DEFAULT_MAX_SAMPLES)
+    )
     original_encode = pydicom_plugin.encode
 
     def encode(*args, **options):

@@ -15,6 +15,7 @@ from dicom_jpegls.dataset import (
     PartialPixels,
     compress,
     decompress,
+    iter_frames,
     pixel_array,
     read_truncated,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "encode_into",
     "get_include",
     "install_as_pyjpegls",
+    "iter_frames",
     "max_encoded_size",
     "pixel_array",
     "read_info",

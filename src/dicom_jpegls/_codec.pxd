@@ -62,7 +62,8 @@ cdef extern from "dicom_jpegls/dicom_jpegls.h" nogil:
         int32_t interleave_mode
         int32_t color_transformation
         dicom_jpegls_preset_coding_parameters preset_coding_parameters
-        uint32_t[8] reserved
+        uint32_t restart_interval
+        uint32_t[7] reserved
 
 
 cdef int dicom_jpegls_read_info(

@@ -1,5 +1,5 @@
 from collections.abc import Iterable
-from typing import Any, TypeAlias, TypedDict, final
+from typing import Any, Literal, TypeAlias, TypedDict, final
 
 from numpy.typing import NDArray
 from typing_extensions import Buffer
@@ -43,13 +43,19 @@ class Stream:
     def info(self) -> StreamInfo: ...
     @property
     def damage(self) -> StreamError | None: ...
-    def decode_into(self, dst: _Buffer, *, stride: int = 0) -> None: ...
+    def decode_into(self, dst: _Buffer, *, stride: int = 0, workers: int | None = 1) -> None: ...
     def decode_partial_into(self, dst: _Buffer, *, stride: int = 0) -> tuple[bytearray, StreamError | None]: ...
-    def decode(self) -> bytearray: ...
+    def decode(self, *, workers: int | None = 1) -> bytearray: ...
 
 def read_info(src: _Buffer, *, max_dimension: int = ..., max_samples: int = ...) -> StreamInfo: ...
 def decode_into(
-    src: _Buffer, dst: _Buffer, *, stride: int = 0, max_dimension: int = ..., max_samples: int = ...
+    src: _Buffer,
+    dst: _Buffer,
+    *,
+    stride: int = 0,
+    max_dimension: int = ...,
+    max_samples: int = ...,
+    workers: int | None = 1,
 ) -> StreamInfo: ...
 def max_encoded_size(*, width: int, height: int, component_count: int = 1, bits_per_sample: int) -> int: ...
 def check_precision(bits_per_sample: int, near_lossless: int) -> None: ...
@@ -66,6 +72,8 @@ def encode_into(
     stride: int = 0,
     color_transformation: ColorTransformation | int = 0,
     preset_coding_parameters: PresetCodingParameters | None = None,
+    restart_interval: int | Literal["auto"] | None = None,
+    workers: int | None = 1,
     spiff_header: SpiffHeader | None = None,
     comments: Iterable[_Buffer] = (),
     application_data: Iterable[tuple[int, _Buffer]] = (),
@@ -82,6 +90,8 @@ def encode(
     stride: int = 0,
     color_transformation: ColorTransformation | int = 0,
     preset_coding_parameters: PresetCodingParameters | None = None,
+    restart_interval: int | Literal["auto"] | None = None,
+    workers: int | None = 1,
     spiff_header: SpiffHeader | None = None,
     comments: Iterable[_Buffer] = (),
     application_data: Iterable[tuple[int, _Buffer]] = (),

@@ -19,8 +19,8 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.pycapsule cimport PyCapsule_New
 from libc.stddef cimport size_t
-from libc.stdint cimport INT64_MAX, UINT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
-from libc.stdlib cimport free, malloc
+from libc.stdint cimport INT64_MAX, SIZE_MAX, UINT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 from libcpp cimport bool as cbool
 
@@ -40,6 +40,7 @@ from dicom_jpegls.errors import (
     UnpatchedCharLSWarning,
     UnsupportedStreamError,
 )
+from dicom_jpegls.parallel import map_in_order, worker_count
 from dicom_jpegls.parameters import (
     ColorTransformation,
     InterleaveMode,
@@ -415,6 +416,11 @@ cdef Range _BITS_PER_SAMPLE = Range(2, 16)
 cdef Range _INTERLEAVE_MODE = Range(stream.interleave_none, stream.interleave_sample)
 cdef Range _COLOR_TRANSFORMATION = Range(0, 3)
 cdef Range _PRESET = Range(0, 65535)
+cdef Range _RESTART_INTERVAL = Range(1, 65535)
+
+# What a strip has with restart_interval="auto" at least: costs 0.3 % or less of a stream's size.
+cdef enum:
+    _SAMPLES_PER_STRIP = 1 << 18
 
 
 cdef Range _near_lossless_range(int32_t bits_per_sample) noexcept nogil:
@@ -724,6 +730,32 @@ cdef class _Target:
         return 0
 
 
+# So many pieces of work for each worker that all end at about the same time.
+cdef enum:
+    _TASKS_PER_WORKER = 4
+
+
+@cython.final
+@cython.internal
+cdef class _PieceDecoding:
+    """Decodes a stream's pieces, each at any time and in any thread."""
+    cdef Stream source
+    cdef _Target target
+    cdef stream.piece_list pieces  # zeros until filled
+
+    def __dealloc__(self):
+        free(self.pieces.items)
+
+    def __call__(self, size_t index):
+        cdef int code
+        with nogil:
+            code = _decode_piece(
+                self.source.region.data, self.source.c_info, self.pieces.items[index],
+                self.pieces.items[index].line_count, self.target.place.data, self.target.place.layout)
+        if code != DICOM_JPEGLS_SUCCESS:
+            raise _error(code)
+
+
 @cython.final
 cdef class Stream:
     """A JPEG-LS stream whose structure has been checked; holds its buffer.
@@ -849,15 +881,18 @@ cdef class Stream:
             del reader
         return tuple(comments), tuple(application_data)
 
-    def decode_into(self, dst not None, *, stride=0):
+    def decode_into(self, dst not None, *, stride=0, workers=1):
         """Decode into a buffer; see the function `decode_into`."""
-        self.decode_to(dst, stride)
+        self.decode_to(dst, stride, workers)
 
-    cdef int decode_to(self, object dst, object stride) except -1:
+    cdef int decode_to(self, object dst, object stride, object workers) except -1:
         cdef _Target target = self._target(dst, stride)
         cdef int code
         if self.damage is not None:
             raise self.damage
+        if workers != 1 and worker_count(workers) > 1 and self._has_pieces():
+            self._decode_pieces(target, worker_count(workers))
+            return 0
         with nogil:  # both buffers are held by their regions, so no Python object is touched
             code = _decode_image(
                 self.region.data, self.region.size, self.limits, self.c_info, target.place.data, target.place.layout)
@@ -865,6 +900,24 @@ cdef class Stream:
                 _deliver(target.place)
         if code != DICOM_JPEGLS_SUCCESS:
             raise _error(code)
+        return 0
+
+    cdef bint _has_pieces(self) noexcept:
+        """Whether there are parts that can be decoded each for itself."""
+        return self._scan_count() > 1 or 0 < self.c_info.restart_interval < self.c_info.height
+
+    cdef int32_t _scan_count(self) noexcept:
+        return self.c_info.component_count if self.c_info.interleave_mode == stream.interleave_none else 1
+
+    cdef int _decode_pieces(self, _Target target, size_t workers) except -1:
+        cdef _PieceDecoding decoding = _PieceDecoding.__new__(_PieceDecoding)
+        cdef uint64_t lines = <uint64_t>self.c_info.height * self._scan_count() // (_TASKS_PER_WORKER * workers)
+        decoding.source = self
+        decoding.target = target
+        self._find_pieces(&decoding.pieces, <uint32_t>max(1, min(lines, self.c_info.height)))
+        for _ in map_in_order(decoding, range(decoding.pieces.count), workers):
+            pass
+        _deliver(target.place)
         return 0
 
     cdef _Target _target(self, object dst, object stride):
@@ -888,7 +941,7 @@ cdef class Stream:
         error = self.damage
         if error is None:
             try:
-                self.decode_into(dst, stride=stride)
+                self.decode_to(dst, stride, 1)
             except StreamError as fault:
                 error = fault
             else:
@@ -937,10 +990,10 @@ cdef class Stream:
             raise _error(last_code)
         return last_code
 
-    def decode(self):
+    def decode(self, *, workers=1):
         """Decode into a new bytearray, sized for the samples without gaps; see `decode_into`."""
         cdef object pixels = PyByteArray_FromStringAndSize(NULL, <Py_ssize_t>self._packed_size())  # not zeroed
-        self.decode_into(pixels)
+        self.decode_to(pixels, 0, workers)
         return pixels
 
     cdef size_t _packed_size(self) except? 0:
@@ -995,7 +1048,7 @@ def read_info(src, *, max_dimension=DEFAULT_MAX_DIMENSION, max_samples=DEFAULT_M
 
 
 def decode_into(
-    src, dst, *, stride=0, max_dimension=DEFAULT_MAX_DIMENSION, max_samples=DEFAULT_MAX_SAMPLES,
+    src, dst, *, stride=0, max_dimension=DEFAULT_MAX_DIMENSION, max_samples=DEFAULT_MAX_SAMPLES, workers=1,
 ):
     """Decode a JPEG-LS stream into a buffer, without an allocation or a copy, the GIL released.
 
@@ -1013,6 +1066,9 @@ def decode_into(
         Largest width and height, 65535 (DICOM's limit) by default and at most 100000.
     max_samples : int, optional
         Largest width x height x components, 2**29 by default: a few kilobytes can claim to hold gigabytes.
+    workers : int or None, optional
+        How many threads decode restart intervals and planes; None for one per core. 1, the default, is the calling
+        thread. Of other streams nothing can be decoded in parallel.
 
     Returns
     -------
@@ -1044,7 +1100,7 @@ def decode_into(
     [0, 1, 2, 3, 4, 5]
     """
     cdef Stream source = _open_stream(src, max_dimension, max_samples)
-    source.decode_to(dst, stride)
+    source.decode_to(dst, stride, workers)
     return source.info
 
 
@@ -1057,9 +1113,11 @@ cdef uint64_t _max_encoded_size(const dicom_jpegls_frame_info& frame) noexcept n
     cdef uint64_t samples = <uint64_t>frame.width * frame.height
     cdef uint64_t bits = samples * limit
     cdef uint64_t scan = bits // 8 + bits // (8 * 15) + 32
-    # SOI, EOI and its padding, HP colour transformation, LSE with presets, LSE with dimensions, SOF; SPIFF header and
-    # its directory's end; SOS of every scan.
-    return scan * frame.component_count + 64 + 16 + 3 * frame.component_count + 44 + 16 * frame.component_count
+    # A restart marker and a padded byte for each line, at most.
+    scan += 4 * <uint64_t>frame.height
+    # SOI, EOI and its padding, HP colour transformation, LSE with presets, LSE with dimensions, DRI, SOF; SPIFF header
+    # and its directory's end; SOS of every scan.
+    return scan * frame.component_count + 72 + 16 + 3 * frame.component_count + 44 + 16 * frame.component_count
 
 
 cdef int _set_frame(
@@ -1240,7 +1298,7 @@ cdef int _prepare(
     return code
 
 
-cdef int _encode(
+cdef int _encode_scans(
     const uint8_t* source, const Layout& layout, const dicom_jpegls_frame_info& frame,
     const dicom_jpegls_encoding_parameters& parameters, const Prologue& prologue, uint8_t* destination,
     size_t destination_size, size_t* bytes_written,
@@ -1270,6 +1328,156 @@ cdef int _encode(
     return code
 
 
+# Some lines of a scan, coded as an image of their own.
+cdef struct Strip:
+    uint8_t* stream  # NULL until encoded
+    stream.coded_data data
+
+
+cdef uint32_t _strip_height(
+    const dicom_jpegls_frame_info& frame, const dicom_jpegls_encoding_parameters& parameters,
+) noexcept nogil:
+    if parameters.restart_interval == 0 or parameters.restart_interval > frame.height:
+        return frame.height
+    return parameters.restart_interval
+
+
+cdef size_t _strips_per_scan(
+    const dicom_jpegls_frame_info& frame, const dicom_jpegls_encoding_parameters& parameters,
+) noexcept nogil:
+    return (<size_t>frame.height - 1) // _strip_height(frame, parameters) + 1
+
+
+cdef size_t _scan_count(
+    const dicom_jpegls_frame_info& frame, const dicom_jpegls_encoding_parameters& parameters,
+) noexcept nogil:
+    return <size_t>frame.component_count if parameters.interleave_mode == stream.interleave_none else 1
+
+
+cdef int _encode_strip(
+    const uint8_t* source, const Layout& layout, const dicom_jpegls_frame_info& frame,
+    const dicom_jpegls_encoding_parameters& parameters, size_t index, Strip* strip,
+) noexcept nogil:
+    """Encodes a strip of an image, counted from the first scan's first; returns a code."""
+    cdef Prologue nothing = Prologue(NULL, NULL, 0)
+    cdef size_t per_scan = _strips_per_scan(frame, parameters)
+    cdef uint32_t lines = _strip_height(frame, parameters)
+    cdef uint32_t first = <uint32_t>(index % per_scan) * lines
+    cdef dicom_jpegls_frame_info part = frame
+    cdef Layout part_layout = layout
+    cdef uint64_t enough
+    cdef uint64_t size
+    cdef size_t used = 0
+    cdef uint8_t* shrunk
+    cdef int code
+    part.height = min(lines, frame.height - first)
+    if parameters.interleave_mode == stream.interleave_none:
+        part.component_count = 1
+    part_layout.rows = part.height
+    part_layout.size = (part_layout.rows - 1) * layout.stride + layout.row
+    source += (<size_t>frame.height * (index // per_scan) + first) * <size_t>layout.stride
+    enough = _max_encoded_size(part)
+    size = _likely_size(part_layout, enough)
+    while True:
+        if size > <uint64_t>SIZE_MAX:
+            return DICOM_JPEGLS_NOT_ENOUGH_MEMORY
+        strip.stream = <uint8_t*>malloc(<size_t>size)
+        if strip.stream == NULL:
+            return DICOM_JPEGLS_NOT_ENOUGH_MEMORY
+        code = _encode_scans(source, part_layout, part, parameters, nothing, strip.stream, <size_t>size, &used)
+        if code != CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL or size == enough:
+            break
+        free(strip.stream)
+        size = enough
+    if code == DICOM_JPEGLS_SUCCESS:
+        shrunk = <uint8_t*>realloc(strip.stream, used)
+        if shrunk != NULL:
+            strip.stream = shrunk
+        strip.data = stream.first_scan_data(strip.stream, used)
+    return code
+
+
+cdef uint64_t _likely_size(const Layout& layout, uint64_t enough) noexcept nogil:
+    # Only odd images grow by more than an eighth: try that much memory first, then the most it can take.
+    return min(enough, layout.row * layout.rows + layout.row * layout.rows // 8 + 4096)
+
+
+cdef int _join_strips(
+    const Strip* strips, const dicom_jpegls_frame_info& frame, const dicom_jpegls_encoding_parameters& parameters,
+    const Prologue& prologue, uint8_t* destination, size_t destination_size, size_t* bytes_written,
+) noexcept nogil:
+    """Puts an image's strips together; returns a code. Without a destination it tells how many bytes are needed."""
+    cdef uint8_t[512] black
+    cdef dicom_jpegls_frame_info dot = frame
+    cdef Layout dot_layout
+    cdef size_t per_scan = _strips_per_scan(frame, parameters)
+    cdef size_t count = per_scan * _scan_count(frame, parameters)
+    cdef size_t model_size = 0
+    cdef size_t i
+    cdef int code
+    # CharLS writes the segments: it encodes an image of one pixel for them.
+    memset(black, 0, sizeof(black))
+    dot.width = dot.height = 1
+    _fit(&dot_layout, &dot, parameters.interleave_mode, 0, sizeof(black), DICOM_JPEGLS_SOURCE_TOO_SMALL)
+    for i in range(prologue.annotation_count):
+        model_size += 4 + prologue.annotations[i].size
+    model_size += <size_t>_max_encoded_size(dot)
+    cdef uint8_t* model = <uint8_t*>malloc(model_size)
+    cdef stream.coded_data* intervals = <stream.coded_data*>malloc(count * sizeof(stream.coded_data))
+    if model == NULL or intervals == NULL:
+        code = DICOM_JPEGLS_NOT_ENOUGH_MEMORY
+    else:
+        code = _encode_scans(black, dot_layout, dot, parameters, prologue, model, model_size, &model_size)
+    if code == DICOM_JPEGLS_SUCCESS:
+        for i in range(count):
+            intervals[i] = strips[i].data
+        bytes_written[0] = stream.join(
+            model, model_size, frame.width, frame.height, _strip_height(frame, parameters), intervals, per_scan, NULL)
+        if destination != NULL and bytes_written[0] > destination_size:
+            code = CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL
+        elif destination != NULL:
+            stream.join(
+                model, model_size, frame.width, frame.height, _strip_height(frame, parameters), intervals, per_scan,
+                destination)
+    free(model)
+    free(intervals)
+    return code
+
+
+cdef void _free_strips(Strip* strips, size_t count) noexcept nogil:
+    cdef size_t i
+    if strips != NULL:
+        for i in range(count):
+            free(strips[i].stream)
+        free(strips)
+
+
+cdef int _encode(
+    const uint8_t* source, const Layout& layout, const dicom_jpegls_frame_info& frame,
+    const dicom_jpegls_encoding_parameters& parameters, const Prologue& prologue, uint8_t* destination,
+    size_t destination_size, size_t* bytes_written,
+) noexcept nogil:
+    """Encodes with arguments that have been checked, in this thread; returns a code."""
+    cdef size_t count = _strips_per_scan(frame, parameters)
+    cdef Strip* strips
+    cdef size_t i
+    cdef int code = DICOM_JPEGLS_SUCCESS
+    if count == 1:
+        return _encode_scans(source, layout, frame, parameters, prologue, destination, destination_size, bytes_written)
+    count *= _scan_count(frame, parameters)
+    strips = <Strip*>calloc(count, sizeof(Strip))
+    if strips == NULL:
+        return DICOM_JPEGLS_NOT_ENOUGH_MEMORY
+    for i in range(count):
+        code = _encode_strip(source, layout, frame, parameters, i, &strips[i])
+        if code != DICOM_JPEGLS_SUCCESS:
+            break
+    if code == DICOM_JPEGLS_SUCCESS:
+        code = _join_strips(strips, frame, parameters, prologue, destination, destination_size, bytes_written)
+    _free_strips(strips, count)
+    return code
+
+
 @cython.final
 @cython.internal
 cdef class _Encoding:
@@ -1282,15 +1490,18 @@ cdef class _Encoding:
     cdef list annotations  # (-1 for a comment or the number of an APPn segment, bytes)
     cdef size_t annotation_size
     cdef Prologue prologue  # zeros until filled
+    cdef size_t workers
 
     def __dealloc__(self):
         free(self.prologue.annotations)
 
     cdef int set(
         self, src, width, height, component_count, bits_per_sample, near_lossless, interleave_mode, stride,
-        color_transformation, preset_coding_parameters, spiff_header, comments, application_data,
+        color_transformation, preset_coding_parameters, restart_interval, workers, spiff_header, comments,
+        application_data,
     ) except -1:
         cdef int code
+        self.workers = 1 if workers == 1 else worker_count(workers)
         _set_frame(&self.frame, width, height, component_count, bits_per_sample)
         self.parameters.near_lossless = <int32_t>_ranged(
             "near_lossless", near_lossless, _near_lossless_range(self.frame.bits_per_sample))
@@ -1301,6 +1512,8 @@ cdef class _Encoding:
             "color_transformation", color_transformation, _COLOR_TRANSFORMATION)
         if preset_coding_parameters is not None:
             self._set_presets(preset_coding_parameters)
+        if restart_interval is not None:
+            self._set_restart_interval(restart_interval)
         code = _check_encoding(self.frame, self.parameters)
         if code != DICOM_JPEGLS_SUCCESS:
             raise self._refusal(code)
@@ -1343,6 +1556,21 @@ cdef class _Encoding:
         values = [_ranged("preset_coding_parameters." + name, value, _PRESET) for name, value in zip(names, values)]
         self.parameters.preset_coding_parameters = dicom_jpegls_preset_coding_parameters(
             values[0], values[1], values[2], values[3], values[4])
+        return 0
+
+    cdef int _set_restart_interval(self, object restart_interval) except -1:
+        cdef uint64_t lines
+        if restart_interval != "auto":
+            if isinstance(restart_interval, str):
+                raise ParameterError(f"restart_interval: {restart_interval!r}; a number of lines, 'auto' and None are "
+                                     "allowed")
+            lines = _ranged("restart_interval", restart_interval, _RESTART_INTERVAL)
+        else:
+            # Enough samples that starting anew costs little, and enough strips that all workers end at the same time.
+            lines = max(
+                (_SAMPLES_PER_STRIP - 1) // self.frame.width + 1,
+                (<uint64_t>self.frame.height - 1) // (_TASKS_PER_WORKER * self.workers) + 1)
+        self.parameters.restart_interval = <uint32_t>lines if lines < self.frame.height else 0
         return 0
 
     cdef int _set_spiff_header(self, object header) except -1:
@@ -1415,19 +1643,77 @@ cdef class _Encoding:
     cdef uint64_t max_size(self):
         return self.annotation_size + _max_encoded_size(self.frame)
 
+    cdef bint has_strips(self) noexcept:
+        """Whether the image is coded in parts: always if it gets restart markers, planes only for several workers."""
+        return _strips_per_scan(self.frame, self.parameters) > 1 or (
+            self.workers > 1 and _scan_count(self.frame, self.parameters) > 1)
+
     cdef int encode(self, uint8_t* destination, size_t destination_size, size_t* bytes_written) noexcept:
-        """Returns a code."""
+        """Encodes an image that has no strips; returns a code."""
         cdef int code
         with nogil:  # the source is held by its region, the destination by the caller
-            code = _encode(self.region.data, self.layout, self.frame, self.parameters, self.prologue, destination,
-                           destination_size, bytes_written)
+            code = _encode_scans(self.region.data, self.layout, self.frame, self.parameters, self.prologue, destination,
+                                 destination_size, bytes_written)
         return code
+
+
+@cython.final
+@cython.internal
+cdef class _StripEncoding:
+    """Encodes an image's strips, each at any time and in any thread, and joins them."""
+    cdef _Encoding encoding
+    cdef Strip* strips
+    cdef size_t count
+    cdef size_t task_size
+
+    def __dealloc__(self):
+        _free_strips(self.strips, self.count)
+
+    cdef int run(self, _Encoding encoding) except -1:
+        self.encoding = encoding
+        self.count = _strips_per_scan(encoding.frame, encoding.parameters) * _scan_count(
+            encoding.frame, encoding.parameters)
+        self.strips = <Strip*>calloc(self.count, sizeof(Strip))
+        if self.strips == NULL:
+            raise MemoryError(f"{self.count * sizeof(Strip)} bytes")
+        self.task_size = (self.count - 1) // (_TASKS_PER_WORKER * encoding.workers) + 1
+        for _ in map_in_order(self, range(0, self.count, self.task_size), min(encoding.workers, self.count)):
+            pass
+        return 0
+
+    def __call__(self, size_t first):
+        cdef size_t last = min(self.count, first + self.task_size)
+        cdef size_t i
+        cdef int code = DICOM_JPEGLS_SUCCESS
+        with nogil:
+            for i in range(first, last):
+                code = _encode_strip(
+                    self.encoding.region.data, self.encoding.layout, self.encoding.frame, self.encoding.parameters, i,
+                    &self.strips[i])
+                if code != DICOM_JPEGLS_SUCCESS:
+                    break
+        if code != DICOM_JPEGLS_SUCCESS:
+            raise _error(code)
+
+    cdef int join(self, uint8_t* destination, size_t destination_size, size_t* bytes_written) noexcept:
+        """Returns a code."""
+        cdef int code
+        with nogil:
+            code = _join_strips(self.strips, self.encoding.frame, self.encoding.parameters, self.encoding.prologue,
+                                destination, destination_size, bytes_written)
+        return code
+
+
+cdef _StripEncoding _encode_strips(_Encoding encoding):
+    cdef _StripEncoding strips = _StripEncoding.__new__(_StripEncoding)
+    strips.run(encoding)
+    return strips
 
 
 def encode_into(
     src not None, dst not None, *, width, height, component_count=1, bits_per_sample, near_lossless=0,
-    interleave_mode=None, stride=0, color_transformation=0, preset_coding_parameters=None, spiff_header=None,
-    comments=(), application_data=(),
+    interleave_mode=None, stride=0, color_transformation=0, preset_coding_parameters=None, restart_interval=None,
+    workers=1, spiff_header=None, comments=(), application_data=(),
 ):
     """Encode an image from one buffer into another, without an allocation or a copy, the GIL released.
 
@@ -1455,7 +1741,7 @@ def encode_into(
     stride : int, optional
         Bytes from the start of a line to that of the next; 0 for the buffer's own distance of rows, or for
         lines without gaps. With interleave mode none, of a line of one plane.
-    color_transformation, preset_coding_parameters, spiff_header, comments, application_data
+    color_transformation, preset_coding_parameters, restart_interval, workers, spiff_header, comments, application_data
         See `encode`.
 
     Returns
@@ -1486,12 +1772,16 @@ def encode_into(
     cdef int code
     encoding.set(
         src, width, height, component_count, bits_per_sample, near_lossless, interleave_mode, stride,
-        color_transformation, preset_coding_parameters, spiff_header, comments, application_data)
+        color_transformation, preset_coding_parameters, restart_interval, workers, spiff_header, comments,
+        application_data)
     target = _open("dst", dst, True)
     if target.row_stride:
         raise ParameterError("dst: the bytes of a stream must follow each other without gaps")
     _check_overlap(encoding.region, target)
-    code = encoding.encode(target.data, target.size, &bytes_written)
+    if encoding.has_strips():
+        code = _encode_strips(encoding).join(target.data, target.size, &bytes_written)
+    else:
+        code = encoding.encode(target.data, target.size, &bytes_written)
     if code == CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL:
         raise BufferTooSmallError(
             f"dst: {target.size} bytes are too few for this image; {encoding.max_size()} bytes are enough for any "
@@ -1503,8 +1793,8 @@ def encode_into(
 
 def encode(
     src not None, *, width, height, component_count=1, bits_per_sample, near_lossless=0, interleave_mode=None,
-    stride=0, color_transformation=0, preset_coding_parameters=None, spiff_header=None, comments=(),
-    application_data=(),
+    stride=0, color_transformation=0, preset_coding_parameters=None, restart_interval=None, workers=1,
+    spiff_header=None, comments=(), application_data=(),
 ):
     """Encode an image from a buffer; returns the stream as bytes. The arguments are those of `encode_into`."""
     cdef _Encoding encoding = _Encoding.__new__(_Encoding)
@@ -1515,10 +1805,12 @@ def encode(
     cdef int code
     encoding.set(
         src, width, height, component_count, bits_per_sample, near_lossless, interleave_mode, stride,
-        color_transformation, preset_coding_parameters, spiff_header, comments, application_data)
+        color_transformation, preset_coding_parameters, restart_interval, workers, spiff_header, comments,
+        application_data)
+    if encoding.has_strips():
+        return _encode_in_strips(encoding)
     enough = encoding.max_size()
-    # Only odd images grow by more than an eighth: try that much memory first, then the most it can take.
-    size = min(enough, encoding.annotation_size + encoding.layout.size + encoding.layout.size // 8 + 4096)
+    size = min(enough, encoding.annotation_size + _likely_size(encoding.layout, enough))
     while True:
         if size > <uint64_t>sys.maxsize:
             raise MemoryError(f"{size} bytes")
@@ -1532,6 +1824,19 @@ def encode(
         if code != CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL or size == enough:
             raise _error(code)
         size = enough
+
+
+cdef bytes _encode_in_strips(_Encoding encoding):
+    cdef _StripEncoding strips = _encode_strips(encoding)
+    cdef size_t size = 0
+    cdef bytes data
+    cdef int code = strips.join(NULL, 0, &size)
+    if code == DICOM_JPEGLS_SUCCESS:
+        data = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>size)  # not zeroed
+        code = strips.join(<uint8_t*><char*>data, size, &size)
+    if code != DICOM_JPEGLS_SUCCESS:
+        raise _error(code)
+    return data
 
 
 # --- For C and Cython code --------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ from dicom_jpegls.array import (
 from dicom_jpegls.derivation import changed_image_attributes, derived_attributes
 from dicom_jpegls.errors import JPEGLSError, ParameterError, StreamError
 from dicom_jpegls.image_pixel import ImagePixel
+from dicom_jpegls.parallel import map_in_order, worker_count
 from dicom_jpegls.samples import (
     clear_unused_bits,
     count_outside,
@@ -102,6 +103,8 @@ def compress(
     offset_table: str = "basic",
     lossy_attributes: bool = True,
     verify: bool = False,
+    restart_interval: int | Literal["auto"] | None = None,
+    workers: int | None = None,
 ) -> CompressionResult:
     """Compress a dataset's pixel data with JPEG-LS, in place.
 
@@ -132,6 +135,12 @@ def compress(
         (PS3.3 C.7.6.1.1.5). Lossless compression records nothing.
     verify : bool, optional
         Decode every frame and compare it before the dataset is changed.
+    restart_interval : int or "auto", optional
+        Lines between restart markers, with which one large frame is coded by several workers; see `encode`. Some
+        viewers cannot read such streams (docs/interoperability.md): keep it for archives whose readers are known.
+    workers : int or None, optional
+        How many threads encode: frames at once, or of a single frame its strips and planes. None, the default, for
+        one per core; 1 for the calling thread. The dataset is the same, except for ``restart_interval="auto"``.
 
     Returns
     -------
@@ -183,22 +192,23 @@ def compress(
     cleared = count_unused(native, coding)
     clipped = count_overflowing(native, coding)
 
-    streams: list[bytes] = []
-    largest_error = 0
-    for index, frame in enumerate(native):
-        samples = prepare_frame(frame, coding, cleared=bool(cleared), clipped=bool(clipped))
-        stream = encode_frame(index, samples, coding)
-        if verify:
-            largest_error = max(largest_error, verify_frame(index, stream, samples, coding)[1])
-        streams.append(stream)
+    workers = worker_count(workers)
+    workers_of_frame = max(1, workers // len(native))
 
+    def code_frame(index: int) -> tuple[bytes, int]:
+        samples = prepare_frame(native[index], coding, cleared=bool(cleared), clipped=bool(clipped))
+        stream = encode_frame(index, samples, coding, restart_interval, workers_of_frame)
+        return stream, verify_frame(index, stream, samples, coding)[1] if verify else 0
+
+    coded = list(map_in_order(code_frame, range(len(native)), min(workers, len(native))))
+    streams = [stream for stream, _ in coded]
     result = CompressionResult(
         frame_count=len(streams),
         native_size=coding.native.frame_size * len(streams),
         compressed_size=sum(len(stream) for stream in streams),
         clipped_samples=clipped,
         cleared_samples=cleared,
-        largest_error=largest_error if verify else None,
+        largest_error=max(error for _, error in coded) if verify else None,
     )
     changes = coded_attributes(
         ds, coding, ratio=result.native_size / result.compressed_size, lossy_attributes=lossy_attributes
@@ -275,7 +285,13 @@ def prepare_frame(frame: NDArray[Any], coding: Coding, *, cleared: bool, clipped
     return samples
 
 
-def encode_frame(index: int, samples: NDArray[Any], coding: Coding) -> bytes:
+def encode_frame(
+    index: int,
+    samples: NDArray[Any],
+    coding: Coding,
+    restart_interval: int | Literal["auto"] | None = None,
+    workers: int = 1,
+) -> bytes:
     """Encode the prepared samples of a frame."""
     with _naming_frame(index):
         return encode_samples(
@@ -283,6 +299,8 @@ def encode_frame(index: int, samples: NDArray[Any], coding: Coding) -> bytes:
             bits_per_sample=coding.coded.bits_stored,
             near_lossless=coding.near_lossless,
             interleave_mode=coding.interleave_mode,
+            restart_interval=restart_interval,
+            workers=workers,
         )
 
 
@@ -395,6 +413,7 @@ class PartialPixels(NamedTuple):
 def decompress(
     ds: Dataset,
     *,
+    workers: int | None = None,
     max_samples: int = _codec.DEFAULT_MAX_SAMPLES,
     on_error: Literal["raise", "partial"] = "raise",
     fill_value: int = 0,
@@ -405,6 +424,8 @@ def decompress(
     ----------
     ds : pydicom.dataset.Dataset
         A dataset with JPEG-LS compressed Pixel Data.
+    workers : int or None, optional
+        How many threads decode; see `pixel_array`.
     max_samples : int, optional
         Largest rows x columns x samples of a frame; see `decode`.
     on_error : {"raise", "partial"}, optional
@@ -441,7 +462,7 @@ def decompress(
     >>> ds.PixelData == pixels
     True
     """
-    decoding = _Decoding(ds, max_samples, on_error, fill_value)
+    decoding = _Decoding(ds, workers, max_samples, on_error, fill_value)
     streams = decoding.open_frames(range(decoding.image_pixel.number_of_frames))
     native = decoded_image_pixel(decoding.image_pixel, [stream.info for stream in streams if stream])
     samples: NDArray[Any] = np.empty(native_shape(native), native_dtype(native))
@@ -492,6 +513,7 @@ def pixel_array(
     *,
     frames: int | Iterable[int] | None = None,
     out: NDArray[Any] | None = None,
+    workers: int | None = None,
     max_samples: int = ...,
     on_error: Literal["raise"] = "raise",
     fill_value: int = 0,
@@ -504,6 +526,7 @@ def pixel_array(
     *,
     frames: int | Iterable[int] | None = None,
     out: NDArray[Any] | None = None,
+    workers: int | None = None,
     max_samples: int = ...,
     on_error: Literal["partial"],
     fill_value: int = 0,
@@ -515,6 +538,7 @@ def pixel_array(
     *,
     frames: int | Iterable[int] | None = None,
     out: NDArray[Any] | None = None,
+    workers: int | None = None,
     max_samples: int = _codec.DEFAULT_MAX_SAMPLES,
     on_error: Literal["raise", "partial"] = "raise",
     fill_value: int = 0,
@@ -530,6 +554,9 @@ def pixel_array(
         frame axis.
     out : numpy.ndarray, optional
         Where to put the samples, of the shape below and an integer dtype of at least Bits Allocated bits.
+    workers : int or None, optional
+        How many threads decode: frames at once, or of a single frame its restart intervals and planes. None, the
+        default, for one per core; 1 for the calling thread.
     max_samples : int, optional
         Largest rows x columns x samples of a frame; see `decode`.
     on_error : {"raise", "partial"}, optional
@@ -565,7 +592,7 @@ def pixel_array(
     >>> bool((jls.pixel_array(ds) == expected).all())
     True
     """
-    decoding = _Decoding(ds, max_samples, on_error, fill_value)
+    decoding = _Decoding(ds, workers, max_samples, on_error, fill_value)
     image_pixel = decoding.image_pixel
     count = image_pixel.number_of_frames
     if frames is None:
@@ -587,11 +614,58 @@ def pixel_array(
     return array
 
 
+def iter_frames(
+    ds: Dataset,
+    *,
+    frames: Iterable[int] | None = None,
+    workers: int | None = None,
+    max_samples: int = _codec.DEFAULT_MAX_SAMPLES,
+) -> Iterator[NDArray[Any]]:
+    """Decode a dataset's JPEG-LS frames one after another, while the next ones are decoded ahead.
+
+    Parameters
+    ----------
+    ds : pydicom.dataset.Dataset
+        A dataset with JPEG-LS compressed Pixel Data.
+    frames : iterable of int, optional
+        Which frames to decode, counted from 0; all by default.
+    workers : int or None, optional
+        How many threads decode ahead; None, the default, for one per core. At most twice as many frames are decoded and
+        not yet given out. 1 decodes in the calling thread, when the frame is asked for.
+    max_samples : int, optional
+        Largest rows x columns x samples of a frame; see `decode`.
+
+    Yields
+    ------
+    numpy.ndarray
+        Shape (rows, columns) or (rows, columns, samples), dtype as that of `pixel_array`.
+
+    Raises
+    ------
+    ParameterError, InvalidStreamError, UnsupportedStreamError
+        As `pixel_array` does: at once if the dataset is not one that can be decoded, and in its turn for a frame.
+
+    Examples
+    --------
+    >>> import dicom_jpegls as jls
+    >>> from pydicom import examples
+    >>> ds = examples.ct
+    >>> _ = jls.compress(ds)
+    >>> [frame.shape for frame in jls.iter_frames(ds)]
+    [(128, 128)]
+    """
+    decoding = _Decoding(ds, workers, max_samples, "raise", 0)
+    count = decoding.image_pixel.number_of_frames
+    wanted = range(count) if frames is None else _wanted_frames(frames, count)
+    return decoding.iterate(wanted)
+
+
 class _Decoding:
     """The frames of a dataset on their way into an array, and what went wrong with them."""
 
-    def __init__(self, ds: Dataset, max_samples: int, on_error: str, fill_value: int) -> None:
+    def __init__(self, ds: Dataset, workers: int | None, max_samples: int, on_error: str, fill_value: int) -> None:
         check_on_error(on_error)
+        self._workers = worker_count(workers)
         _require_jpegls(ds)
         _require_pixel_data(ds)
         self.image_pixel = image_pixel_of(ds)
@@ -630,16 +704,35 @@ class _Decoding:
         """Decode each stream into its place in an array (frames, rows, columns[, samples])."""
         if self._partial:
             self.good_lines = np.zeros((*array.shape[:2], *array.shape[3:]), np.bool_)
-        for place, (index, stream) in enumerate(zip(self._numbers, streams, strict=True)):
-            if not self._partial:
-                decode_frame(index, stream, array[place])  # type: ignore[arg-type]
-            elif stream is None:
+        workers_of_frame = max(1, self._workers // max(1, len(streams)))
+
+        def decode_one(place: int) -> None:
+            index, stream = self._numbers[place], streams[place]
+            if stream is None:
                 array[place] = self._fill_value
-            else:
+            elif self._partial:
                 with _naming_frame(index):
                     _, self.good_lines[place], error = decode_partial(stream, array[place], self._fill_value)
                 if error is not None:
                     self.errors[index] = error
+            else:
+                decode_frame(index, stream, array[place], workers_of_frame)
+
+        for _ in map_in_order(decode_one, range(len(streams)), max(1, min(self._workers, len(streams)))):
+            pass
+
+    def iterate(self, numbers: Iterable[int]) -> Iterator[NDArray[Any]]:
+        """Decode frames in this order, some of them ahead."""
+        frames = dict(_encapsulated_frames(self._ds, self.image_pixel))
+        shape = native_shape(self.image_pixel._replace(planar_configuration=0))[1:]
+
+        def decode_one(index: int) -> NDArray[Any]:
+            stream = open_frame(index, frames[index], self.image_pixel, self._max_samples)
+            array: NDArray[Any] = np.empty(shape, native_dtype(self.image_pixel))
+            decode_frame(index, stream, array, max(1, self._workers // len(frames)))
+            return array
+
+        return map_in_order(decode_one, numbers, self._workers)
 
     def description(self) -> str:
         """Say in words what is missing."""
@@ -1014,7 +1107,7 @@ def open_frame(
         return stream
 
 
-def decode_frame(index: int, stream: _codec.Stream, out: NDArray[Any]) -> None:
+def decode_frame(index: int, stream: _codec.Stream, out: NDArray[Any], workers: int = 1) -> None:
     """Decode a frame's stream into its place."""
     with _naming_frame(index):
-        decode_stream_into(stream, out)
+        decode_stream_into(stream, out, workers)

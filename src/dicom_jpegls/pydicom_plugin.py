@@ -114,13 +114,13 @@ def is_available(uid: str) -> bool:
 def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray:
     """Decode one frame for pydicom: little-endian samples of 1 byte up to a precision of 8 bits, otherwise of 2.
 
-    Takes the option ``max_samples``, as `dicom_jpegls.decode` does.
+    Takes the options ``max_samples`` and ``workers``, as `dicom_jpegls.decode` does.
     """
     try:
         stream = _codec.Stream(src, max_samples=runner.get_option("max_samples", _codec.DEFAULT_MAX_SAMPLES))
         info = stream.info
         _check_frame(runner, info)
-        frame = stream.decode()
+        frame = stream.decode(workers=runner.get_option("workers", 1))
     except JPEGLSError as error:
         runner.set_option(_REFUSAL, error)
         raise
@@ -160,7 +160,7 @@ def _set_frame_option(runner: DecodeRunner, name: str, value: int) -> None:
 def encode_frame(src: bytes, runner: EncodeRunner) -> bytes:
     """Encode one frame for pydicom, from little-endian samples of 1 byte up to 8 bits stored, otherwise of 2.
 
-    Takes the options ``jls_error`` (NEAR), ``signed_overflow`` and ``unused_bits``.
+    Takes the options ``jls_error`` (NEAR), ``signed_overflow``, ``unused_bits``, ``restart_interval`` and ``workers``.
     """
     try:
         return _encode_frame(src, runner)
@@ -199,6 +199,8 @@ def _encode_frame(src: bytes, runner: EncodeRunner) -> bytes:
         bits_per_sample=bits_stored,
         near_lossless=near_lossless,
         interleave_mode=rules.interleave_mode(samples_per_pixel, planar_configuration),
+        restart_interval=runner.get_option("restart_interval"),
+        workers=runner.get_option("workers", 1),
         check_range=False,
         signed_overflow=runner.get_option("signed_overflow", "error"),
     )

@@ -125,3 +125,12 @@ cdef extern from "stream.hpp" namespace "dicom_jpegls" nogil:
     enum: piece_overhead
     size_t write_piece(
         const uint8_t* stream, const stream_info& info, const piece& part, uint32_t line_count, uint8_t* destination)
+
+    cppclass coded_data:
+        const uint8_t* begin
+        size_t size
+
+    coded_data first_scan_data(const uint8_t* stream, size_t size)
+    size_t join(
+        const uint8_t* model, size_t model_size, uint32_t width, uint32_t height, uint32_t restart_interval,
+        const coded_data* intervals, size_t intervals_per_scan, uint8_t* destination)

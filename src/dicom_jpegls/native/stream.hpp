@@ -953,38 +953,49 @@ inline fault salvage(const std::uint8_t* stream, const std::size_t size, const l
     return inspector{stream, size, allowed, info, &pieces}.salvage(at);
 }
 
-// Writes numbers of a stream's markers, big-endian.
-class field_writer final
+// Writes a stream's markers and the numbers behind them, big-endian. Without a destination it only counts the bytes.
+class stream_writer final
 {
 public:
-    explicit field_writer(std::uint8_t* to) noexcept : position_{to}
+    explicit stream_writer(std::uint8_t* destination) noexcept : destination_{destination}
     {
     }
 
     void number(const std::uint32_t value, const int bytes) noexcept
     {
-        for (int i = bytes - 1; i >= 0; --i)
-            *position_++ = static_cast<std::uint8_t>(value >> (8 * i));
+        for (int i = bytes - 1; i >= 0; --i, ++size_)
+            if (destination_)
+                destination_[size_] = static_cast<std::uint8_t>(value >> (8 * i));
     }
 
-    void marker(const std::uint8_t code) noexcept
+    void marker(const std::uint32_t code) noexcept
     {
         number(0xFF00U | code, 2);
     }
 
     void bytes(const void* from, const std::size_t size) noexcept
     {
-        std::memcpy(position_, from, size);
-        position_ += size;
+        if (destination_)
+            std::memcpy(destination_ + size_, from, size);
+        size_ += size;
     }
 
-    std::uint8_t* position() const noexcept
+    void restart_interval(const std::uint32_t lines) noexcept
     {
-        return position_;
+        const int bytes = lines > 0xFFFF ? 4 : 2;
+        marker(marker_dri);
+        number(static_cast<std::uint32_t>(2 + bytes), 2);
+        number(lines, bytes);
+    }
+
+    std::size_t size() const noexcept
+    {
+        return size_;
     }
 
 private:
-    std::uint8_t* position_;
+    std::uint8_t* destination_;
+    std::size_t size_{};
 };
 
 // More than `write_piece` adds to the entropy-coded data: SOI, APP8, SOF55 and SOS of up to 4 components, LSE with presets
@@ -997,7 +1008,7 @@ constexpr std::size_t piece_overhead{128};
 inline std::size_t write_piece(const std::uint8_t* stream, const stream_info& info, const piece& part,
                                const std::uint32_t line_count, std::uint8_t* destination) noexcept
 {
-    field_writer to{destination};
+    stream_writer to{destination};
     to.marker(marker_soi);
     if (info.color_transformation != 0)
     {
@@ -1033,11 +1044,7 @@ inline std::size_t write_piece(const std::uint8_t* stream, const stream_info& in
           &preset_coding_parameters::reset_value})
         to.number(static_cast<std::uint32_t>(part.presets.*field), 2);
     if (part.restart_interval < line_count)
-    {
-        to.marker(marker_dri);
-        to.number(6, 2);
-        to.number(part.restart_interval, 4);
-    }
+        to.restart_interval(part.restart_interval);
     to.marker(marker_sos);
     to.number(6 + 2 * component_count, 2);
     to.number(component_count, 1);
@@ -1047,7 +1054,7 @@ inline std::size_t write_piece(const std::uint8_t* stream, const stream_info& in
     to.number(static_cast<std::uint32_t>(component_count == 1 ? interleave_none : info.interleave_mode), 1);
     to.number(0, 1);
 
-    std::uint8_t* const data = to.position();
+    std::uint8_t* const data = destination + to.size();
     const std::size_t size = part.end - part.begin;
     to.bytes(stream + part.begin, size);
     // In a stream of its own the restart markers are counted from 0 on.
@@ -1057,7 +1064,71 @@ inline std::size_t write_piece(const std::uint8_t* stream, const stream_info& in
         if (marker.code >= marker_rst0 && marker.code <= marker_rst7)
             data[marker.offset + 1] = static_cast<std::uint8_t>(marker_rst0 + number % 8);
     to.marker(marker_eoi);
-    return static_cast<std::size_t>(to.position() - destination);
+    return to.size();
+}
+
+// Some entropy-coded data without the marker behind it.
+struct coded_data
+{
+    const std::uint8_t* begin;
+    std::size_t size;
+};
+
+// The entropy-coded data of the first scan of a sound stream.
+inline coded_data first_scan_data(const std::uint8_t* stream, const std::size_t size) noexcept
+{
+    segment_reader reader{stream, size};
+    segment part{};
+    while (reader.next(part) == fault::none)
+        if (part.code == marker_sos)
+        {
+            const std::size_t begin = reader.position();
+            reader.skip_entropy_coded_data();
+            return {stream + begin, reader.position() - begin};
+        }
+    return {stream, 0};
+}
+
+// Makes one stream of restart intervals that were coded each for itself (T.87 C.2.5). `model` is a sound stream with the
+// markers of the one that is wanted, of another size: it lends all its segments. `intervals` are those of its first scan,
+// then those of its second one and so on, `intervals_per_scan` each. Returns the stream's size, which is even; without a
+// destination it only counts.
+inline std::size_t join(const std::uint8_t* model, const std::size_t model_size, const std::uint32_t width,
+                        const std::uint32_t height, const std::uint32_t restart_interval, const coded_data* intervals,
+                        const std::size_t intervals_per_scan, std::uint8_t* destination) noexcept
+{
+    stream_writer to{destination};
+    segment_reader reader{model, model_size};
+    segment part{};
+    bool first_scan{true};
+    while (reader.next(part) == fault::none && part.code != marker_eoi)
+    {
+        if (part.code == marker_sos && first_scan && intervals_per_scan > 1)
+            to.restart_interval(restart_interval);
+        if (part.code == marker_sof55)
+        {
+            to.bytes(model + part.offset, part.data + 1 - part.offset); // marker, length and precision
+            to.number(height, 2);
+            to.number(width, 2);
+            to.bytes(model + part.data + 5, part.size - 5);
+        }
+        else
+            to.bytes(model + part.offset, part.data + part.size - part.offset);
+        if (part.code != marker_sos)
+            continue;
+        first_scan = false;
+        reader.skip_entropy_coded_data();
+        for (std::size_t i{}; i < intervals_per_scan; ++i, ++intervals)
+        {
+            if (i != 0)
+                to.marker(marker_rst0 + static_cast<std::uint32_t>((i - 1) % 8));
+            to.bytes(intervals->begin, intervals->size);
+        }
+    }
+    if (to.size() % 2 != 0)
+        to.number(0xFF, 1); // a fill byte (T.81 B.1.1.2)
+    to.marker(marker_eoi);
+    return to.size();
 }
 
 } // namespace dicom_jpegls

@@ -99,7 +99,8 @@ typedef struct dicom_jpegls_encoding_parameters {
     int32_t interleave_mode;      /* line and sample interleave need 3 or 4 components */
     int32_t color_transformation; /* 0, or 1 to 3 for HP1 to HP3: outside the standard, not for DICOM */
     dicom_jpegls_preset_coding_parameters preset_coding_parameters;
-    uint32_t reserved[8]; /* 0 */
+    uint32_t restart_interval; /* lines between restart markers; 0 for none. Not every decoder reads them. */
+    uint32_t reserved[7];      /* 0 */
 } dicom_jpegls_encoding_parameters;
 
 typedef struct dicom_jpegls_api {
