@@ -5,6 +5,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_OUTPUT := demo-output
 
+# `make fuzz`: seconds for each target (0 replays the kept inputs), and which.
+SECONDS ?= 60
+TARGET ?= $(basename $(notdir $(wildcard fuzz/*.cpp)))
+FUZZ := build/fuzz
+
 # Everything that the compiled module is made of.
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/* patches/*.patch src/dicom_jpegls/*.pyx \
            src/dicom_jpegls/*.pxd src/dicom_jpegls/native/* src/dicom_jpegls/native/*/* src/dicom_jpegls/include/*/*)
@@ -14,7 +19,7 @@ OTHER_PYTHONS := $(foreach version,3.12 3.13,$(firstword $(wildcard \
                  $(HOME)/.pyenv/versions/$(version).*/bin/python /usr/local/bin/python$(version) \
                  /usr/bin/python$(version) /opt/hostedtoolcache/Python/$(version).*/x64/bin/python)))
 
-.PHONY: demo test lint unit matrix wheel clean
+.PHONY: demo test lint unit matrix wheel fuzz clean
 
 demo: $(VENV)/.package
 	$(BIN)/python examples/demo.py $(DEMO_OUTPUT)
@@ -50,6 +55,19 @@ installed:
 	$(VENV)-installed/bin/python -m pip install --quiet --disable-pip-version-check --group test \
 	    "dicom-jpegls[cli] @ file://$(firstword $(wildcard $(CURDIR)/dist/*.whl))"
 	DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-installed/bin/pytest -q tests
+
+# Needs clang. The inputs found stay in $(FUZZ)/corpus for the next run, and what fails in $(FUZZ)/findings.
+fuzz: $(VENV)/.package
+	cmake -S fuzz -B $(FUZZ) -D Python_EXECUTABLE=$(CURDIR)/$(BIN)/python
+	cmake --build $(FUZZ) --parallel 2 --target $(TARGET)
+	$(BIN)/python fuzz/make_corpus.py $(FUZZ)/seeds
+	@mkdir -p $(FUZZ)/findings $(addprefix $(FUZZ)/corpus/,$(TARGET))
+	@for target in $(TARGET); do \
+	    echo "Fuzzing $$target:"; \
+	    $(FUZZ)/$$target $(if $(filter 0,$(SECONDS)),-runs=0,-max_total_time=$(SECONDS)) -timeout=2 -max_len=4096 \
+	        -rss_limit_mb=2048 -malloc_limit_mb=256 -print_final_stats=1 -verbosity=0 \
+	        -artifact_prefix=$(FUZZ)/findings/$$target- $(FUZZ)/corpus/$$target $(FUZZ)/seeds || exit 1; \
+	done
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

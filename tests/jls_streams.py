@@ -63,9 +63,9 @@ def parts(stream):
         data, scan = stream[position + 4 : end], b""
         position = end
         if marker == SOS:
-            while stream[end] != 0xFF or stream[end + 1] < 0x80 or RST0 <= stream[end + 1] < RST0 + 8:
+            while stream[end] != 0xFF or stream[end + 1] < 0x80 or stream[end + 1] in (*range(RST0, RST0 + 8), 0xFF):
                 end += 1
-            scan = stream[position:end]
+            scan = stream[position:end].rstrip(b"\xff")  # without fill bytes
             position = end
         found.append(Part(marker, data, scan))
 

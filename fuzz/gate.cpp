@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+//
+// The checks in front of CharLS (stream.hpp) on any bytes: they end, read nothing outside of the stream, and what they
+// accept or refuse is consistent.
+#include "harness.hpp"
+
+using namespace dicom_jpegls;
+
+namespace {
+
+void check_accepted(const stream_info& info, const std::size_t size, const std::uint32_t maximum_dimension)
+{
+    REQUIRE(info.has_scan);
+    REQUIRE(info.size <= size);
+    REQUIRE(info.trailing_size <= size - info.size);
+    REQUIRE(info.zero_before_end == 0 || info.zero_before_end + 2 < info.size);
+    REQUIRE(info.width >= 1 && info.width <= maximum_dimension);
+    REQUIRE(info.height >= 1 && info.height <= maximum_dimension);
+    REQUIRE(info.bits_per_sample >= 2 && info.bits_per_sample <= 16);
+    REQUIRE(info.component_count >= 1 && info.component_count <= 255);
+    REQUIRE(info.interleave_mode >= interleave_none && info.interleave_mode <= interleave_sample);
+    REQUIRE(info.interleave_mode == interleave_none || info.component_count == 3 || info.component_count == 4);
+    REQUIRE(info.near_lossless >= 0 && info.near_lossless <= maximum_near_lossless(info.bits_per_sample));
+    REQUIRE(info.color_transformation >= 0 && info.color_transformation <= 3);
+    REQUIRE(info.presets.maximum_sample_value == maximum_sample_value(info.bits_per_sample));
+    REQUIRE(info.presets.threshold1 <= info.presets.threshold2 && info.presets.threshold2 <= info.presets.threshold3);
+    REQUIRE(info.presets.reset_value >= 3 && info.presets.reset_value <= 255);
+}
+
+// Every step of the reader gets ahead, so that it ends.
+void check_segments(const block& stream)
+{
+    segment_reader reader{stream.data(), stream.size()};
+    segment part{};
+    std::size_t position = 0;
+    while (reader.next(part) == fault::none)
+    {
+        REQUIRE(reader.position() > position && reader.position() <= stream.size());
+        position = reader.position();
+        REQUIRE(part.offset < part.data && part.data + part.size <= position);
+        if (part.code == marker_sos)
+            reader.skip_entropy_coded_data();
+        REQUIRE(reader.position() >= position && reader.position() <= stream.size());
+        position = reader.position();
+    }
+}
+
+void check(const block& stream, const std::uint32_t maximum_dimension)
+{
+    stream_info info;
+    refusal at;
+    const fault code = inspect(stream.data(), stream.size(), maximum_dimension, info, at);
+    REQUIRE(at.code == code);
+    if (code != fault::none)
+    {
+        REQUIRE(describe(static_cast<int>(code)));
+        REQUIRE(at.offset <= stream.size());
+        return;
+    }
+    REQUIRE(!describe(static_cast<int>(code)));
+    check_accepted(info, stream.size(), maximum_dimension);
+
+    // EOI ends the stream: the bytes behind change nothing, and without it the stream is refused.
+    const block exact{stream.data(), info.size};
+    stream_info info_of_exact;
+    REQUIRE(inspect(exact.data(), exact.size(), maximum_dimension, info_of_exact, at) == fault::none);
+    REQUIRE(info_of_exact.size == info.size && info_of_exact.trailing_size == 0);
+    const block truncated{stream.data(), info.size - 1};
+    REQUIRE(inspect(truncated.data(), truncated.size(), maximum_dimension, info_of_exact, at) != fault::none);
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, const std::size_t size)
+{
+    const block stream{data, size};
+    check_segments(stream);
+    check(stream, default_maximum_dimension);
+    check(stream, highest_maximum_dimension);
+    return 0;
+}

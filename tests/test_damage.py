@@ -1,0 +1,47 @@
+"""Damaged streams end in pixels or in an error of ours, in time, and nothing crashes."""
+
+from collections import Counter
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.encaps import generate_frames
+
+from damage import OTHER, OURS, REFUSED, SAME, archived, damaged, outcomes, segments
+from dicom_files import JPEGLS_FILES, TEST_FILES
+from test_conformance import read_stream
+
+CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus.zip"
+TIME_LIMIT = 10  # seconds for inputs that take milliseconds: the machine may be busy
+
+
+def count(file, **options):
+    """Number of inputs of each outcome, none of which may be another than these."""
+    found = Counter(outcomes(OURS, file, time_limit=TIME_LIMIT, **options))
+    assert set(found) <= {SAME, OTHER, REFUSED}
+    return found
+
+
+def test_inputs_that_fuzzing_found():
+    found = count(CORPUS)
+    assert found.total() == len(list(archived(CORPUS)))
+    assert found[OTHER] > 10
+    assert found[REFUSED] > 100
+
+
+def first_frame(name):
+    ds = pydicom.dcmread(TEST_FILES / name)
+    return next(generate_frames(ds.PixelData, number_of_frames=1))
+
+
+@pytest.mark.parametrize("name", ["T8C0E0", "T8C1E3", "T8C2E0", "T16E3", "T8SSE0", *JPEGLS_FILES])
+def test_damaged_stream(name, tmp_path):
+    """Every kind of damage; benchmarks/hostile.py tries more of each."""
+    stream = first_frame(name) if name in JPEGLS_FILES else read_stream(name)
+    file = tmp_path / "stream"
+    file.write_bytes(stream)
+    options = {"truncations": 20, "flips": 100}
+    found = count(file, **options)
+    assert found.total() == len(list(damaged(stream, **options))) == 120 + 2 * len(list(segments(stream)))
+    assert found[REFUSED] >= 20
+    assert (found[SAME] > 0) == (name != "T8SSE0")  # subsampled, so refused as it is
