@@ -60,9 +60,16 @@ def archived(file):
 def decoder(name):
     """A function from stream to samples, and the errors that it may raise."""
     if name == OURS:
-        import dicom_jpegls
+        import dicom_jpegls as jls
 
-        return dicom_jpegls.decode, dicom_jpegls.JPEGLSError
+        def decode_whole_or_partial(stream):
+            try:
+                return jls.decode(stream)
+            except jls.StreamError:
+                assert jls.decode(stream, on_error="partial").error
+                raise
+
+        return decode_whole_or_partial, jls.StreamError
     if name == "imagecodecs":
         import imagecodecs
 

@@ -860,7 +860,7 @@ private:
                 }
             }
             note_damage(fault::unexpected_marker, -1);
-            reader_.skip(1);
+            reader_.skip(current_.offset + 1 - reader_.position()); // not to look at fill bytes again and again
         }
         current_ = {0, size_, size_, 0};
         lost = 0;
