@@ -435,17 +435,8 @@ def artefacts(tools, charls, no_index, tmp_path_factory):
 def test_sdist_holds_all_that_a_build_needs(artefacts):
     tree = artefacts.tree
     wanted = {"CMakeLists.txt", "LICENSE", "Makefile", "README.md", "PKG-INFO", "pyproject.toml", "charls/LICENSE.md"}
-    patterns = [
-        "LICENSES/*",
-        "cmake/*",
-        "patches/*",
-        "src/**/*.p*",
-        "src/**/*.hpp",
-        "src/**/*.h",
-        "tests/**/*.py",
-        "examples/**/*.*",
-    ]
-    patterns += ["charls/include/charls/*.h", "charls/src/*.h", "charls/src/*.cpp"]
+    patterns = ["LICENSES/*", "cmake/*", "patches/*", "src/**/*.p*", "src/**/*.hpp", "src/**/*.h", "tests/**/*.py"]
+    patterns += ["examples/**/*.*", "charls/include/charls/*.h", "charls/src/*.h", "charls/src/*.cpp"]
     for pattern in patterns:
         names = {path.relative_to(tree).as_posix() for path in tree.glob(pattern) if path.is_file()}
         assert names, pattern
@@ -471,9 +462,8 @@ def test_wheel_holds_the_package_and_nothing_else(artefacts):
     assert package >= {"dicom_jpegls/py.typed", "dicom_jpegls/_codec.pyi", "dicom_jpegls/_codec.abi3.so", *sources}
     assert package >= {"dicom_jpegls/_codec.pxd", "dicom_jpegls/include/dicom_jpegls/dicom_jpegls.h"}
     # Only what Python, a type checker or the compiler of another package reads.
-    assert {
-        name for name in package if Path(name).suffix not in (".py", ".pyi", ".pxd", ".h", ".typed", ".so")
-    } == set()
+    suffixes = {Path(name).suffix for name in package}
+    assert suffixes == {".py", ".pyi", ".pxd", ".h", ".typed", ".so"}
     assert package.isdisjoint({"dicom_jpegls/charls.pxd", "dicom_jpegls/stream.pxd"})
 
 

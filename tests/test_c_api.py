@@ -352,13 +352,12 @@ def test_null_pointers_and_nothing_at_all():
         assert API.read_info(None, size, ctypes.byref(info)) == null
         assert API.decode(None, size, address(target), target.size, 0, None) == null
         assert API.decode(address(stream), stream.size, None, size, 0, None) == null
-        assert (
-            API.encode(None, size, 0, ctypes.byref(frame), None, address(target), 1000, ctypes.byref(written)) == null
-        )
-        source = address(stream)
-        assert API.encode(source, 126, 0, ctypes.byref(frame), None, None, size, ctypes.byref(written)) == null
-        assert API.encode(source, 126, 0, None, None, address(target), 1000, ctypes.byref(written)) == null
-        assert API.encode(source, 126, 0, ctypes.byref(frame), None, address(target), 1000, None) == null
+        right = [address(stream), 126, 0, ctypes.byref(frame), None, address(target), 1000, ctypes.byref(written)]
+        for place in (0, 3, 5, 7):
+            wrong = [None if i == place else argument for i, argument in enumerate(right)]
+            wrong[1] = size if place == 0 else 126
+            wrong[6] = size if place == 5 else 1000
+            assert API.encode(*wrong) == null
     assert API.read_info(address(stream), stream.size, None) == null
     assert API.max_encoded_size(None, ctypes.byref(enough)) == API.max_encoded_size(ctypes.byref(frame), None) == null
 

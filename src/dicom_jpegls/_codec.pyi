@@ -17,6 +17,7 @@ from dicom_jpegls.parameters import (
 _Buffer: TypeAlias = Buffer | NDArray[Any]
 
 __version__: str
+__pyx_capi__: dict[str, Any]  # the functions of _codec.pxd
 
 DEFAULT_MAX_DIMENSION: int
 DEFAULT_MAX_SAMPLES: int

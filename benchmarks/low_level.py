@@ -1,0 +1,185 @@
+"""What a call of `encode_into` or `decode_into` costs: against the same CharLS in a C++ loop, and against peers.
+
+Usage: python benchmarks/low_level.py [--rounds N] [build folder]
+
+All contenders work on the same image in one process and take turns; of each the shortest call counts, since a call can
+be disturbed but not sped up. The C++ loop (charls_loop.cpp) is compiled here against the CharLS library of the build
+folder, by default build/* of the checkout: the very library that this package contains. Its calls are timed in C++,
+ours in Python, timer included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import imagecodecs
+import jpeg_ls
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import examples
+
+import dicom_jpegls as jls
+
+ROOT = Path(__file__).parents[1]
+SIZE = ctypes.c_size_t
+SIGNATURES = {
+    "encode_loop": [ctypes.c_void_p, SIZE, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_int32, ctypes.c_int32,
+                    ctypes.c_void_p, SIZE, ctypes.c_int],
+    "decode_loop": [ctypes.c_void_p, SIZE, ctypes.c_void_p, SIZE, ctypes.c_int],
+    "create_loop": [ctypes.c_int],
+}  # fmt: skip
+
+Contender = Callable[[int], float]
+"""Makes a number of calls and gives the shortest, in nanoseconds."""
+
+
+class Case(NamedTuple):
+    """An image; colour by pixel."""
+
+    name: str
+    image: NDArray[Any]
+    bits_per_sample: int
+    calls: int
+
+    @property
+    def arguments(self) -> dict[str, int]:
+        """What `encode_into` wants to know."""
+        height, width = self.image.shape[:2]
+        component_count = self.image.shape[2] if self.image.ndim == 3 else 1
+        return {
+            "width": width,
+            "height": height,
+            "component_count": component_count,
+            "bits_per_sample": self.bits_per_sample,
+        }
+
+
+def cases() -> list[Case]:
+    """Give real images of the pydicom wheel, cut or tiled to size."""
+    ct = examples.ct.pixel_array  # signed 16 bits
+    tiled = np.tile(ct, (4, 4))
+    rgb = np.tile(examples.rgb_color.pixel_array, (3, 2, 1))[:512, :512]
+    twelve_bits = (tiled.astype(np.int32) + 1024).clip(0, 4095).astype(np.uint16)
+    return [
+        Case("32 x 32, 16 bits", np.ascontiguousarray(ct[48:80, 48:80]).view(np.uint16), 16, 2000),
+        Case("32 x 32, 8 bits", np.ascontiguousarray(rgb[100:132, 100:132, 0]), 8, 2000),
+        Case("512 x 512, 16 bits", tiled.view(np.uint16), 16, 8),
+        Case("512 x 512, 12 bits", twelve_bits, 12, 8),
+        Case("512 x 512 RGB, 8 bits", np.ascontiguousarray(rgb), 8, 5),
+    ]
+
+
+def compile_loops(build: Path, directory: Path) -> ctypes.CDLL:
+    """Build charls_loop.cpp with the CharLS of a build folder."""
+    library = directory / "charls_loop.so"
+    command = ["c++", "-std=c++17", "-O3", "-DNDEBUG", "-shared", "-fPIC", "-DCHARLS_STATIC"]
+    command += ["-I", str(build / "charls-patched/include"), str(ROOT / "benchmarks/charls_loop.cpp")]
+    subprocess.run([*command, str(build / "libcharls.a"), "-o", str(library)], check=True)
+    loops = ctypes.CDLL(str(library))
+    for name, arguments in SIGNATURES.items():
+        function = getattr(loops, name)
+        function.argtypes, function.restype = arguments, ctypes.c_double
+    return loops
+
+
+def python_calls(function: Callable[[], object]) -> Contender:
+    """Make a contender of a Python function."""
+
+    def contender(calls: int) -> float:
+        best = float("inf")
+        for _ in range(calls):
+            start = time.perf_counter_ns()
+            function()
+            best = min(best, time.perf_counter_ns() - start)
+        return best
+
+    return contender
+
+
+def address(array: NDArray[Any]) -> int:
+    """Give where an array's memory starts."""
+    return array.ctypes.data
+
+
+def encoders(case: Case, loops: ctypes.CDLL) -> dict[str, Contender]:
+    """Give each way to encode the image; the first is ours, the second the yardstick."""
+    image, arguments = case.image, case.arguments
+    target = np.empty(jls.max_encoded_size(**arguments), np.uint8)
+    samples, components, shape = image.tobytes(), arguments["component_count"], image.shape[:2]
+    loop_arguments = (
+        address(image), image.nbytes, arguments["width"], arguments["height"], case.bits_per_sample, components,
+        address(target), target.size,
+    )  # fmt: skip
+    mode = 2 if components == 3 else None
+    return {
+        "encode_into": python_calls(lambda: jls.encode_into(image, target, **arguments)),
+        "C++ loop": lambda calls: float(loops.encode_loop(*loop_arguments, calls)),
+        "pyjpegls": python_calls(
+            lambda: jpeg_ls.encode_buffer(samples, *shape, components, case.bits_per_sample, interleave_mode=mode)
+        ),
+        "imagecodecs": python_calls(lambda: imagecodecs.jpegls_encode(image, out=target)),
+    }
+
+
+def decoders(case: Case, loops: ctypes.CDLL) -> dict[str, Contender]:
+    """Give each way to decode the image; the first is ours, the second the yardstick."""
+    stream = jls.encode(case.image, bits_per_sample=case.bits_per_sample)
+    source, out = np.frombuffer(stream, np.uint8), np.empty_like(case.image)
+    jls.decode_into(stream, out)
+    if not np.array_equal(out, case.image):
+        raise AssertionError(f"{case.name}: not what was encoded")
+    return {
+        "decode_into": python_calls(lambda: jls.decode_into(stream, out)),
+        "C++ loop": lambda calls: float(
+            loops.decode_loop(address(source), source.size, address(out), out.nbytes, calls)
+        ),
+        "pyjpegls": python_calls(lambda: jpeg_ls.decode_buffer(stream)),
+        "imagecodecs": python_calls(lambda: imagecodecs.jpegls_decode(stream, out=out)),
+    }
+
+
+def compare(contenders: dict[str, Contender], calls: int, rounds: int) -> dict[str, float]:
+    """Give each contender's shortest call in nanoseconds."""
+    best = dict.fromkeys(contenders, float("inf"))
+    for _ in range(rounds):
+        for name, contender in contenders.items():
+            found = contender(calls)
+            if found < 0:
+                raise RuntimeError(f"{name}: CharLS's code {-found:.0f}")
+            best[name] = min(best[name], found)
+    return best
+
+
+def main() -> None:
+    """Print a table, and what a re-usable codec object could save."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", type=Path, nargs="?", help="with libcharls.a and charls-patched/")
+    parser.add_argument("--rounds", type=int, default=15)
+    arguments = parser.parse_args()
+    build = arguments.build or next(library.parent for library in sorted(ROOT.glob("build/*/libcharls.a")))
+    with tempfile.TemporaryDirectory() as directory:
+        loops = compile_loops(build, Path(directory))
+        print(f"{'':24} {'ours':>10} {'C++ loop':>10} {'difference':>18} {'pyjpegls':>10} {'imagecodecs':>12}")
+        for case in cases():
+            for contenders in (encoders(case, loops), decoders(case, loops)):
+                best = compare(contenders, case.calls, arguments.rounds)
+                (ours, own), (_, loop), *peers = best.items()
+                ratios = [f"x {time / own:.2f}" for _, time in peers]
+                difference = f"{(own - loop) / 1e3:+.2f} us {own / loop - 1:+.1%}"
+                print(
+                    f"{case.name + ', ' + ours[:6]:24} {own / 1e3:7.1f} us {loop / 1e3:7.1f} us {difference:>18} "
+                    f"{ratios[0]:>10} {ratios[1]:>12}"
+                )
+        objects = min(loops.create_loop(1000) for _ in range(arguments.rounds))
+        print(f"An encoder and a decoder of CharLS made and freed, timer included: {objects / 1e3:.2f} us")
+
+
+if __name__ == "__main__":
+    main()
