@@ -15,7 +15,7 @@ import pytest
 
 import dicom_jpegls as jls
 from dicom_jpegls import _codec
-from jls_streams import encode_image, make_image
+from jls_streams import EOI, SOI, dimensions, encode_image, frame_header, make_image, scan_header
 
 HEADER = Path(jls.get_include(), "dicom_jpegls", "dicom_jpegls.h").read_text()
 CODES = {name: int(value) for name, value in re.findall(r"^    DICOM_JPEGLS_(\w+) = (\d+)", HEADER, re.MULTILINE)}
@@ -425,6 +425,22 @@ def test_damaged_streams_are_refused_with_the_same_codes(name):
         assert np.array_equal(target, expected)
         codes.add(code)
     assert len(codes) > 10
+
+
+@pytest.mark.parametrize(
+    ("header", "fault"),
+    [
+        (dimensions(65536, 1, 3) + frame_header(0, 0), "dimension_too_large"),
+        (frame_header(65535, 65535), "too_many_samples"),
+    ],
+)
+def test_limits_are_the_defaults_of_python(header, fault):
+    stream = SOI + header + scan_header() + bytes(100) + EOI
+    with pytest.raises(jls.UnsupportedStreamError) as error:
+        jls.read_info(stream)
+    target = np.full(1000, 0xA5, np.uint8)
+    assert read_info(stream)[0] == decode(stream, target)[0] == error.value.code == FAULTS[fault]
+    assert (target == 0xA5).all()
 
 
 def test_destination_of_any_size():

@@ -110,7 +110,8 @@ typedef struct dicom_jpegls_api {
     uint32_t stream_info_size;
     uint32_t encoding_parameters_size;
 
-    /* Reads what a stream's markers say and checks its structure; decodes no sample. Bytes behind EOI do not matter. */
+    /* Reads what a stream's markers say and checks its structure; decodes no sample. Bytes behind EOI do not matter. The
+     * limits on dimensions and samples are the defaults of dicom_jpegls.read_info(). */
     int (*read_info)(const uint8_t *source, size_t source_size, dicom_jpegls_stream_info *info);
 
     /* Decodes a stream. `info` may be NULL. To be sure of the image's shape beforehand, call `read_info` first: it costs
