@@ -452,6 +452,10 @@ cdef int64_t _integer(str name, object value, int64_t lowest, int64_t highest) e
     return number
 
 
+cdef bint _is_empty(object values) noexcept:
+    return isinstance(values, tuple) and len(<tuple>values) == 0
+
+
 cdef tuple _tuple(str name, object values):
     """An argument that holds several values."""
     try:
@@ -1519,7 +1523,7 @@ cdef class _Encoding:
             raise self._refusal(code)
         if spiff_header is not None:
             self._set_spiff_header(spiff_header)
-        if comments != () or application_data != ():
+        if not (_is_empty(comments) and _is_empty(application_data)):
             self._set_annotations(comments, application_data)
         self.region = _open("src", src, False)
         _lay_out(&self.layout, self.frame.width, self.frame.height, self.frame.component_count,
