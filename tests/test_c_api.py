@@ -218,6 +218,18 @@ def test_other_parameters_reach_the_encoder():
     assert read_info(stream)[1].color_transformation == 2
 
 
+@pytest.mark.parametrize("lines", [1, 2, 6, 7, 65535, 2**32 - 1])
+@pytest.mark.parametrize("name", ["12 bits", "planes", "lines", "pixels of four"])
+def test_restart_interval(name, lines):
+    image, bits, mode = IMAGES[name]
+    code, stream = encode(image, frame_of(image, bits, mode), Parameters(interleave_mode=mode, restart_interval=lines))
+    assert (code, stream) == (0, encode_image(image, bits=bits, mode=mode, restart_interval=min(lines, 65535)))
+    target = np.zeros_like(image)
+    code, info = decode(stream, target)
+    assert (code, info.restart_interval) == (0, lines if lines < 7 else 0)
+    assert np.array_equal(target, image)
+
+
 @pytest.mark.parametrize("shift", [0, 1], ids=["even address", "odd address"])
 @pytest.mark.parametrize("gap", [0, 2, 14])
 @pytest.mark.parametrize(("image", "bits", "mode"), IMAGES.values(), ids=IMAGES)
