@@ -218,8 +218,16 @@ HEADERS = {
         re.escape(f"version {jls.__version__} is installed; this extension was compiled for a later one"),
     ),
     "fewer functions": ("const char *(*version)(void);", "", None),
-    "another stream_info": ("uint32_t reserved[7];", "uint32_t reserved[9];", "lays out the structs in another way"),
-    "other parameters": ("uint32_t reserved[8];", "uint32_t reserved[9];", "lays out the structs in another way"),
+    "another stream_info": (
+        "} dicom_jpegls_stream_info;",
+        "uint64_t later; } dicom_jpegls_stream_info;",
+        "lays out the structs in another way",
+    ),
+    "other parameters": (
+        "} dicom_jpegls_encoding_parameters;",
+        "uint32_t later; } dicom_jpegls_encoding_parameters;",
+        "lays out the structs in another way",
+    ),
     "another capsule": ('"_C_API"', '"_LATER"', r"the installed version has no dicom_jpegls\._codec\._LATER"),
 }
 
