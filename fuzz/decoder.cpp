@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: MIT
 //
 // CharLS behind the checks of stream.hpp, on any bytes: it ends in time, reads nothing but the stream, writes nothing
-// but samples, and what it writes depends on nothing else.
+// but samples, and what it writes depends on nothing else. What is refused is read in part, in the same way.
 #include "harness.hpp"
 
 using namespace dicom_jpegls;
 
 namespace {
 
-constexpr std::uint64_t largest_image{1 << 20}; // bytes; keeps every input well below the time limit
+constexpr limits allowed{default_maximum_dimension, 1 << 16}; // keeps every input well below the time limit
 
 constexpr std::uint8_t filling{0xA5};
 
-void check(const block& stream, const stream_info& info)
+layout arrange(const stream_info& info, const std::uint32_t gap)
 {
-    const auto arrange = [&info](const std::uint32_t gap) {
-        return lay_out(info.width, info.height, info.component_count, info.bits_per_sample, info.interleave_mode, gap);
-    };
-    const layout packed = arrange(0);
-    if (packed.size > largest_image)
-        return;
-    const layout spaced = arrange(6);
+    return lay_out(info.width, info.height, info.component_count, info.bits_per_sample, info.interleave_mode, gap);
+}
+
+void check_sound(const block& stream, const stream_info& info)
+{
+    const layout packed = arrange(info, 0);
+    const layout spaced = arrange(info, 6);
     const block samples{packed.size, 0};
     const block spaced_samples{spaced.size, filling};
-    const int code = decode(stream, info, samples, packed.stride);
-    REQUIRE(decode(stream, info, spaced_samples, spaced.stride) == code);
+    const int code = decode(stream, allowed, info, samples, packed);
+    REQUIRE(decode(stream, allowed, info, spaced_samples, spaced) == code);
 
     for (std::uint64_t row = 0; row < packed.rows; ++row)
     {
@@ -34,13 +34,47 @@ void check(const block& stream, const stream_info& info)
         for (std::uint64_t i = spaced.row; i < spaced.stride && row + 1 < packed.rows; ++i)
             REQUIRE(line[i] == filling);
     }
-    if (code != 0 || info.bits_per_sample <= 8)
+    if (code != 0)
         return;
-    for (std::uint64_t i = 0; i < packed.size; i += 2)
+    for (std::uint64_t i = 0; info.bits_per_sample > 8 && i < packed.size; i += 2)
     {
         std::uint16_t sample;
         std::memcpy(&sample, samples.data() + i, sizeof sample);
         REQUIRE(sample <= maximum_sample_value(info.bits_per_sample));
+    }
+
+    // Interval by interval the image is the same.
+    const block again{packed.size, filling};
+    stream_info same{};
+    REQUIRE(decode_pieces(stream, info, list_pieces(stream, allowed, false, 1, same), again, packed) == 0);
+    REQUIRE(std::memcmp(again.data(), samples.data(), packed.size) == 0);
+}
+
+// Every piece lies in the image, and what can be decoded of it can be decoded of fewer of its lines.
+void check_damaged(const block& stream)
+{
+    stream_info info{};
+    const std::vector<piece> pieces = list_pieces(stream, allowed, true, 1, info);
+    for (const piece& part : pieces)
+    {
+        const layout place = arrange(info, 0);
+        REQUIRE(part.line_count >= 1 && part.begin <= part.end && part.end <= stream.size());
+        REQUIRE(part.first_line < info.height && part.line_count <= info.height - part.first_line);
+        const auto decode_lines = [&](const std::uint32_t count, const block& samples) {
+            const int code = decode_piece(stream, info, part, count, samples.data(), samples.size(), place.stride);
+            return code == 0 || found_data_left(code);
+        };
+        const std::uint32_t half = part.line_count / 2;
+        const block lines{part.line_count * place.row, filling};
+        const block first_lines{half * place.row, filling};
+        REQUIRE(offset_of(info, part, place.stride) + lines.size() <= place.size);
+        const bool good = decode_lines(part.line_count, lines);
+        if (half == 0)
+            continue;
+        const bool half_good = decode_lines(half, first_lines);
+        REQUIRE(half_good || !good);
+        if (half_good)
+            REQUIRE(std::memcmp(lines.data(), first_lines.data(), first_lines.size()) == 0);
     }
 }
 
@@ -50,7 +84,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, const std::size_
 {
     stream_info info;
     refusal at;
-    if (inspect(data, size, default_maximum_dimension, info, at) == fault::none)
-        check(block{data, info.size}, info);
+    const block stream{data, size};
+    if (inspect(data, size, allowed, info, at) == fault::none)
+        check_sound(block{data, info.size}, info);
+    check_damaged(stream);
     return 0;
 }

@@ -8,16 +8,18 @@ using namespace dicom_jpegls;
 
 namespace {
 
-void check_accepted(const stream_info& info, const std::size_t size, const std::uint32_t maximum_dimension)
+void check_accepted(const stream_info& info, const std::size_t size, const limits& allowed)
 {
     REQUIRE(info.has_scan);
     REQUIRE(info.size <= size);
     REQUIRE(info.trailing_size <= size - info.size);
     REQUIRE(info.zero_before_end == 0 || info.zero_before_end + 2 < info.size);
-    REQUIRE(info.width >= 1 && info.width <= maximum_dimension);
-    REQUIRE(info.height >= 1 && info.height <= maximum_dimension);
+    REQUIRE(info.width >= 1 && info.width <= allowed.dimension);
+    REQUIRE(info.height >= 1 && info.height <= allowed.dimension);
     REQUIRE(info.bits_per_sample >= 2 && info.bits_per_sample <= 16);
     REQUIRE(info.component_count >= 1 && info.component_count <= 255);
+    const auto components = static_cast<std::uint64_t>(info.component_count);
+    REQUIRE(std::uint64_t{info.width} * info.height * components <= allowed.samples);
     REQUIRE(info.interleave_mode >= interleave_none && info.interleave_mode <= interleave_sample);
     REQUIRE(info.interleave_mode == interleave_none || info.component_count == 3 || info.component_count == 4);
     REQUIRE(info.near_lossless >= 0 && info.near_lossless <= maximum_near_lossless(info.bits_per_sample));
@@ -45,11 +47,11 @@ void check_segments(const block& stream)
     }
 }
 
-void check(const block& stream, const std::uint32_t maximum_dimension)
+void check(const block& stream, const limits& allowed)
 {
     stream_info info;
     refusal at;
-    const fault code = inspect(stream.data(), stream.size(), maximum_dimension, info, at);
+    const fault code = inspect(stream.data(), stream.size(), allowed, info, at);
     REQUIRE(at.code == code);
     if (code != fault::none)
     {
@@ -58,15 +60,15 @@ void check(const block& stream, const std::uint32_t maximum_dimension)
         return;
     }
     REQUIRE(!describe(static_cast<int>(code)));
-    check_accepted(info, stream.size(), maximum_dimension);
+    check_accepted(info, stream.size(), allowed);
 
     // EOI ends the stream: the bytes behind change nothing, and without it the stream is refused.
     const block exact{stream.data(), info.size};
     stream_info info_of_exact;
-    REQUIRE(inspect(exact.data(), exact.size(), maximum_dimension, info_of_exact, at) == fault::none);
+    REQUIRE(inspect(exact.data(), exact.size(), allowed, info_of_exact, at) == fault::none);
     REQUIRE(info_of_exact.size == info.size && info_of_exact.trailing_size == 0);
     const block truncated{stream.data(), info.size - 1};
-    REQUIRE(inspect(truncated.data(), truncated.size(), maximum_dimension, info_of_exact, at) != fault::none);
+    REQUIRE(inspect(truncated.data(), truncated.size(), allowed, info_of_exact, at) != fault::none);
 }
 
 } // namespace
@@ -75,7 +77,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, const std::size_
 {
     const block stream{data, size};
     check_segments(stream);
-    check(stream, default_maximum_dimension);
-    check(stream, highest_maximum_dimension);
+    check(stream, {});
+    check(stream, {highest_maximum_dimension, UINT64_MAX});
     return 0;
 }

@@ -6,8 +6,6 @@
 
 #include <fuzzer/FuzzedDataProvider.h>
 
-#include <vector>
-
 using namespace dicom_jpegls;
 
 namespace {
@@ -164,7 +162,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, const std::size_
     const block stream{destination.data(), stream_size};
     stream_info info;
     refusal at;
-    REQUIRE(inspect(stream.data(), stream.size(), default_maximum_dimension, info, at) == fault::none);
+    REQUIRE(inspect(stream.data(), stream.size(), {}, info, at) == fault::none);
     REQUIRE(info.size == stream_size);
     REQUIRE(info.width == frame.width && info.height == frame.height);
     REQUIRE(info.bits_per_sample == frame.bits_per_sample && info.component_count == frame.component_count);
@@ -172,8 +170,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, const std::size_
     REQUIRE(info.color_transformation == chosen.color_transformation && info.has_spiff_header == chosen.spiff);
     REQUIRE(std::memcmp(&info.presets, &presets, sizeof presets) == 0);
 
-    const block decoded{arrange(0).size, 0xA5};
-    REQUIRE(decode(stream, info, decoded, place.row) == 0);
+    const layout packed = arrange(0);
+    const block decoded{packed.size, 0xA5};
+    REQUIRE(decode(stream, {}, info, decoded, packed) == 0);
     compare(chosen, samples, place, decoded);
     return 0;
 }

@@ -367,6 +367,47 @@ def test_patches_need_git_or_patch(tree, build, charls, configure):
     assert "Neither git nor patch is there to apply patches/" in output
 
 
+# What tests/patches.cpp prints, and for what a patch changes, what it prints without that patch.
+UNCHANGED = {
+    "largest Golomb parameter of 16 bits": "15",
+    "as many zero bits as a code may have": "63",
+    "the end of a scan": "0",
+}
+CHANGED = {
+    "0001-bound-golomb-parameter-in-run-mode": {"a Golomb parameter above those of 16 bits": ("refused", "20")},
+    "0002-bound-zero-bits-of-a-code": {"more zero bits than any code has": ("refused", "95")},
+    "0003-check-end-of-scan-data": {
+        "bits missing at the end of a scan": ("refused", "0"),
+        "a marker only behind the end of the buffer": ("refused", "0"),
+    },
+    "0004-compare-the-fourth-component-in-runs": {"pixels that differ in the fourth component only": ("0", "1")},
+}
+
+
+@pytest.fixture(scope="session")
+def patched_charls(from_index):
+    return from_index.build / "charls-patched"
+
+
+@pytest.mark.parametrize("missing", [None, *CHANGED])
+def test_what_patches_change(missing, patched_charls, tmp_path):
+    """Tests that what CharLS is patched for is there, and is not there without the one patch."""
+    sources = tmp_path / "charls"
+    shutil.copytree(patched_charls, sources)
+    if missing:
+        succeed("git", "apply", "--reverse", ROOT / f"patches/{missing}.patch", cwd=sources)
+    options = ["-std=c++17", "-DCHARLS_STATIC", "-DCHARLS_LIBRARY_BUILD", f"-I{sources / 'include'}", f"-I{sources}"]
+    program = tmp_path / "patches"
+    succeed("c++", *options, ROOT / "tests/patches.cpp", sources / "src/jpegls_error.cpp", "-o", program)
+    output = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout
+    expected = UNCHANGED | {
+        name: without if patch == missing else patched
+        for patch, outcomes in CHANGED.items()
+        for name, (patched, without) in outcomes.items()
+    }
+    assert dict(line.split(": ") for line in output.splitlines()) == expected
+
+
 # --- The sdist, the wheel and the compiled module ---------------------------------------------------------------------
 
 
