@@ -7,7 +7,7 @@ import operator
 import os
 import struct
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from io import BufferedIOBase
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
@@ -595,9 +595,8 @@ def pixel_array(
     decoding = _Decoding(ds, workers, max_samples, on_error, fill_value)
     image_pixel = decoding.image_pixel
     count = image_pixel.number_of_frames
-    if frames is None:
-        wanted = list(range(count))
-    else:
+    wanted: Sequence[int] = range(count)  # no list: the count is not yet checked
+    if frames is not None:
         wanted = _wanted_frames(frames if isinstance(frames, Iterable) else [frames], count)
     single = count == 1 if frames is None else not isinstance(frames, Iterable)
     streams = decoding.open_frames(wanted)
@@ -676,18 +675,18 @@ class _Decoding:
         self._max_samples = max_samples
         self._partial = on_error == "partial"
         self._fill_value = fill_value
-        self._numbers: list[int] = []
+        self._numbers: Sequence[int] = ()
         if self._partial:
             check_fill_value(fill_value, self.image_pixel.bits_allocated, self.image_pixel.is_signed)
 
-    def open_frames(self, numbers: Iterable[int]) -> list[_codec.Stream | None]:
+    def open_frames(self, numbers: Sequence[int]) -> list[_codec.Stream | None]:
         """Inspect the streams of frames and compare them with the attributes, before anything is allocated for them.
 
         Of "partial", None for a frame of which nothing can be read.
         """
-        self._numbers = list(numbers)
+        self._numbers = numbers
         frames = (_partial_frames if self._partial else _encapsulated_frames)(self._ds, self.image_pixel)
-        selected = set(self._numbers)
+        selected = numbers if isinstance(numbers, range) else set(numbers)
         streams: dict[int, _codec.Stream | None] = {}
         for index, frame in frames:
             if index in selected:
@@ -698,7 +697,7 @@ class _Decoding:
                         raise
                     streams[index] = None
                     self.errors[index] = error
-        return [streams[index] for index in self._numbers]
+        return [streams[index] for index in numbers]
 
     def decode_frames(self, streams: list[_codec.Stream | None], array: NDArray[Any]) -> None:
         """Decode each stream into its place in an array (frames, rows, columns[, samples])."""
@@ -979,9 +978,11 @@ def _partial_frames(ds: Dataset, image_pixel: ImagePixel) -> Iterator[tuple[int,
         yield from _encapsulated_frames(ds, image_pixel)
         return
     except ParameterError:
-        frames = _frames_by_start(list(_fragments_to_end(_pixel_bytes(ds))))
-        # Where a frame's start is damaged, the frame is at the end of that before it, and the count is wrong.
-        if len(frames) > count or not all(_is_one_stream(frame) for frame in frames[:-1]):
+        data = _pixel_bytes(ds)
+        frames = _frames_by_start(list(_fragments_to_end(data)))
+        # Where a frame's start is damaged, the frame is at the end of that before it, and the count is wrong. So it is
+        # if there are fewer bytes than frames.
+        if not len(frames) <= count <= len(data) or not all(_is_one_stream(frame) for frame in frames[:-1]):
             raise
     frames += [b""] * (count - len(frames))
     yield from enumerate(frames)
