@@ -69,6 +69,21 @@ fuzz: $(VENV)/.package
 	        -artifact_prefix=$(FUZZ)/findings/$$target- $(FUZZ)/corpus/$$target $(FUZZ)/seeds || exit 1; \
 	done
 
+# Runs the tests against an extension and a CharLS that are built with GCC's address and undefined-behaviour sanitizers.
+SANITIZE := address,undefined
+SANITIZED := PYTHONMALLOC=malloc \
+    LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
+    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
+.PHONY: sanitize
+sanitize:
+	$(PYTHON) -m venv $(VENV)-sanitize
+	$(VENV)-sanitize/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(VENV)-sanitize/bin/python -m pip install --quiet --disable-pip-version-check --group test '.[cli]' \
+	    -C build-dir=build/sanitize -C cmake.build-type=RelWithDebInfo -C install.strip=false \
+	    -C 'cmake.define.CMAKE_CXX_FLAGS=-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer'
+	$(SANITIZED) DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-sanitize/bin/pytest -q tests
+
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "Python 3.11 or later is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }

@@ -610,11 +610,12 @@ def markdown_table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def replace_marked(document: Path, content: str) -> None:
-    """Put content between a document's two markers."""
-    before, rest = document.read_text().split("<!-- results begin -->")
-    after = rest.split("<!-- results end -->")[1]
-    document.write_text(f"{before}<!-- results begin -->\n\n{content}\n\n<!-- results end -->{after}")
+def replace_marked(document: Path, content: str, name: str = "results") -> None:
+    """Put content between the two markers of a name in a document."""
+    begin, end = f"<!-- {name} begin -->", f"<!-- {name} end -->"
+    before, rest = document.read_text().split(begin)
+    after = rest.split(end)[1]
+    document.write_text(f"{before}{begin}\n\n{content}\n\n{end}{after}")
 
 
 def versions_text(versions: dict[str, str | None]) -> str:

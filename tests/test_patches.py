@@ -27,8 +27,8 @@ def pack(bits):
 
 @pytest.mark.parametrize("zeros", [23, 30, 63, 64, 200])
 def test_escape_code_has_its_number_of_zero_bits(zeros):
-    # One sample: a run of length 0 that a sample ends whose code has at most LIMIT - J[0] - 1 = 31 bits. The escape code
-    # leaves 9 of them for its end (T.87 A.5.3, A.7.2).
+    # One sample: a run of length 0, ended by a sample whose code has at most LIMIT - J[0] - 1 = 31 bits. The escape
+    # code leaves 9 of them for its end (T.87 A.5.3, A.7.2).
     sound, damaged = (
         SOI + frame_header(1, 1) + scan_header() + pack("0" + "0" * count + "1" + "01011010") + EOI
         for count in (22, zeros)

@@ -1,0 +1,90 @@
+"""How long decoding takes at worst: nanoseconds for each sample and byte, over sizes and kinds of content.
+
+Usage: python benchmarks/decoding_time.py [--write]
+
+Sound streams of every kind, and the same with flipped bits, whether they decode or not. If the time is linear in samples
+plus bytes for any input, the figures of a kind stay as they are when the image grows. Each is the least of several runs
+in turn. ``--write`` puts the table into docs/security.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import dicom_jpegls as jls
+from interoperability import markdown_table, replace_marked
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from jls_streams import make_image
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "security.md"
+SIZES = (128, 512, 1024)
+RUNS = 5
+DAMAGED = 5  # streams with flipped bits
+FLIPS = 4
+
+
+def images(size: int) -> Iterator[tuple[str, NDArray[Any], dict[str, Any]]]:
+    """Make the images of a size, each with a name and how it is encoded."""
+    for kind in ("noise", "extremes", "flat", "runs"):
+        for bits in (8, 16):
+            yield f"{kind}, {bits} bits", make_image(kind, (size, size), bits), {"bits_per_sample": bits}
+    yield "noise, colour by sample", make_image("noise", (size, size, 3), 8), {"interleave_mode": 2}
+    yield "noise, a restart marker each line", make_image("noise", (size, size), 8), {"restart_interval": 1}
+
+
+def damaged(stream: bytes, seed: int) -> bytes:
+    """Flip some bits of the entropy-coded data."""
+    random = np.random.default_rng(seed)
+    changed = bytearray(stream)
+    begin = stream.index(b"\xff\xda") + 10  # behind the scan header of the shortest kind
+    for bit in random.integers(8 * begin, 8 * (len(stream) - 2), FLIPS):
+        changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def least_time(stream: bytes, out: NDArray[Any], **options: Any) -> float:
+    """Decode or fail, in seconds."""
+    best = float("inf")
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        with contextlib.suppress(jls.StreamError):
+            jls.decode(stream, out=out, **options)
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def main() -> None:
+    """Measure every kind at every size."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help=f"update {DOCUMENT.name}")
+    arguments = parser.parse_args()
+    rows: dict[str, list[str]] = {}
+    for size in SIZES:
+        for name, image, options in images(size):
+            sound = jls.encode(image, **options)
+            for label, streams, decoding in (
+                (name, [sound], {}),
+                (f"{name}, flipped bits", [damaged(sound, seed) for seed in range(DAMAGED)], {}),
+                (f"{name}, flipped bits, in part", [damaged(sound, 0)], {"on_error": "partial"}),
+            ):
+                out = np.empty_like(image)
+                worst = max(least_time(s, out, **decoding) / (image.size + len(s)) for s in streams)
+                rows.setdefault(label, [label]).append(f"{worst * 1e9:.1f}")
+    content = markdown_table(["ns / (sample + byte)", *(f"{size} x {size}" for size in SIZES)], list(rows.values()))
+    print(content)
+    if arguments.write:
+        replace_marked(DOCUMENT, content, "decoding time")
+
+
+if __name__ == "__main__":
+    main()
