@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_OUTPUT := demo-output
+BENCHMARK_OUTPUT := benchmark-output
 
 # `make fuzz`: seconds for each target (0 replays the kept inputs), and which.
 SECONDS ?= 60
@@ -84,6 +85,17 @@ sanitize:
 	    -C 'cmake.define.CMAKE_CXX_FLAGS=-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer'
 	$(SANITIZED) DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-sanitize/bin/pytest -q tests
 
+# In an environment of its own: with other peers installed, pydicom decides otherwise than in the tests.
+bench: $(VENV)-bench/.installed
+	$(VENV)-bench/bin/python benchmarks/performance.py --output $(BENCHMARK_OUTPUT)
+
+$(VENV)-bench/.installed: $(SOURCES)
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --group benchmark \
+	    --editable .
+	touch $@
+
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "Python 3.11 or later is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
@@ -100,4 +112,4 @@ $(VENV)/.development: $(VENV)/.package
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-installed build dist $(DEMO_OUTPUT)
+	rm -rf $(VENV) $(VENV)-installed $(VENV)-bench build dist $(DEMO_OUTPUT) $(BENCHMARK_OUTPUT)

@@ -2,10 +2,8 @@
 
 Usage: python benchmarks/low_level.py [--rounds N] [build folder]
 
-All contenders work on the same image in one process and take turns; of each the shortest call counts, since a call can
-be disturbed but not sped up. The C++ loop (charls_loop.cpp) is compiled here against the CharLS library of the build
-folder, by default build/* of the checkout: the very library that this package contains. Its calls are timed in C++,
-ours in Python, timer included.
+The C++ loop (charls_loop.cpp) is compiled here against the CharLS library of the build folder, by default build/* of
+the checkout: the very library that this package contains. Its calls are timed in C++, ours in Python, timer included.
 """
 
 from __future__ import annotations
@@ -14,16 +12,12 @@ import argparse
 import ctypes
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import imagecodecs
 import jpeg_ls
 import numpy as np
-from numpy.typing import NDArray
-from pydicom import examples
+from measure import Array, Case, Contender, compare, python_calls, real_cases
 
 import dicom_jpegls as jls
 
@@ -36,44 +30,10 @@ SIGNATURES = {
     "create_loop": [ctypes.c_int],
 }  # fmt: skip
 
-Contender = Callable[[int], float]
-"""Makes a number of calls and gives the shortest, in nanoseconds."""
 
-
-class Case(NamedTuple):
-    """An image; colour by pixel."""
-
-    name: str
-    image: NDArray[Any]
-    bits_per_sample: int
-    calls: int
-
-    @property
-    def arguments(self) -> dict[str, int]:
-        """What `encode_into` wants to know."""
-        height, width = self.image.shape[:2]
-        component_count = self.image.shape[2] if self.image.ndim == 3 else 1
-        return {
-            "width": width,
-            "height": height,
-            "component_count": component_count,
-            "bits_per_sample": self.bits_per_sample,
-        }
-
-
-def cases() -> list[Case]:
-    """Give real images of the pydicom wheel, cut or tiled to size."""
-    ct = examples.ct.pixel_array  # signed 16 bits
-    tiled = np.tile(ct, (4, 4))
-    rgb = np.tile(examples.rgb_color.pixel_array, (3, 2, 1))[:512, :512]
-    twelve_bits = (tiled.astype(np.int32) + 1024).clip(0, 4095).astype(np.uint16)
-    return [
-        Case("32 x 32, 16 bits", np.ascontiguousarray(ct[48:80, 48:80]).view(np.uint16), 16, 2000),
-        Case("32 x 32, 8 bits", np.ascontiguousarray(rgb[100:132, 100:132, 0]), 8, 2000),
-        Case("512 x 512, 16 bits", tiled.view(np.uint16), 16, 8),
-        Case("512 x 512, 12 bits", twelve_bits, 12, 8),
-        Case("512 x 512 RGB, 8 bits", np.ascontiguousarray(rgb), 8, 5),
-    ]
+def default_build() -> Path:
+    """Give the checkout's build folder."""
+    return next(library.parent for library in sorted(ROOT.glob("build/*/libcharls.a")))
 
 
 def compile_loops(build: Path, directory: Path) -> ctypes.CDLL:
@@ -89,21 +49,7 @@ def compile_loops(build: Path, directory: Path) -> ctypes.CDLL:
     return loops
 
 
-def python_calls(function: Callable[[], object]) -> Contender:
-    """Make a contender of a Python function."""
-
-    def contender(calls: int) -> float:
-        best = float("inf")
-        for _ in range(calls):
-            start = time.perf_counter_ns()
-            function()
-            best = min(best, time.perf_counter_ns() - start)
-        return best
-
-    return contender
-
-
-def address(array: NDArray[Any]) -> int:
+def address(array: Array) -> int:
     """Give where an array's memory starts."""
     return array.ctypes.data
 
@@ -145,32 +91,20 @@ def decoders(case: Case, loops: ctypes.CDLL) -> dict[str, Contender]:
     }
 
 
-def compare(contenders: dict[str, Contender], calls: int, rounds: int) -> dict[str, float]:
-    """Give each contender's shortest call in nanoseconds."""
-    best = dict.fromkeys(contenders, float("inf"))
-    for _ in range(rounds):
-        for name, contender in contenders.items():
-            found = contender(calls)
-            if found < 0:
-                raise RuntimeError(f"{name}: CharLS's code {-found:.0f}")
-            best[name] = min(best[name], found)
-    return best
-
-
 def main() -> None:
     """Print a table, and what a re-usable codec object could save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=Path, nargs="?", help="with libcharls.a and charls-patched/")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=15, help="turns of each contender, 15 by default")
     arguments = parser.parse_args()
-    build = arguments.build or next(library.parent for library in sorted(ROOT.glob("build/*/libcharls.a")))
+    build = arguments.build or default_build()
     with tempfile.TemporaryDirectory() as directory:
         loops = compile_loops(build, Path(directory))
         print(f"{'':24} {'ours':>10} {'C++ loop':>10} {'difference':>18} {'pyjpegls':>10} {'imagecodecs':>12}")
-        for case in cases():
+        for case in real_cases():
             for contenders in (encoders(case, loops), decoders(case, loops)):
                 best = compare(contenders, case.calls, arguments.rounds)
-                (ours, own), (_, loop), *peers = best.items()
+                (ours, own), (_, loop), *peers = ((name, timing.best) for name, timing in best.items())
                 ratios = [f"x {time / own:.2f}" for _, time in peers]
                 difference = f"{(own - loop) / 1e3:+.2f} us {own / loop - 1:+.1%}"
                 print(

@@ -1,0 +1,193 @@
+"""What all measurements share: the images, the stopwatch, memory, and facts on the machine.
+
+Contenders work on the same image in one process and take turns; of each the shortest call counts, since a call can be
+disturbed but not sped up. So ratios hold even on a busy machine, if there are enough turns.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import platform
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import examples
+
+Array = NDArray[Any]
+
+Contender = Callable[[int], float]
+"""Makes a number of calls and gives the shortest, in nanoseconds."""
+
+MEBIBYTE = 1 << 20
+
+
+# Images
+
+
+class Case(NamedTuple):
+    """An image, (rows, columns) or colour by pixel, and how it is measured."""
+
+    name: str
+    image: Array
+    bits_per_sample: int
+    calls: int
+    """In one turn."""
+
+    @property
+    def arguments(self) -> dict[str, int]:
+        """What `encode_into` wants to know."""
+        height, width = self.image.shape[:2]
+        component_count = self.image.shape[2] if self.image.ndim == 3 else 1
+        return {
+            "width": width,
+            "height": height,
+            "component_count": component_count,
+            "bits_per_sample": self.bits_per_sample,
+        }
+
+
+def real_cases() -> list[Case]:
+    """Give real images of the pydicom wheel, cut or tiled to size."""
+    ct = examples.ct.pixel_array  # signed 16 bits
+    tiled = np.tile(ct, (4, 4))
+    rgb = np.tile(examples.rgb_color.pixel_array, (3, 2, 1))[:512, :512]
+    twelve_bits = (tiled.astype(np.int32) + 1024).clip(0, 4095).astype(np.uint16)
+    return [
+        Case("32 x 32, 16 bits", np.ascontiguousarray(ct[48:80, 48:80]).view(np.uint16), 16, 2000),
+        Case("32 x 32, 8 bits", np.ascontiguousarray(rgb[100:132, 100:132, 0]), 8, 2000),
+        Case("512 x 512, 16 bits", tiled.view(np.uint16), 16, 8),
+        Case("512 x 512, 12 bits", twelve_bits, 12, 8),
+        Case("512 x 512 RGB, 8 bits", np.ascontiguousarray(rgb), 8, 5),
+    ]
+
+
+def smooth(rows: int, columns: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Make a body with soft organs: 0 outside, about 1 inside, without noise."""
+    y, x = np.ogrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
+    body = np.where((y / 0.8) ** 2 + (x / 0.9) ** 2 < 1, 0.8, 0.0)
+    for _ in range(12):
+        (at_y, at_x), (high, wide) = rng.uniform(-0.5, 0.5, 2), rng.uniform(0.05, 0.3, 2)
+        body = body + rng.uniform(-0.3, 0.3) * np.exp(-(((y - at_y) / high) ** 2) - ((x - at_x) / wide) ** 2)
+    return body
+
+
+def synthetic_ct(frame_count: int, size: int = 512) -> NDArray[np.int16]:
+    """Make frames like those of a CT: signed, air and body, noise of 12 HU."""
+    rng = np.random.default_rng(5)
+    frames = [
+        -1000 + 1300 * smooth(size, size, rng) + rng.normal(0, 12, (size, size)) for _ in range(frame_count)
+    ]  # fmt: skip
+    return np.rint(frames).astype(np.int16)
+
+
+def synthetic_dx(size: int = 4096) -> NDArray[np.uint16]:
+    """Make an image like a digital X-ray: 12 bits, wide and smooth, some noise."""
+    rng = np.random.default_rng(6)
+    image = 300 + 2600 * smooth(size, size, rng) + rng.normal(0, 6, (size, size))
+    return np.rint(image).clip(0, 4095).astype(np.uint16)
+
+
+# Time
+
+
+class Timing(NamedTuple):
+    """The shortest of all calls in nanoseconds, and how far the shortest of odd and of even turns lie apart."""
+
+    best: float
+    noise: float
+
+
+def python_calls(function: Callable[..., object], prepare: Callable[[], Any] | None = None) -> Contender:
+    """Make a contender of a Python function; what `prepare` gives is its argument, and takes no measured time."""
+
+    def contender(calls: int) -> float:
+        best = float("inf")
+        for _ in range(calls):
+            arguments = () if prepare is None else (prepare(),)
+            start = time.perf_counter_ns()
+            result = function(*arguments)
+            best = min(best, time.perf_counter_ns() - start)
+            del result, arguments
+        return best
+
+    return contender
+
+
+def compare(contenders: dict[str, Contender], calls: int, rounds: int) -> dict[str, Timing]:
+    """Let contenders take turns."""
+    turns: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(max(2, rounds)):
+        for name, contender in contenders.items():
+            found = contender(calls)
+            if found < 0:
+                raise RuntimeError(f"{name}: CharLS's code {-found:.0f}")
+            turns[name].append(found)
+    timings = {}
+    for name, found_times in turns.items():
+        halves = min(found_times[::2]), min(found_times[1::2])
+        timings[name] = Timing(min(halves), max(halves) / min(halves) - 1)
+    return timings
+
+
+# Memory
+
+
+def can_measure_memory() -> bool:
+    """Whether the peak of resident memory can be reset here, as on Linux."""
+    return os.access("/proc/self/clear_refs", os.W_OK)
+
+
+def peak_memory(function: Callable[[Path], object], source: Path, warm_up: Path) -> int:
+    """Give by how many bytes a function raises the resident memory at most, in a process of its own.
+
+    The function reads its input from a file and returns its output; both count. It has worked on another file before,
+    so that what is loaded and allocated once does not count.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as executor:
+        return executor.submit(_peak_memory, function, source, warm_up).result()
+
+
+def _peak_memory(function: Callable[[Path], object], source: Path, warm_up: Path) -> int:
+    function(warm_up)
+    before = _status("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")
+    result = function(source)
+    peak = _status("VmHWM") - before
+    del result
+    return peak
+
+
+def _status(name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    if found is None:
+        raise OSError(f"/proc/self/status has no {name}")
+    return int(found[1]) * 1024
+
+
+# The machine
+
+
+def machine_facts() -> str:
+    """Say on what was measured."""
+    processor = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        found = re.search(r"^model name\s*:\s*(.*)$", information.read_text(), re.MULTILINE)
+        processor = found[1].strip() if found else processor
+    return (
+        f"{core_count()} cores of {processor} ({platform.machine()}), {platform.system()}, "
+        f"CPython {platform.python_version()}"
+    )
+
+
+def core_count() -> int:
+    """Give how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

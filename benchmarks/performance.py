@@ -1,0 +1,555 @@
+"""How fast this package and its peers are, and how much memory they take: tables, JSON and plots.
+
+Usage: python benchmarks/performance.py [--output FOLDER] [--rounds N] [--write] [--quick]
+
+All work on the same images in one process and take turns (measure.py); peers that are not installed are left out. Every
+result is compared with the original samples before it is measured. ``--write`` puts the tables and a plot into
+docs/performance.md. ``--quick`` takes small images and few turns: it shows that everything works, and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import functools
+import importlib
+import importlib.metadata
+import io
+import json
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import low_level
+import numpy as np
+from interoperability import make_dataset, markdown_table, replace_marked, versions_text
+from measure import (
+    MEBIBYTE,
+    Array,
+    Case,
+    Contender,
+    Timing,
+    can_measure_memory,
+    compare,
+    core_count,
+    machine_facts,
+    peak_memory,
+    python_calls,
+    real_cases,
+    synthetic_ct,
+    synthetic_dx,
+)
+from pydicom.dataset import Dataset
+from pydicom.pixels.decoders import JPEGLSLosslessDecoder
+from pydicom.pixels.encoders import JPEGLSLosslessEncoder
+from pydicom.uid import JPEGLSLossless
+
+import dicom_jpegls as jls
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
+PLOT = "image-speed.png"
+
+# Module and distribution of each peer.
+PEERS = {
+    "pyjpegls": ("jpeg_ls", "pyjpegls"),
+    "imagecodecs": ("imagecodecs", "imagecodecs"),
+    "pillow-jpls": ("pillow_jpls", "pillow-jpls"),
+    "pylibjpeg": ("libjpeg", "pylibjpeg-libjpeg"),
+    "gdcm": ("gdcm", "python-gdcm"),
+}
+
+
+class Measurement(NamedTuple):
+    """What was found out of one contender with one job."""
+
+    section: str
+    case: str
+    operation: str
+    contender: str
+    value: float
+    """Nanoseconds, or bytes."""
+    samples: int
+    """Bytes of the samples."""
+    noise: float = 0.0
+    size: int = 0
+    """Bytes of the stream or of the pixel data, where that is measured, too."""
+
+
+@functools.cache
+def installed() -> dict[str, str | None]:
+    """Give the version of each peer that can be imported."""
+    versions: dict[str, str | None] = {}
+    for name, (module, distribution) in PEERS.items():
+        try:
+            importlib.import_module(module)
+            versions[name] = f"{distribution} {importlib.metadata.version(distribution)}"
+        except ImportError:
+            versions[name] = None
+    return versions
+
+
+def expect_equal(name: str, found: Array, expected: Array) -> None:
+    """Refuse to measure what is wrong."""
+    if not np.array_equal(found, expected):
+        raise AssertionError(f"{name}: other samples than the original's")
+
+
+def measured(
+    section: str, case: str, operation: str, timings: dict[str, Timing], samples: int, sizes: dict[str, int]
+) -> list[Measurement]:
+    """Make records of timings."""
+    return [
+        Measurement(section, case, operation, name, timing.best, samples, timing.noise, sizes.get(name, 0))
+        for name, timing in timings.items()
+    ]
+
+
+# Single images
+
+
+def image_encoders(case: Case) -> dict[str, Callable[[], Any]]:
+    """Give the ways to encode an image that low_level.py has not, each of which returns a stream."""
+    encoders: dict[str, Callable[[], Any]] = {
+        "encode": lambda: jls.encode(case.image, bits_per_sample=case.bits_per_sample)
+    }
+    if installed()["pillow-jpls"]:
+        from PIL import Image
+
+        def with_pillow() -> bytes:
+            file = io.BytesIO()
+            bits = case.bits_per_sample
+            Image.fromarray(case.image).save(file, "JPEG-LS", bits_per_sample=bits, near_lossless=0, spiff=None)
+            return file.getvalue()
+
+        encoders["pillow-jpls"] = with_pillow
+    return encoders
+
+
+def image_decoders(stream: bytes) -> dict[str, Callable[[], Any]]:
+    """Give the ways to decode an image that low_level.py has not, each of which returns samples."""
+    decoders: dict[str, Callable[[], Any]] = {"decode": lambda: jls.decode(stream)}
+    if installed()["pillow-jpls"]:
+        from PIL import Image
+
+        decoders["pillow-jpls"] = lambda: np.asarray(Image.open(io.BytesIO(stream)))
+    if installed()["pylibjpeg"]:
+        import libjpeg
+
+        decoders["pylibjpeg"] = lambda: libjpeg.decode(stream)
+    return decoders
+
+
+def measure_images(cases: Iterable[Case], rounds: int) -> list[Measurement]:
+    """Encode and decode single images by every way that there is."""
+    found = []
+    with tempfile.TemporaryDirectory() as directory:
+        loops = low_level.compile_loops(low_level.default_build(), Path(directory))
+        for case in cases:
+            more = image_encoders(case)
+            for name, encode in more.items():
+                expect_equal(f"{name}, {case.name}", jls.decode(encode()), case.image)
+            contenders = low_level.encoders(case, loops) | {name: python_calls(call) for name, call in more.items()}
+            size = len(more["encode"]())
+            timings = compare(contenders, case.calls, rounds)
+            found += measured("images", case.name, "encode", timings, case.image.nbytes, {"encode": size})
+
+            more = image_decoders(more["encode"]())
+            for name, decode in more.items():
+                expect_equal(f"{name}, {case.name}", decode(), case.image)
+            contenders = low_level.decoders(case, loops) | {name: python_calls(call) for name, call in more.items()}
+            timings = compare(contenders, case.calls, rounds)
+            found += measured("images", case.name, "decode", timings, case.image.nbytes, {})
+    return found
+
+
+# Datasets
+
+
+def pydicom_compress(plugin: str, ds: Dataset) -> None:
+    """Compress with pydicom's own loop; without a plugin's name, by the first that is registered."""
+    ds.compress(JPEGLSLossless, encoding_plugin=plugin)
+
+
+def pydicom_pixels(plugin: str, ds: Dataset) -> Array:
+    """Decode with pydicom's own loop."""
+    ds.pixel_array_options(decoding_plugin=plugin)
+    return ds.pixel_array
+
+
+def measure_datasets(name: str, frames: Array, rounds: int) -> list[Measurement]:
+    """Compress and decode a whole dataset by pydicom with each plugin, and by this package alone."""
+    native = make_dataset(frames, 16, "MONOCHROME2")
+    compressed = copy.deepcopy(native)
+    jls.compress(compressed)
+    jls.register()
+    try:
+        compressors: dict[str, Callable[[Dataset], Any]] = {
+            "compress, all workers": jls.compress,
+            "compress, 1 worker": lambda ds: jls.compress(ds, workers=1),
+            "pydicom, register()": functools.partial(pydicom_compress, ""),
+        }
+        decoders: dict[str, Callable[[Dataset], Array]] = {
+            "pixel_array, all workers": jls.pixel_array,
+            "pixel_array, 1 worker": lambda ds: jls.pixel_array(ds, workers=1),
+            "pydicom, register()": functools.partial(pydicom_pixels, ""),
+        }
+        for plugin in JPEGLSLosslessEncoder.available_plugins[1:]:
+            compressors[f"pydicom, {plugin}"] = functools.partial(pydicom_compress, plugin)
+        for plugin in JPEGLSLosslessDecoder.available_plugins[1:]:
+            decoders[f"pydicom, {plugin}"] = functools.partial(pydicom_pixels, plugin)
+        sizes = {}
+        for way, compress in compressors.items():
+            ds = copy.deepcopy(native)
+            compress(ds)
+            expect_equal(way, jls.pixel_array(ds), frames)
+            sizes[way] = len(ds.PixelData)
+        for way, decode in decoders.items():
+            expect_equal(way, decode(copy.deepcopy(compressed)), frames)
+        timings = compare(fresh(compressors, native), 1, rounds)
+        found = measured("datasets", name, "encode", timings, frames.nbytes, sizes)
+        timings = compare(fresh(decoders, compressed), 1, rounds)
+        return found + measured("datasets", name, "decode", timings, frames.nbytes, {})
+    finally:
+        jls.unregister()
+
+
+def fresh(functions: dict[str, Callable[[Dataset], Any]], ds: Dataset) -> dict[str, Contender]:
+    """Make contenders each call of which gets a dataset of its own."""
+    return {name: python_calls(function, lambda: copy.deepcopy(ds)) for name, function in functions.items()}
+
+
+# Several cores
+
+
+def measure_workers(name: str, frames: Array, rounds: int) -> list[Measurement]:
+    """Compress and decode the same dataset with more and more workers."""
+    native = make_dataset(frames, 16, "MONOCHROME2")
+    compressed = copy.deepcopy(native)
+    jls.compress(compressed)
+    counts = sorted({*(1 << i for i in range(core_count().bit_length())), core_count()})
+    compress = {str(count): functools.partial(jls.compress, workers=count) for count in counts}
+    decode = {str(count): functools.partial(jls.pixel_array, workers=count) for count in counts}
+    timings = compare(fresh(compress, native), 1, rounds)
+    found = measured("workers", name, "encode", timings, frames.nbytes, {})
+    timings = compare(fresh(decode, compressed), 1, rounds)
+    return found + measured("workers", name, "decode", timings, frames.nbytes, {})
+
+
+def measure_strips(case: Case, rounds: int) -> list[Measurement]:
+    """Code one large frame without restart markers by one worker, and with them by all."""
+    bits = case.bits_per_sample
+    plain = jls.encode(case.image, bits_per_sample=bits)
+    strips = jls.encode(case.image, bits_per_sample=bits, restart_interval="auto", workers=None)
+    out = np.empty_like(case.image)
+    encoders = {
+        "1 worker": lambda: jls.encode(case.image, bits_per_sample=bits),
+        'restart_interval="auto", all workers': lambda: jls.encode(
+            case.image, bits_per_sample=bits, restart_interval="auto", workers=None
+        ),
+    }
+    decoders = {
+        "1 worker": lambda: jls.decode(plain, out=out),
+        'restart_interval="auto", all workers': lambda: jls.decode(strips, out=out, workers=None),
+    }
+    for way, decode in decoders.items():
+        expect_equal(way, decode(), case.image)
+    sizes = dict(zip(encoders, (len(plain), len(strips)), strict=True))
+    timings = compare({name: python_calls(call) for name, call in encoders.items()}, case.calls, rounds)
+    found = measured("strips", case.name, "encode", timings, case.image.nbytes, sizes)
+    timings = compare({name: python_calls(call) for name, call in decoders.items()}, case.calls, rounds)
+    return found + measured("strips", case.name, "decode", timings, case.image.nbytes, {})
+
+
+# Memory: input from a file, output returned
+
+
+def _image_in(path: Path) -> tuple[Array, int]:
+    """Read an image of 12 bits, a square."""
+    samples = np.fromfile(path, np.uint16)
+    side = round(samples.size**0.5)
+    return samples.reshape(side, side), 12
+
+
+def _encode(path: Path) -> tuple[Any, ...]:
+    image, bits = _image_in(path)
+    return image, jls.encode(image, bits_per_sample=bits)
+
+
+def _encode_pyjpegls(path: Path) -> tuple[Any, ...]:
+    import jpeg_ls
+
+    source = path.read_bytes()
+    side = round((len(source) // 2) ** 0.5)
+    return source, jpeg_ls.encode_buffer(source, side, side, 1, 12)
+
+
+def _encode_imagecodecs(path: Path) -> tuple[Any, ...]:
+    import imagecodecs
+
+    image, _ = _image_in(path)
+    return image, imagecodecs.jpegls_encode(image)
+
+
+def _decode(path: Path) -> tuple[Any, ...]:
+    stream = path.read_bytes()
+    return stream, jls.decode(stream)
+
+
+def _decode_pyjpegls(path: Path) -> tuple[Any, ...]:
+    import jpeg_ls
+
+    stream = path.read_bytes()
+    return stream, jpeg_ls.decode_buffer(stream)
+
+
+def _decode_imagecodecs(path: Path) -> tuple[Any, ...]:
+    import imagecodecs
+
+    stream = path.read_bytes()
+    return stream, imagecodecs.jpegls_decode(stream)
+
+
+ENCODERS_OF_FILES: dict[str, tuple[str | None, Callable[[Path], tuple[Any, ...]]]] = {
+    "encode": (None, _encode),
+    "pyjpegls": ("pyjpegls", _encode_pyjpegls),
+    "imagecodecs": ("imagecodecs", _encode_imagecodecs),
+}
+DECODERS_OF_FILES: dict[str, tuple[str | None, Callable[[Path], tuple[Any, ...]]]] = {
+    "decode": (None, _decode),
+    "pyjpegls": ("pyjpegls", _decode_pyjpegls),
+    "imagecodecs": ("imagecodecs", _decode_imagecodecs),
+}
+
+
+def measure_memory(case: Case) -> list[Measurement]:
+    """Give how much more resident memory it takes at most to encode and to decode an image."""
+    if not can_measure_memory():
+        return []
+    found = []
+    with tempfile.TemporaryDirectory() as directory:
+        image, small = Path(directory, "image"), Path(directory, "small image")
+        case.image.tofile(image)
+        case.image[:64, :64].tofile(small)
+        stream, small_stream = Path(directory, "stream"), Path(directory, "small stream")
+        stream.write_bytes(jls.encode(case.image, bits_per_sample=case.bits_per_sample))
+        small_stream.write_bytes(jls.encode(case.image[:64, :64], bits_per_sample=case.bits_per_sample))
+        size = stream.stat().st_size
+        for operation, functions, source, warm_up in (
+            ("encode", ENCODERS_OF_FILES, image, small),
+            ("decode", DECODERS_OF_FILES, stream, small_stream),
+        ):
+            for name, (peer, function) in functions.items():
+                if peer is None or installed()[peer]:
+                    peak = peak_memory(function, source, warm_up)
+                    found.append(Measurement("memory", case.name, operation, name, peak, case.image.nbytes, size=size))
+    return found
+
+
+# Results
+
+
+def duration(nanoseconds: float) -> str:
+    """Show a time in a unit that suits it."""
+    return f"{nanoseconds / 1e3:.1f} us" if nanoseconds < 1e6 else f"{nanoseconds / 1e6:.1f} ms"
+
+
+def rate(measurement: Measurement) -> str:
+    """Show megabytes of samples in a second."""
+    return f"{measurement.samples / measurement.value * 1e3:.0f} MB/s"
+
+
+def select(measurements: Iterable[Measurement], section: str) -> dict[tuple[str, str], dict[str, Measurement]]:
+    """Give a section's measurements by case and operation, and then by contender."""
+    selected: dict[tuple[str, str], dict[str, Measurement]] = {}
+    for measurement in measurements:
+        if measurement.section == section:
+            row = selected.setdefault((measurement.case, measurement.operation), {})
+            row[measurement.contender] = measurement
+    return selected
+
+
+def image_table(measurements: list[Measurement]) -> str:
+    """Show times of this package, and how many times as long the others take."""
+    others = ("pyjpegls", "imagecodecs", "pillow-jpls", "pylibjpeg")
+    lines = []
+    for (case, operation), row in select(measurements, "images").items():
+        into, simple, loop = row[f"{operation}_into"], row[operation], row["C++ loop"]
+        difference = into.value - loop.value
+        lines.append(
+            [
+                f"{case}, {operation}",
+                duration(into.value),
+                rate(into),
+                duration(simple.value),
+                f"{difference / 1e3:+.1f} us, {difference / loop.value:+.1%}",
+                *(f"x {row[name].value / into.value:.2f}" if name in row else "" for name in others),
+            ]
+        )
+    header = ["", "`…_into`", "", "`encode`, `decode`", "`…_into` against a C++ loop", *others]
+    return markdown_table(header, lines)
+
+
+def dataset_table(measurements: list[Measurement]) -> str:
+    """Show each way's time, and how many times as fast it is as pydicom with pyjpegls."""
+    lines = []
+    for (_, operation), row in select(measurements, "datasets").items():
+        yardstick = row.get("pydicom, pyjpegls")
+        for name, measurement in row.items():
+            ratio = f"x {yardstick.value / measurement.value:.2f}" if yardstick else ""
+            lines.append([operation, name, duration(measurement.value), rate(measurement), ratio])
+    return markdown_table(["", "", "time", "samples", "speed against pydicom with pyjpegls"], lines)
+
+
+def worker_table(measurements: list[Measurement]) -> str:
+    """Show how speed grows with workers."""
+    lines = []
+    for (_, operation), row in select(measurements, "workers").items():
+        one = row["1"]
+        for name, measurement in row.items():
+            speedup = f"x {one.value / measurement.value:.2f}"
+            lines.append([operation, name, duration(measurement.value), rate(measurement), speedup])
+    return markdown_table(["", "workers", "time", "samples", "speed against 1 worker"], lines)
+
+
+def strip_table(measurements: list[Measurement]) -> str:
+    """Show what restart markers bring and cost."""
+    lines = []
+    for (_, operation), row in select(measurements, "strips").items():
+        one = row["1 worker"]
+        for name, measurement in row.items():
+            size = f"{measurement.size} bytes, {measurement.size / one.size - 1:+.2%}" if one.size else ""
+            speedup = f"x {one.value / measurement.value:.2f}"
+            lines.append([operation, name, duration(measurement.value), speedup, size])
+    return markdown_table(["", "", "time", "speed against 1 worker", "stream"], lines)
+
+
+def memory_table(measurements: list[Measurement]) -> str:
+    """Show the peak, and what of it is neither input nor output."""
+    lines = []
+    for (_, operation), row in select(measurements, "memory").items():
+        for name, measurement in row.items():
+            more = measurement.value - measurement.samples - measurement.size
+            lines.append([operation, name, f"{measurement.value / MEBIBYTE:.1f} MiB", f"{more / MEBIBYTE:+.1f} MiB"])
+    return markdown_table(["", "", "peak above the start", "of which neither samples nor stream"], lines)
+
+
+def report(measurements: list[Measurement]) -> str:
+    """Lay out all tables."""
+    noises = sorted(measurement.noise for measurement in measurements)
+    sections = {section: next(m.case for m in measurements if m.section == section) for section in SECTIONS}
+    text = [f"{machine_facts()}."]
+    for section, (title, table) in SECTIONS.items():
+        text += [f"### {title.format(sections[section])}", table(measurements)]
+    text.append(
+        f"Noise: the shortest of the odd turns and of the even ones differ by {noises[len(noises) // 2]:.1%} "
+        f"(median of all rows), {noises[-1]:.0%} at most."
+    )
+    return "\n\n".join([*text, versions_text(installed())])
+
+
+SECTIONS: dict[str, tuple[str, Callable[[list[Measurement]], str]]] = {
+    "images": ("Single images", image_table),
+    "datasets": ("A dataset: {}", dataset_table),
+    "workers": ("The same dataset by workers", worker_table),
+    "strips": ("One large frame on all cores: {}", strip_table),
+    "memory": ("Peak memory: {}", memory_table),
+}
+
+
+# Plots
+
+
+def plot(measurements: list[Measurement], folder: Path) -> None:
+    """Draw a plot of each section that has one."""
+    try:
+        import matplotlib
+    except ImportError:
+        print("No plots: matplotlib is not installed")
+        return
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    def bars(axes: Any, rows: dict[str, dict[str, float]], label: str) -> None:
+        names = list(dict.fromkeys(name for row in rows.values() for name in row))
+        for i, name in enumerate(names):
+            places = [place + i * 0.8 / len(names) for place, row in enumerate(rows.values()) if name in row]
+            axes.barh(places, [row[name] for row in rows.values() if name in row], 0.8 / len(names), label=name)
+        axes.set_yticks([place + 0.4 - 0.4 / len(names) for place in range(len(rows))], list(rows))
+        axes.invert_yaxis()
+        axes.set_xlabel(label)
+        axes.grid(axis="x", alpha=0.3)
+
+    def save(name: str, figure: Any) -> None:
+        figure.savefig(folder / name, dpi=80, bbox_inches="tight")
+        pyplot.close(figure)
+
+    for section, name in (("images", PLOT), ("datasets", "dataset-speed.png"), ("memory", "memory.png")):
+        rows = select(measurements, section)
+        if not rows:
+            continue
+        figure, axes = pyplot.subplots(1, 2, figsize=(12, 4.5))
+        for i, operation in enumerate(("encode", "decode")):
+            chosen = {case: row for (case, of), row in rows.items() if of == operation}
+            if section == "memory":
+                values = {case: {n: m.value / MEBIBYTE for n, m in row.items()} for case, row in chosen.items()}
+                bars(axes[i], values, "MiB above the start")
+            else:
+                values = {case: {n: m.samples / m.value * 1e3 for n, m in row.items()} for case, row in chosen.items()}
+                bars(axes[i], values, "MB of samples per second")
+            axes[i].set_title(operation)
+            axes[i].legend(fontsize=7)
+        figure.tight_layout()
+        save(name, figure)
+
+    figure, axes = pyplot.subplots(figsize=(5, 4))
+    for (_, operation), row in select(measurements, "workers").items():
+        axes.plot([int(name) for name in row], [row["1"].value / m.value for m in row.values()], "o-", label=operation)
+    axes.plot([1, core_count()], [1, core_count()], ":", color="gray", label="ideal")
+    axes.set_xlabel("workers")
+    axes.set_ylabel("speed against 1 worker")
+    axes.legend()
+    save("workers.png", figure)
+
+
+def measure_all(rounds: int, quick: bool) -> list[Measurement]:
+    """Run everything; quick, on small images."""
+    size = 64 if quick else 512
+    large = Case(f"{8 * size} x {8 * size}, 12 bits", synthetic_dx(8 * size), 12, 1)
+    cases = [case._replace(calls=1) for case in real_cases()[:2]] if quick else [*real_cases(), large]
+    frames = synthetic_ct(4 if quick else 40, size)
+    name = f"{len(frames)} frames of {size} x {size}, signed 16 bits"
+    found = measure_images(cases, rounds)
+    found += measure_datasets(name, frames, rounds)
+    found += measure_workers(name, frames, rounds)
+    found += measure_strips(large, rounds)
+    return found + measure_memory(large)
+
+
+def main() -> None:
+    """Print the tables, and write them with all numbers and plots into a folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("benchmark-output"), help="for JSON and plots")
+    parser.add_argument("--rounds", type=int, default=10, help="turns of each contender, 10 by default")
+    parser.add_argument("--write", action="store_true", help=f"update {DOCUMENT.name}")
+    parser.add_argument("--quick", action="store_true", help="show that everything works, on small images")
+    arguments = parser.parse_args()
+    measurements = measure_all(2 if arguments.quick else arguments.rounds, arguments.quick)
+    content = report(measurements)
+    print(content)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    results = {
+        "machine": machine_facts(),
+        "charls": jls.charls_build(),
+        "peers": installed(),
+        "measurements": [measurement._asdict() for measurement in measurements],
+    }
+    (arguments.output / "results.json").write_text(json.dumps(results, indent=1, default=list) + "\n")
+    plot(measurements, arguments.output)
+    if arguments.write:
+        replace_marked(DOCUMENT, content)
+        (DOCUMENT.parent / PLOT).write_bytes((arguments.output / PLOT).read_bytes())
+
+
+if __name__ == "__main__":
+    main()
