@@ -3,8 +3,6 @@
 Usage: python benchmarks/signed_check.py
 """
 
-import functools
-
 import numpy as np
 from measure import compare, python_calls
 from pydicom import examples

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.encaps import encapsulate, encapsulate_extended, generate_fragments, generate_frames
+from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames, parse_fragments
 from pydicom.pixels.processing import convert_color_space
 from pydicom.uid import (
     UID,
@@ -949,12 +949,12 @@ def native_samples(data: bytes | bytearray, image_pixel: ImagePixel, transfer_sy
     return samples.transpose(0, 2, 3, 1) if image_pixel.planar_configuration == 1 else samples
 
 
-def _encapsulated_frames(ds: Dataset, image_pixel: ImagePixel) -> Iterator[tuple[int, bytes]]:
-    """Give number and bytes of each frame of encapsulated pixel data (PS3.5 A.4)."""
+def _encapsulated_frames(ds: Dataset, image_pixel: ImagePixel) -> Iterator[tuple[int, bytes | memoryview]]:
+    """Give number and bytes of each frame of encapsulated pixel data (PS3.5 A.4), on it where that can be."""
     data = _pixel_bytes(ds)
     count = image_pixel.number_of_frames
     try:
-        _, *fragments = generate_fragments(data)  # the first item is the Basic Offset Table
+        _, *fragments = _fragments(data)  # the first item is the Basic Offset Table
         frames = _frames_by_start(fragments)
         if len(frames) < count:
             frames = list(_frames_by_table(ds, data, count))
@@ -965,7 +965,7 @@ def _encapsulated_frames(ds: Dataset, image_pixel: ImagePixel) -> Iterator[tuple
     yield from enumerate(frames)
 
 
-def _partial_frames(ds: Dataset, image_pixel: ImagePixel) -> Iterator[tuple[int, bytes]]:
+def _partial_frames(ds: Dataset, image_pixel: ImagePixel) -> Iterator[tuple[int, bytes | memoryview]]:
     """Give number and bytes of each frame of pixel data that may end too early; of a missing frame no bytes.
 
     Raises
@@ -979,13 +979,27 @@ def _partial_frames(ds: Dataset, image_pixel: ImagePixel) -> Iterator[tuple[int,
         return
     except ParameterError:
         data = _pixel_bytes(ds)
-        frames = _frames_by_start(list(_fragments_to_end(data)))
+        frames = _frames_by_start(_fragments_to_end(data))
         # Where a frame's start is damaged, the frame is at the end of that before it, and the count is wrong. So it is
         # if there are fewer bytes than frames.
         if not len(frames) <= count <= len(data) or not all(_is_one_stream(frame) for frame in frames[:-1]):
             raise
     frames += [b""] * (count - len(frames))
     yield from enumerate(frames)
+
+
+def _fragments(data: bytes) -> Iterator[memoryview]:
+    """Give the items of encapsulated pixel data (PS3.5 A.4) without a copy.
+
+    Raises
+    ------
+    ValueError
+        If it is not soundly encapsulated.
+    """
+    view = memoryview(data)
+    for position in parse_fragments(data)[1]:
+        begin = position + 8
+        yield view[begin : begin + int.from_bytes(view[position + 4 : begin], "little")]
 
 
 def _fragments_to_end(data: bytes) -> Iterator[bytes]:
@@ -1000,19 +1014,19 @@ def _fragments_to_end(data: bytes) -> Iterator[bytes]:
         table = False
 
 
-def _is_one_stream(frame: bytes) -> bool:
+def _is_one_stream(frame: bytes | memoryview) -> bool:
     try:
         return _codec.read_info(frame, max_samples=2**63 - 1).trailing_size == 0
     except StreamError:
         return False
 
 
-def _frames_by_start(fragments: list[bytes]) -> list[bytes]:
+def _frames_by_start(fragments: Iterable[bytes | memoryview]) -> list[bytes | memoryview]:
     """Put fragments together into frames, each of which starts with SOI, as no later fragment of a frame does.
 
     So neither a wrong offset table nor a missing one matters. Gives nothing if the first fragment starts otherwise.
     """
-    frames: list[list[bytes]] = []
+    frames: list[list[bytes | memoryview]] = []
     for fragment in fragments:
         if fragment[:2] == _START_OF_IMAGE:
             frames.append([fragment])
@@ -1020,7 +1034,7 @@ def _frames_by_start(fragments: list[bytes]) -> list[bytes]:
             frames[-1].append(fragment)
         else:
             return []
-    return [b"".join(frame) for frame in frames]
+    return [frame[0] if len(frame) == 1 else b"".join(frame) for frame in frames]
 
 
 def _frames_by_table(ds: Dataset, data: bytes, count: int) -> Iterator[bytes]:
@@ -1096,7 +1110,7 @@ def _naming_frame(index: int) -> Iterator[None]:
 
 def open_frame(
     index: int,
-    frame: bytes,
+    frame: bytes | memoryview,
     image_pixel: ImagePixel,
     max_samples: int = _codec.DEFAULT_MAX_SAMPLES,
     partial: bool = False,
