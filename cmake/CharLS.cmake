@@ -1,9 +1,11 @@
-# Finds the CharLS sources, applies our patches to a copy of them, and builds the static library `charls`.
+# Finds the CharLS sources, applies our patches to a copy of them, and builds the static library `charls`, our scan codecs
+# included.
 #
 # Sets CHARLS_SOURCE to path, submodule, index or system, and CHARLS_PATCHES to the names of the patches applied.
 
 set(CHARLS_SOURCE_DIR "" CACHE PATH "CharLS 2.4 sources to build, instead of the submodule's")
 option(DICOM_JPEGLS_SYSTEM_CHARLS "Link an installed CharLS >= 2.4 (unpatched) instead of building one" OFF)
+option(DICOM_JPEGLS_FAST_SCAN "Build the scan codecs of native/scan into CharLS; not with a system CharLS" ON)
 
 set(CHARLS_PATCHES "")
 
@@ -193,3 +195,10 @@ target_compile_definitions(charls PUBLIC CHARLS_STATIC PRIVATE CHARLS_LIBRARY_BU
 target_compile_features(charls PUBLIC cxx_std_17)
 set_target_properties(charls PROPERTIES
   POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+
+if(DICOM_JPEGLS_FAST_SCAN)
+  set(scan_codecs "${CMAKE_SOURCE_DIR}/src/dicom_jpegls/native/scan")
+  target_sources(charls PRIVATE "${scan_codecs}/scan_codecs.cpp")
+  target_include_directories(charls PRIVATE "${scan_codecs}" "${patched}/src")
+  target_compile_definitions(charls PUBLIC DICOM_JPEGLS_FAST_SCAN)
+endif()

@@ -26,8 +26,10 @@ class _CharLSBuild(TypedDict):
     version: str
     source: str
     patches: list[str]
+    fast_scan: bool
 
 def charls_build() -> _CharLSBuild: ...
+def _use_scan_codecs(use: bool) -> bool: ...
 
 _CHARLS_ERRORS: dict[int, type[Exception]]
 

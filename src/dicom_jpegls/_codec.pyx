@@ -89,6 +89,10 @@ cdef extern from "build_info.h":
     const char* DICOM_JPEGLS_CHARLS_SOURCE
     const char* DICOM_JPEGLS_CHARLS_PATCHES
 
+cdef extern from "scan/scan_codecs.hpp" namespace "dicom_jpegls" nogil:
+    cbool has_scan_codecs
+    cbool use_scan_codecs(cbool use)
+
 
 __version__ = DICOM_JPEGLS_VERSION.decode()
 
@@ -105,7 +109,8 @@ def charls_build():
     dict
         ``version``: CharLS's own; ``source``: where its code came from, one of path, submodule, index and
         system (an installed library, which has none of the patches that make damaged pixel data harmless);
-        ``patches``: names of the patches applied to it, in order.
+        ``patches``: names of the patches applied to it, in order; ``fast_scan``: whether this package's own
+        scan codecs are in it.
 
     Examples
     --------
@@ -118,7 +123,16 @@ def charls_build():
         "version": charls_get_version_string().decode(),
         "source": DICOM_JPEGLS_CHARLS_SOURCE.decode(),
         "patches": patches.split(";") if patches else [],
+        "fast_scan": has_scan_codecs,
     }
+
+
+def _use_scan_codecs(cbool use):
+    """Switch the scan codecs of this package on or off for the whole process, to compare them with CharLS's.
+
+    Returns whether they were on.
+    """
+    return use_scan_codecs(use)
 
 
 if charls_build()["source"] == "system":

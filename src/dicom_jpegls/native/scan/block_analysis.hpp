@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+//
+// The part of context modelling that needs no state (T.87 A.3, A.4.1), for a block of samples at once. The loops have no
+// branches and no dependencies between samples, so that compilers turn them into vector instructions.
+//
+// The encoder knows all samples of a line, the decoder only the line above: it gets tables for what depends on Ra.
+// Neighbours of one component stand `ComponentCount` samples apart, so pixels of several samples need no loop of their own.
+#pragma once
+
+#include "parameters.hpp"
+
+#include <memory>
+
+namespace dicom_jpegls::scan {
+
+// Q(minuend - subtrahend) as in T.87 A.3.3: -4 to 4. All lanes are as wide as a sample; differences are compared by
+// magnitude, which saturates at the greatest signed number. That is above T3.
+template<typename Sample, typename Lane = std::make_signed_t<Sample>>
+DICOM_JPEGLS_INLINE Lane quantize_difference(const Sample minuend, const Sample subtrahend, const Lane t1, const Lane t2,
+                                             const Lane t3) noexcept
+{
+    const Sample larger{std::max(minuend, subtrahend)};
+    const Sample smaller{std::min(minuend, subtrahend)};
+    const auto magnitude{static_cast<Lane>(
+        std::min<Sample>(static_cast<Sample>(larger - smaller), static_cast<Sample>(std::numeric_limits<Lane>::max())))};
+    // Each comparison that holds counts -1, as in a vector register.
+    const auto negative{
+        static_cast<Lane>(-(magnitude > 0) - (magnitude >= t1) - (magnitude >= t2) - (magnitude >= t3))};
+    const auto keep{static_cast<Lane>(minuend < subtrahend ? 0 : -1)};
+    return static_cast<Lane>((negative ^ keep) - keep);
+}
+
+// The median edge detector (T.87 A.4.1) without branches: Ra + Rb - Rc, with Rc brought between Ra and Rb.
+template<typename Sample>
+DICOM_JPEGLS_INLINE Sample predict(const Sample ra, const Sample rb, const Sample rc) noexcept
+{
+    const Sample larger{std::max(ra, rb)};
+    const Sample smaller{std::min(ra, rb)};
+    return static_cast<Sample>(ra + rb - std::min(std::max(rc, smaller), larger));
+}
+
+// What the encoder knows of a block of samples before it knows any statistics. Where the sign of the context is
+// negative (T.87 A.3.4), prediction and sample are mirrored (MAXVAL - x), which changes the sign of their difference.
+template<int BitsPerSample>
+struct sample_block
+{
+    using sample = typename lossless<BitsPerSample>::sample;
+    static constexpr std::ptrdiff_t size{128};
+    static constexpr std::ptrdiff_t lanes{16}; // the loops run over a multiple of this
+
+    alignas(64) std::uint16_t context[size]; // 0: all gradients are 0
+    alignas(64) sample predicted[size];
+    alignas(64) sample value[size];
+
+    // `above` and `line` point at the first of `count` samples.
+    template<int ComponentCount>
+    DICOM_JPEGLS_NOINLINE void analyze(const sample* DICOM_JPEGLS_RESTRICT above, const sample* DICOM_JPEGLS_RESTRICT line,
+                                       std::ptrdiff_t count, const thresholds& bounds) noexcept
+    {
+        using lane = std::make_signed_t<sample>;
+        constexpr std::ptrdiff_t apart{ComponentCount};
+        constexpr auto maximum{static_cast<sample>(lossless<BitsPerSample>::maximum)};
+        const auto t1{static_cast<lane>(bounds.t1)};
+        const auto t2{static_cast<lane>(bounds.t2)};
+        const auto t3{static_cast<lane>(bounds.t3)};
+        count = (count + lanes - 1) & -lanes;
+
+        // Q(Rb - Rc) of a pixel is Q(Rd - Rb) of the one before.
+        alignas(64) lane horizontal[size + lanes];
+        for (std::ptrdiff_t i{}; i < count + apart; ++i)
+            horizontal[i] = quantize_difference(above[i], above[i - apart], t1, t2, t3);
+
+        if constexpr (sizeof(sample) == 1)
+        {
+            // Lanes of 8 bits where they suffice.
+            alignas(64) lane vertical[size];
+            alignas(64) sample mirror[size];
+            for (std::ptrdiff_t i{}; i < count; ++i)
+                vertical[i] = quantize_difference(above[i - apart], line[i - apart], t1, t2, t3);
+            for (std::ptrdiff_t i{}; i < count; ++i)
+            {
+                const auto id{static_cast<std::int16_t>(81 * horizontal[i + apart] + 9 * horizontal[i] + vertical[i])};
+                const auto sign{static_cast<std::int16_t>(id >> 15)};
+                context[i] = static_cast<std::uint16_t>((id ^ sign) - sign);
+                mirror[i] = static_cast<sample>(sign & maximum);
+            }
+            for (std::ptrdiff_t i{}; i < count; ++i)
+            {
+                predicted[i] = static_cast<sample>(predict(line[i - apart], above[i], above[i - apart]) ^ mirror[i]);
+                value[i] = static_cast<sample>(line[i] ^ mirror[i]);
+            }
+        }
+        else
+        {
+            for (std::ptrdiff_t i{}; i < count; ++i)
+            {
+                const sample ra{line[i - apart]};
+                const sample rb{above[i]};
+                const sample rc{above[i - apart]};
+                const auto id{static_cast<std::int16_t>(81 * horizontal[i + apart] + 9 * horizontal[i] +
+                                                        quantize_difference(rc, ra, t1, t2, t3))};
+                const auto sign{static_cast<std::int16_t>(id >> 15)};
+                const auto mirror{static_cast<sample>(sign & maximum)};
+                context[i] = static_cast<std::uint16_t>((id ^ sign) - sign);
+                predicted[i] = static_cast<sample>(predict(ra, rb, rc) ^ mirror);
+                value[i] = static_cast<sample>(line[i] ^ mirror);
+            }
+        }
+    }
+};
+
+// Q3 = Q(Rc - Ra) by its difference, in the three forms that the sign of 9 Q1 + Q2 asks for: where that is not 0 it gives
+// the sign of the context alone, otherwise Q3 does (T.87 A.3.4).
+class gradient_table final
+{
+public:
+    struct entry
+    {
+        std::int16_t context; // to be added to 9 |9 Q1 + Q2|
+        std::int16_t sign;    // of the context: 0 or -1
+    };
+
+    // Rows of entries for Ra - Rc from -range to range - 1, for 9 Q1 + Q2 below, at and above 0.
+    gradient_table(const std::int32_t maximum, const std::int32_t near_value, const thresholds& bounds) :
+        entries_{new entry[static_cast<std::size_t>(6) * (static_cast<std::size_t>(maximum) + 1)]}
+    {
+        entry* next{entries_.get()};
+        for (std::int32_t sum_sign{-1}; sum_sign <= 1; ++sum_sign)
+        {
+            // Q3 falls as Ra - Rc grows. `first` is where each of its values begins.
+            const std::int32_t first[]{-maximum - 1,    -bounds.t3 + 1, -bounds.t2 + 1, -bounds.t1 + 1, -near_value,
+                                       near_value + 1, bounds.t1,      bounds.t2,      bounds.t3,      maximum + 1};
+            for (std::int32_t q{4}; q >= -4; --q)
+            {
+                const bool negative{sum_sign < 0 || (sum_sign == 0 && q < 0)};
+                const entry value{static_cast<std::int16_t>(negative ? -q : q), static_cast<std::int16_t>(-negative)};
+                next = std::fill_n(next, first[5 - q] - first[4 - q], value);
+            }
+        }
+    }
+
+    const entry* data() const noexcept
+    {
+        return entries_.get();
+    }
+
+private:
+    std::unique_ptr<entry[]> entries_;
+};
+
+// The table of lossless coding with default thresholds, made when it is first used.
+template<typename Mode>
+const gradient_table& lossless_gradients(const thresholds& bounds)
+{
+    static const gradient_table table{Mode::maximum, 0, bounds};
+    return table;
+}
+
+// What is known of a block of samples from the line above.
+template<typename Mode>
+struct above_block
+{
+    using sample = typename Mode::sample;
+    static constexpr std::ptrdiff_t size{64};
+    static constexpr std::ptrdiff_t small_size{16};
+
+    // Lanes of 16 bits where indices into the table and differences of samples fit.
+    using index = std::conditional_t<Mode::narrow, std::uint16_t, std::uint32_t>;
+    using lane = std::conditional_t<Mode::narrow, std::int16_t, std::int32_t>;
+
+    alignas(64) index gradient[size]; // index into gradient_table, less Ra
+    alignas(64) index context[size];  // 9 |9 Q1 + Q2|
+    alignas(64) lane rb[size];
+    alignas(64) lane slope[size]; // Rb - Rc
+
+    template<std::ptrdiff_t Count, int ComponentCount>
+    DICOM_JPEGLS_NOINLINE void analyze(const sample* DICOM_JPEGLS_RESTRICT above, const Mode& mode,
+                                       const thresholds& bounds) noexcept
+    {
+        constexpr std::ptrdiff_t apart{ComponentCount};
+        const auto t0{static_cast<lane>(mode.near_value)};
+        const auto t1{static_cast<lane>(bounds.t1 - 1)};
+        const auto t2{static_cast<lane>(bounds.t2 - 1)};
+        const auto t3{static_cast<lane>(bounds.t3 - 1)};
+        const auto levels{static_cast<lane>(mode.maximum + 1)};
+
+        // Q(Rb - Rc) of a pixel is Q(Rd - Rb) of the one before.
+        alignas(64) lane horizontal[Count + apart];
+        for (std::ptrdiff_t i{}; i < Count + apart; ++i)
+        {
+            const auto d{static_cast<lane>(static_cast<lane>(above[i]) - static_cast<lane>(above[i - apart]))};
+            horizontal[i] = static_cast<lane>((d > t0) + (d > t1) + (d > t2) + (d > t3) - (d < -t0) - (d < -t1) -
+                                              (d < -t2) - (d < -t3));
+        }
+        for (std::ptrdiff_t i{}; i < Count; ++i)
+        {
+            const auto rc{static_cast<lane>(above[i - apart])};
+            const auto sum{static_cast<lane>(9 * horizontal[i + apart] + horizontal[i])};
+            const auto sign{static_cast<lane>((sum > 0) - (sum < 0))};
+            gradient[i] = static_cast<index>(sign * (2 * levels) + 3 * levels - rc);
+            context[i] = static_cast<index>(9 * (sum < 0 ? -sum : sum));
+            rb[i] = static_cast<lane>(above[i]);
+            slope[i] = static_cast<lane>(rb[i] - rc);
+        }
+    }
+};
+
+} // namespace dicom_jpegls::scan

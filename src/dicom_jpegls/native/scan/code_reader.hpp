@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+//
+// The bits of a scan. The stuffed bits (T.87 A.1) are removed from a stretch of the stream at a time into a buffer of
+// fixed size, so that the loops load 8 bytes wherever they are. Behind the last bit of the scan the buffer holds zeros:
+// more of them than a code can have, so that a decoder soon stops, and more than it can read until it looks.
+#pragma once
+
+#include "parameters.hpp"
+
+namespace dicom_jpegls::scan {
+
+// A mapped error, and the bit position behind its code.
+struct golomb_code
+{
+    std::size_t position;
+    std::uint32_t mapped_error;
+};
+
+class code_reader final
+{
+public:
+    // What may be read between two calls of `prepare`, in bits: a block of 64 samples in codes of at most 64 bits each,
+    // with a run of 32 + 2 one bits and a remainder of at most 15 bits before each sample, and some more.
+    static constexpr std::size_t reach{64 * (64 + 16) + 256};
+
+    // Bits that a load gives at least.
+    static constexpr std::uint32_t loaded_bits{57};
+
+    // `source` is where the entropy-coded data of the scan begins; it ends at a marker or at the end of the buffer.
+    code_reader(const std::uint8_t* const source, const std::uint8_t* const end) noexcept : source_{source}, end_{end}
+    {
+    }
+
+    // The next bits, from the top of the word.
+    static DICOM_JPEGLS_INLINE std::uint64_t load(const std::uint8_t* const bytes, const std::size_t position) noexcept
+    {
+        return load_big_endian(bytes + (position >> 3U)) << (position & 7U);
+    }
+
+    const std::uint8_t* bytes() const noexcept
+    {
+        return bytes_;
+    }
+
+    // Sees to it that `reach` bits can be read. Fails if bits were read that are not there.
+    DICOM_JPEGLS_INLINE void prepare()
+    {
+        if (DICOM_JPEGLS_UNLIKELY(position + reach > available_))
+            refill();
+    }
+
+    // Fails if bits were read that are not there.
+    void check_position() const
+    {
+        if (DICOM_JPEGLS_UNLIKELY(position > available_))
+            fail(charls::jpegls_errc::invalid_encoded_data);
+    }
+
+    bool read_bit() noexcept
+    {
+        const bool bit{(load(bytes_, position) >> 63U) != 0};
+        ++position;
+        return bit;
+    }
+
+    // Up to 16 bits.
+    std::uint32_t read_bits(const std::uint32_t count) noexcept
+    {
+        const auto value{static_cast<std::uint32_t>((load(bytes_, position) >> 1U) >> (63U - count))};
+        position += count;
+        return value;
+    }
+
+    // A code of any length (T.87 A.5.3): zero bits, a 1, and k bits; or as many zero bits as no other code has, a 1, and
+    // qbpp bits.
+    static DICOM_JPEGLS_NOINLINE golomb_code read_golomb(const std::uint8_t* const bytes, std::size_t position,
+                                                         const std::uint32_t k, const std::int32_t limit,
+                                                         const std::int32_t quantized_bits)
+    {
+        const std::uint64_t bits{load(bytes, position)};
+        const std::uint32_t zeros{63U - highest_bit(bits | 1U)};
+        const auto zeros_of_escape{static_cast<std::uint32_t>(limit - quantized_bits - 1)};
+        if (DICOM_JPEGLS_UNLIKELY(zeros > zeros_of_escape))
+            fail(charls::jpegls_errc::invalid_encoded_data);
+        position += zeros + 1;
+        const std::uint64_t rest{load(bytes, position)};
+        if (zeros == zeros_of_escape)
+        {
+            const auto count{static_cast<std::uint32_t>(quantized_bits)};
+            return {position + count, static_cast<std::uint32_t>(rest >> (64U - count)) + 1};
+        }
+        return {position + k, (zeros << k) | static_cast<std::uint32_t>((rest >> 1U) >> (63U - k))};
+    }
+
+    // Ends a scan or a restart interval: fails unless all of its bits have been read, but for 0 bits that fill the last
+    // byte and one byte of zeros that some encoders write. Returns where the unread bytes begin.
+    const std::uint8_t* finish()
+    {
+        check_position();
+        refill();
+        const std::size_t rest{available_ - position};
+        if (rest >= 16 || !reached_end_ || (load(bytes_, position) >> (64U - 16U)) != 0)
+            fail(charls::jpegls_errc::too_much_encoded_data);
+        if (source_ == end_)
+            fail(charls::jpegls_errc::source_buffer_too_small);
+        return rest < 8 ? source_ : source_ - 1;
+    }
+
+    // Behind `finish`: reads the marker RSTm (T.81 B.2.1), FF fill bytes before it included, and goes on behind it.
+    void read_restart_marker(const std::uint32_t number)
+    {
+        std::uint8_t byte{read_byte()};
+        if (byte != 0xFF)
+            fail(charls::jpegls_errc::restart_marker_not_found);
+        do
+        {
+            byte = read_byte();
+        } while (byte == 0xFF);
+        if (byte != 0xD0U + number)
+            fail(charls::jpegls_errc::restart_marker_not_found);
+        position = 0;
+        available_ = 0;
+        pending_ = 0;
+        pending_bits_ = 0;
+        reached_end_ = false;
+    }
+
+    std::size_t position{}; // of the next bit, from the start of the buffer
+
+private:
+    std::uint8_t read_byte()
+    {
+        if (source_ == end_)
+            fail(charls::jpegls_errc::source_buffer_too_small);
+        return *source_++;
+    }
+
+    // Moves what has not been read to the start of the buffer and fills up the rest.
+    DICOM_JPEGLS_NOINLINE void refill()
+    {
+        check_position();
+        if (reached_end_)
+            return;
+        const std::size_t read_bytes{position >> 3U};
+        const std::size_t kept_bytes{available_ / 8 - read_bytes};
+        std::memmove(bytes_, bytes_ + read_bytes, kept_bytes);
+        position &= 7U;
+        std::uint8_t* next{copy_bits(bytes_ + kept_bytes)};
+        available_ = 8 * static_cast<std::size_t>(next - bytes_);
+        if (reached_end_)
+        {
+            available_ += pending_bits_;
+            if (pending_bits_ != 0)
+                *next++ = static_cast<std::uint8_t>(pending_ << (8U - pending_bits_));
+            std::memset(next, 0, static_cast<std::size_t>(bytes_ + size - next));
+        }
+    }
+
+    // Copies source bytes to `next` without the bit after FF until the buffer is full or the data ends. Returns the end.
+    std::uint8_t* copy_bits(std::uint8_t* next) noexcept
+    {
+        std::uint8_t* const last{bytes_ + fill_size};
+        while (next < last)
+        {
+            // No FF in [source_, stop).
+            const std::size_t wanted{std::min(static_cast<std::size_t>(last - next), static_cast<std::size_t>(end_ - source_))};
+            const auto* const ff{static_cast<const std::uint8_t*>(wanted == 0 ? nullptr : std::memchr(source_, 0xFF, wanted))};
+            const std::uint8_t* const stop{ff ? ff : source_ + wanted};
+
+            // 7 bytes at a time behind up to 7 pending bits; 8 are loaded and 8 stored.
+            while (stop - source_ >= 8)
+            {
+                const std::uint64_t word{(pending_ << 56U) | (load_big_endian(source_) >> 8U)};
+                store_big_endian(next, word << (8U - pending_bits_));
+                pending_ = word & ((std::uint64_t{1} << pending_bits_) - 1);
+                next += 7;
+                source_ += 7;
+            }
+            while (source_ != stop)
+                next = put(next, *source_++, 8);
+
+            if (source_ == end_)
+            {
+                reached_end_ = true;
+                break;
+            }
+            if (ff)
+            {
+                // A marker, or a last byte that can only be the start of one.
+                if (end_ - source_ == 1 || (source_[1] & 0x80U) != 0)
+                {
+                    reached_end_ = true;
+                    break;
+                }
+                next = put(next, 0xFF, 8);
+                next = put(next, source_[1], 7);
+                source_ += 2;
+            }
+        }
+        return next;
+    }
+
+    std::uint8_t* put(std::uint8_t* const next, const std::uint32_t bits, const std::uint32_t count) noexcept
+    {
+        pending_ = (pending_ << count) | bits;
+        pending_bits_ += count;
+        if (pending_bits_ < 8)
+            return next;
+        pending_bits_ -= 8;
+        *next = static_cast<std::uint8_t>(pending_ >> pending_bits_);
+        pending_ &= (std::uint64_t{1} << pending_bits_) - 1;
+        return next + 1;
+    }
+
+    // What is copied at a time, and zeros for all that can be read behind the end.
+    static constexpr std::size_t fill_size{4096};
+    static constexpr std::size_t size{fill_size + 8 + reach / 8 + 16};
+    static_assert(fill_size >= 2 * reach / 8);
+
+    const std::uint8_t* source_;
+    const std::uint8_t* end_;
+    std::size_t available_{}; // bits in the buffer, those before `position` included
+    std::uint64_t pending_{}; // up to 7 bits that do not fill a byte yet
+    std::uint32_t pending_bits_{};
+    bool reached_end_{};
+    std::uint8_t bytes_[size]{};
+};
+
+} // namespace dicom_jpegls::scan

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+//
+// Codes the lines of a scan (T.87 A.8, B): lossless, where all samples are known in advance, and near-lossless, where the
+// neighbours are the samples that a decoder will have.
+#pragma once
+
+#include "block_analysis.hpp"
+#include "regular_mode.hpp"
+#include "run_mode.hpp"
+
+namespace dicom_jpegls::scan {
+
+// What both encoders have: the state of a scan and the way of its codes to the destination.
+template<typename Mode>
+class encoder_base
+{
+public:
+    using sample = typename Mode::sample;
+
+    // Samples that a line needs room for on its left and on its right.
+    static constexpr std::ptrdiff_t margin{192};
+
+    encoder_base(const Mode& mode, const thresholds& bounds, std::uint8_t* const destination, const std::size_t size) :
+        runs_{mode.range}, mode_{mode}, bounds_{bounds}, writer_{destination, size}
+    {
+        contexts_.fill({initial_a(mode.range), 0, 0, 1});
+    }
+
+    // Ends the scan and returns its size in bytes.
+    std::size_t finish()
+    {
+        write_codes();
+        return writer_.finish();
+    }
+
+    // The index of the run mode: with line interleave each component has its own.
+    std::uint32_t& run_index() noexcept
+    {
+        return runs_.index;
+    }
+
+protected:
+    void write_codes_if_enough()
+    {
+        if (codes_.count >= pending_codes::enough)
+            write_codes();
+    }
+
+    void write_codes()
+    {
+        codes_.make_codes(mode_);
+        writer_.write(codes_, mode_);
+        codes_.clear();
+    }
+
+    std::array<encoder_context, context_count> contexts_;
+    run_state runs_;
+    const Mode mode_;
+    const thresholds bounds_;
+    const logarithm_table logarithms_;
+    pending_codes codes_{};
+    code_writer writer_;
+};
+
+template<int BitsPerSample, int ComponentCount>
+class lossless_encoder final : public encoder_base<lossless<BitsPerSample>>
+{
+public:
+    using base = encoder_base<lossless<BitsPerSample>>;
+    using typename base::sample;
+    using base::base;
+
+    // `above` and `line` point at the first sample of lines of `count`.
+    void encode_line(const sample* const above, sample* const line, const std::ptrdiff_t count)
+    {
+        std::ptrdiff_t block_size{largest_block};
+        for (std::ptrdiff_t i{}; i < count;)
+        {
+            // Where a run begins there is nothing to analyze, and behind it not much may be worth it.
+            if (is_flat(above + i, line + i))
+            {
+                i += encode_run(above + i, line + i, count - i);
+                block_size = smallest_block;
+            }
+            else
+            {
+                const std::ptrdiff_t block_count{std::min(block_size, count - i)};
+                block_.template analyze<ComponentCount>(above + i, line + i, block_count, this->bounds_);
+                const std::ptrdiff_t done{encode_block(above + i, line + i, block_count, count - i)};
+                block_size = done > block_count ? smallest_block : std::min(2 * block_size, largest_block);
+                i += done;
+            }
+            this->write_codes_if_enough();
+        }
+    }
+
+private:
+    using mode = lossless<BitsPerSample>;
+    using block = sample_block<BitsPerSample>;
+    static constexpr std::ptrdiff_t largest_block{block::size / ComponentCount * ComponentCount};
+    static constexpr std::ptrdiff_t smallest_block{32 / ComponentCount * ComponentCount};
+    static_assert(encoder_base<mode>::margin >= block::size + block::lanes + ComponentCount);
+
+    // Whether all gradients of the pixel are 0 (T.87 A.3.2).
+    static bool is_flat(const sample* const above, const sample* const line) noexcept
+    {
+        for (std::ptrdiff_t i{}; i != ComponentCount; ++i)
+        {
+            const sample ra{line[i - ComponentCount]};
+            if (above[i - ComponentCount] != ra || above[i] != ra || above[i + ComponentCount] != ra)
+                return false;
+        }
+        return true;
+    }
+
+    // Codes a block; a run at its end may reach further, up to `limit`. Returns the number of samples.
+    DICOM_JPEGLS_NOINLINE std::ptrdiff_t encode_block(const sample* const above, const sample* const line,
+                                                      const std::ptrdiff_t count, const std::ptrdiff_t limit)
+    {
+        std::ptrdiff_t i{};
+        while (i < count)
+        {
+            std::size_t place{this->codes_.count};
+            if constexpr (ComponentCount == 1)
+            {
+                for (; i < count && block_.context[i] != 0; ++i, ++place)
+                    encode_regular(i, place);
+            }
+            else
+            {
+                for (; i < count && is_regular(i); i += ComponentCount)
+                {
+                    for (std::ptrdiff_t component{}; component != ComponentCount; ++component, ++place)
+                        encode_regular(i + component, place);
+                }
+            }
+            this->codes_.count = place;
+            if (i < count)
+                i += encode_run(above + i, line + i, limit - i);
+        }
+        return i;
+    }
+
+    bool is_regular(const std::ptrdiff_t i) const noexcept
+    {
+        std::uint32_t any{};
+        for (std::ptrdiff_t component{}; component != ComponentCount; ++component)
+            any |= block_.context[i + component];
+        return any != 0;
+    }
+
+    // The regular mode (T.87 A.4 to A.6) up to the error; the code follows in pending_codes.
+    DICOM_JPEGLS_INLINE void encode_regular(const std::ptrdiff_t i, const std::size_t place) noexcept
+    {
+        encoder_context& context{this->contexts_[block_.context[i]]};
+        const std::int32_t n{context.n};
+        this->codes_.a[place] = context.a;
+        this->codes_.n_offset[place] = this->logarithms_[static_cast<std::size_t>(n)];
+        this->codes_.balance[place] = static_cast<std::int16_t>(2 * context.b + n - 1);
+
+        // Correction of the prediction (code segment A.6).
+        std::int32_t predicted{block_.predicted[i] + context.c};
+        if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(predicted) > static_cast<std::uint32_t>(mode::maximum)))
+            predicted = predicted < 0 ? 0 : mode::maximum;
+
+        const std::int32_t error{mode::quantize(block_.value[i] - predicted)};
+        this->codes_.error[place] = static_cast<std::int16_t>(error);
+        context.template update<(BitsPerSample > 8)>(error < 0 ? -error : error, error);
+    }
+
+    // Codes a run and the pixel that interrupts it, if the line does not end first. Returns the number of samples.
+    DICOM_JPEGLS_NOINLINE std::ptrdiff_t encode_run(const sample* const above, const sample* const line,
+                                                    const std::ptrdiff_t limit) noexcept
+    {
+        const std::ptrdiff_t length{find_run_length<ComponentCount>(line, limit / ComponentCount)};
+        const std::ptrdiff_t samples{length * ComponentCount};
+        encode_run_length(this->runs_, this->codes_, length, samples == limit);
+        if (samples == limit)
+            return samples;
+        for (std::ptrdiff_t i{samples}; i != samples + ComponentCount; ++i)
+            encode_interruption<ComponentCount>(this->runs_, this->codes_, line[i], line[i - ComponentCount], above[i],
+                                                this->mode_);
+        this->runs_.decrement();
+        return samples + ComponentCount;
+    }
+
+    block block_;
+};
+
+template<typename Sample>
+class near_lossless_encoder final : public encoder_base<near_lossless<Sample>>
+{
+public:
+    using mode = near_lossless<Sample>;
+    using base = encoder_base<mode>;
+    using typename base::sample;
+
+    near_lossless_encoder(const mode& mode, const thresholds& bounds, std::uint8_t* const destination,
+                          const std::size_t size) :
+        base{mode, bounds, destination, size}, gradients_{mode.maximum, mode.near_value, bounds}
+    {
+    }
+
+    // `above` and `line` point at the first sample of lines of `count`. The samples of `line` become those of a decoder.
+    void encode_line(const sample* const above, sample* const line, const std::ptrdiff_t count)
+    {
+        for (std::ptrdiff_t i{}; i < count;)
+        {
+            if (is_flat(above + i, line + i))
+            {
+                i += encode_run(above + i, line + i, count - i);
+            }
+            else
+            {
+                const std::ptrdiff_t block_count{std::min(block::size, count - i)};
+                block_.template analyze<block::size, 1>(above + i, this->mode_, this->bounds_);
+                i += encode_block(above + i, line + i, block_count, count - i);
+            }
+            this->write_codes_if_enough();
+        }
+    }
+
+private:
+    using block = above_block<mode>;
+
+    bool is_flat(const sample* const above, const sample* const line) const noexcept
+    {
+        return this->mode_.is_near(above[1], above[0]) && this->mode_.is_near(above[0], above[-1]) &&
+               this->mode_.is_near(above[-1], line[-1]);
+    }
+
+    DICOM_JPEGLS_NOINLINE std::ptrdiff_t encode_block(const sample* const above, sample* const line,
+                                                      const std::ptrdiff_t count, const std::ptrdiff_t limit)
+    {
+        const mode parameters{this->mode_};
+        const gradient_table::entry* const gradients{gradients_.data()};
+        std::ptrdiff_t i{};
+        while (i < count)
+        {
+            std::size_t place{this->codes_.count};
+            std::int32_t ra{line[i - 1]};
+            for (; i < count; ++i, ++place)
+            {
+                const gradient_table::entry gradient{gradients[block_.gradient[i] + static_cast<std::uint32_t>(ra)]};
+                const std::int32_t id{static_cast<std::int32_t>(block_.context[i]) + gradient.context};
+                if (DICOM_JPEGLS_UNLIKELY(id == 0))
+                    break;
+                ra = encode_regular(line[i], ra, block_.rb[i], block_.slope[i], static_cast<std::size_t>(id),
+                                    gradient.sign, place, parameters);
+                line[i] = static_cast<sample>(ra);
+            }
+            this->codes_.count = place;
+            if (i < count)
+                i += encode_run(above + i, line + i, limit - i);
+        }
+        return i;
+    }
+
+    // The regular mode (T.87 A.4 to A.6) up to the error; the code follows in pending_codes. Returns the decoder's sample.
+    DICOM_JPEGLS_INLINE std::int32_t encode_regular(const std::int32_t x, const std::int32_t ra, const std::int32_t rb,
+                                                    const std::int32_t slope, const std::size_t id,
+                                                    const std::int32_t sign, const std::size_t place,
+                                                    const mode& parameters) noexcept
+    {
+        encoder_context& context{this->contexts_[id]};
+        this->codes_.a[place] = context.a;
+        this->codes_.n_offset[place] = this->logarithms_[context.n];
+
+        // Prediction and its correction (code segments A.5 and A.6).
+        std::int32_t predicted{std::min(std::max(ra + slope, std::min(ra, rb)), std::max(ra, rb))};
+        predicted += (context.c ^ sign) - sign;
+        if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(predicted) > static_cast<std::uint32_t>(parameters.maximum)))
+            predicted = predicted < 0 ? 0 : parameters.maximum;
+
+        const std::int32_t difference{x - predicted};
+        const std::int32_t error{parameters.quantize((difference ^ sign) - sign)};
+        this->codes_.error[place] = static_cast<std::int16_t>(error);
+        context.template update<true>(error < 0 ? -error : error, error * parameters.error_step);
+        return parameters.reconstruct(predicted, (error ^ sign) - sign);
+    }
+
+    // Codes a run, whose samples become alike, and the sample that interrupts it. Returns the number of samples.
+    DICOM_JPEGLS_NOINLINE std::ptrdiff_t encode_run(const sample* const above, sample* const line,
+                                                    const std::ptrdiff_t limit) noexcept
+    {
+        const std::int32_t ra{line[-1]};
+        std::ptrdiff_t length{};
+        for (; length != limit && this->mode_.is_near(line[length], ra); ++length)
+            line[length] = static_cast<sample>(ra);
+        encode_run_length(this->runs_, this->codes_, length, length == limit);
+        if (length == limit)
+            return length;
+        line[length] = static_cast<sample>(
+            encode_interruption<1>(this->runs_, this->codes_, line[length], ra, above[length], this->mode_));
+        this->runs_.decrement();
+        return length + 1;
+    }
+
+    const gradient_table gradients_;
+    block block_;
+};
+
+} // namespace dicom_jpegls::scan

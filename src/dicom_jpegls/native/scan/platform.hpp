@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+//
+// What the scan codecs need of the compiler: inlining, branch hints, the highest bit, big-endian words. The rest is
+// standard C++.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#ifdef _MSC_VER
+#include <cstdlib>
+#include <intrin.h>
+#define DICOM_JPEGLS_INLINE __forceinline
+#define DICOM_JPEGLS_NOINLINE __declspec(noinline)
+#define DICOM_JPEGLS_RESTRICT __restrict
+#else
+#define DICOM_JPEGLS_INLINE inline __attribute__((always_inline))
+#define DICOM_JPEGLS_NOINLINE __attribute__((noinline))
+#define DICOM_JPEGLS_RESTRICT __restrict__
+#endif
+
+#ifdef __GNUC__
+#define DICOM_JPEGLS_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define DICOM_JPEGLS_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#else
+#define DICOM_JPEGLS_LIKELY(condition) (condition)
+#define DICOM_JPEGLS_UNLIKELY(condition) (condition)
+#endif
+
+namespace dicom_jpegls::scan {
+
+// The number of the highest bit that is set, 0 to 63. `value` must not be 0.
+DICOM_JPEGLS_INLINE std::uint32_t highest_bit(const std::uint64_t value) noexcept
+{
+#if defined(__GNUC__)
+    return 63U ^ static_cast<std::uint32_t>(__builtin_clzll(value));
+#elif defined(_M_X64) || defined(_M_ARM64)
+    unsigned long index;
+    _BitScanReverse64(&index, value);
+    return index;
+#else
+    std::uint32_t result{};
+    for (std::uint64_t rest{value >> 1U}; rest != 0; rest >>= 1U)
+        ++result;
+    return result;
+#endif
+}
+
+// Reverses the bytes of a word where the machine stores its lowest byte first.
+DICOM_JPEGLS_INLINE std::uint64_t big_endian(const std::uint64_t value) noexcept
+{
+#if defined(_MSC_VER)
+    return _byteswap_uint64(value);
+#elif __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return __builtin_bswap64(value);
+#else
+    return value;
+#endif
+}
+
+// The 8 bytes at `source`, of any alignment; the first is the most significant.
+DICOM_JPEGLS_INLINE std::uint64_t load_big_endian(const std::uint8_t* const source) noexcept
+{
+    std::uint64_t word;
+    std::memcpy(&word, source, sizeof word);
+    return big_endian(word);
+}
+
+DICOM_JPEGLS_INLINE void store_big_endian(std::uint8_t* const destination, const std::uint64_t value) noexcept
+{
+    const std::uint64_t word{big_endian(value)};
+    std::memcpy(destination, &word, sizeof word);
+}
+
+// Whether one of the 8 bytes is FF: looks for a byte of zeros in the complement.
+DICOM_JPEGLS_INLINE bool contains_ff(const std::uint64_t word) noexcept
+{
+    return ((~word - 0x0101010101010101U) & word & 0x8080808080808080U) != 0;
+}
+
+} // namespace dicom_jpegls::scan

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+//
+// The state of the regular mode: the statistics A, B, C and N of each context (T.87 A.2.1) and their update (A.6). This is
+// the part that must run sample after sample.
+#pragma once
+
+#include "parameters.hpp"
+
+#include <array>
+
+namespace dicom_jpegls::scan {
+
+constexpr std::int32_t minimum_c{-128};
+constexpr std::int32_t maximum_c{127};
+
+// The encoder's context, in 8 bytes.
+struct alignas(8) encoder_context
+{
+    std::int32_t a;
+    std::int16_t b; // above -N and at most 0 between samples
+    std::int8_t c;
+    std::uint8_t n;
+
+    // Code segments A.12 and A.13 of T.87, for an error of magnitude `magnitude` that counts as `bias` in B.
+    //
+    // `Branches` says how the bias is brought back into its range. Where it seldom leaves it, above 8 bits, branches are
+    // faster; in 8-bit images it leaves it at random.
+    template<bool Branches>
+    DICOM_JPEGLS_INLINE void update(const std::int32_t magnitude, const std::int32_t bias) noexcept
+    {
+        std::int32_t new_a{a + magnitude};
+        std::int32_t new_b{b + bias};
+        std::int32_t new_n{n};
+        const std::int32_t old_c{c};
+        if (DICOM_JPEGLS_UNLIKELY(new_n == reset_value))
+        {
+            new_a >>= 1;
+            new_b >>= 1;
+            new_n >>= 1;
+        }
+        ++new_n;
+        a = new_a;
+        n = static_cast<std::uint8_t>(new_n);
+
+        if constexpr (Branches)
+        {
+            if (new_b + new_n <= 0)
+            {
+                new_b = std::max(new_b + new_n, 1 - new_n);
+                if (old_c > minimum_c)
+                    c = static_cast<std::int8_t>(old_c - 1);
+            }
+            else if (new_b > 0)
+            {
+                new_b = std::min(new_b - new_n, 0);
+                if (old_c < maximum_c)
+                    c = static_cast<std::int8_t>(old_c + 1);
+            }
+        }
+        else
+        {
+            const std::int32_t step{(new_b > 0) - (new_b + new_n <= 0)};
+            new_b -= new_n * step;
+            new_b = std::min(std::max(new_b, 1 - new_n), 0);
+            const std::int32_t new_c{old_c + step};
+            if (DICOM_JPEGLS_LIKELY(new_c == static_cast<std::int8_t>(new_c)))
+                c = static_cast<std::int8_t>(new_c);
+        }
+        b = static_cast<std::int16_t>(new_b);
+    }
+};
+
+// The decoder's N and B with what follows from them. All of it for the next sample stands in a table.
+struct bias_state
+{
+    std::uint16_t index;      // 256 N + B + bias_offset: where the next B - if the error were 0 - stands in the table
+    std::int8_t inverts_at_0; // -1: with k = 0 the error is inverted, since 2 B + N - 1 < 0 (T.87 A.5.2); otherwise 0
+    std::int8_t c_step;       // change of C that led here: -1, 0, 1
+};
+
+constexpr std::int32_t bias_offset{160};
+
+// Errors up to this magnitude, added to `bias_state::index`, stay in the row of their N. Outside of the row B and C change
+// as at its ends.
+constexpr std::int32_t largest_bias_in_row{95};
+static_assert(bias_offset + largest_bias_in_row < 256 && bias_offset - reset_value + 1 - largest_bias_in_row >= 0);
+
+using bias_table = std::array<bias_state, std::size_t{(reset_value + 1) * 256}>;
+
+// Code segments A.12 and A.13 of T.87 for every N and every B that can be with an error added.
+constexpr bias_table make_bias_table() noexcept
+{
+    bias_table table{};
+    for (std::int32_t n{1}; n <= reset_value; ++n)
+    {
+        for (std::int32_t column{}; column < 256; ++column)
+        {
+            std::int32_t b{column - bias_offset};
+            std::int32_t new_n{n};
+            std::int32_t step{};
+            if (n == reset_value)
+            {
+                b = (b - (b < 0 ? 1 : 0)) / 2; // rounded down, as a shift does
+                new_n /= 2;
+            }
+            ++new_n;
+            if (b + new_n <= 0)
+            {
+                b = std::max(b + new_n, 1 - new_n);
+                step = -1;
+            }
+            else if (b > 0)
+            {
+                b = std::min(b - new_n, 0);
+                step = 1;
+            }
+            table[static_cast<std::size_t>(256 * n + column)] = {
+                static_cast<std::uint16_t>(256 * new_n + b + bias_offset),
+                static_cast<std::int8_t>(2 * b + new_n - 1 < 0 ? -1 : 0), static_cast<std::int8_t>(step)};
+        }
+    }
+    return table;
+}
+
+inline constexpr bias_table bias_transitions{make_bias_table()};
+
+// The decoder's context. It keeps k, which changes seldom, and corrects it after an update where it must.
+struct alignas(16) decoder_context
+{
+    std::uint32_t a;
+    bias_state bias;
+    std::int16_t c;
+    std::uint8_t k;
+    std::uint8_t slack; // 255 with k = 0, which is right for any A up to N; otherwise 0
+
+    explicit decoder_context(const std::int32_t range = 2) noexcept :
+        a{static_cast<std::uint32_t>(initial_a(range))},
+        bias{256 + bias_offset, 0, 0}, // N = 1, B = 0
+        c{}
+    {
+        find_k();
+    }
+
+    std::uint32_t n() const noexcept
+    {
+        return bias.index >> 8U;
+    }
+
+    // -1 if errors are inverted, otherwise 0 (T.87 A.5.2).
+    std::int32_t inversion() const noexcept
+    {
+        return slack != 0 ? bias.inverts_at_0 : 0;
+    }
+
+    // The Golomb parameter: the least k with N 2^k >= A (T.87 A.5.1).
+    DICOM_JPEGLS_NOINLINE void find_k() noexcept
+    {
+        std::uint32_t result{};
+        while ((n() << result) < a && result < largest_k)
+            ++result;
+        k = static_cast<std::uint8_t>(result);
+        slack = result == 0 ? 255 : 0;
+    }
+
+    // Code segments A.12 and A.13 of T.87, for an error of magnitude `magnitude` that counts as `change` in B, which is of
+    // magnitude `change_magnitude`.
+    DICOM_JPEGLS_INLINE void update(const std::uint32_t magnitude, const std::int32_t change,
+                                    const std::uint32_t change_magnitude) noexcept
+    {
+        const std::uint32_t old_index{bias.index};
+        std::uint32_t place{old_index + static_cast<std::uint32_t>(change)};
+        if (DICOM_JPEGLS_UNLIKELY(change_magnitude > static_cast<std::uint32_t>(largest_bias_in_row)))
+        {
+            const std::int32_t column{static_cast<std::int32_t>(old_index & 0xFFU) + change};
+            place = (old_index & ~0xFFU) + static_cast<std::uint32_t>(std::clamp(column, 0, 255));
+        }
+        const bias_state next{bias_transitions[place]};
+        bias = next;
+
+        const std::int32_t new_c{c + next.c_step};
+        c = static_cast<std::int16_t>(new_c);
+        if (DICOM_JPEGLS_UNLIKELY(new_c != static_cast<std::int8_t>(new_c)))
+            c = static_cast<std::int16_t>(std::clamp(new_c, minimum_c, maximum_c));
+
+        std::uint32_t new_a{a + magnitude};
+        if (DICOM_JPEGLS_UNLIKELY(old_index >= 256U * reset_value))
+            new_a >>= 1U;
+        a = new_a;
+
+        // k is right if 0 <= N 2^k - A < A; below 0 the difference wraps.
+        if (DICOM_JPEGLS_UNLIKELY((static_cast<std::uint32_t>(next.index >> 8U) << k) - new_a >= new_a + slack))
+            find_k();
+    }
+};
+
+} // namespace dicom_jpegls::scan

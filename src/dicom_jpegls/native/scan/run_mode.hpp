@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+//
+// The run mode (T.87 A.7): the statistics of run interruptions and the order of the codes of run lengths, and how both are
+// written and read.
+#pragma once
+
+#include "code_reader.hpp"
+#include "code_writer.hpp"
+
+#include <cstdlib>
+
+namespace dicom_jpegls::scan {
+
+// J: a 1 bit stands for 2^J samples of a run (T.87 A.2.1, step 3).
+constexpr std::array<std::uint8_t, 32> run_orders{
+    {0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15}};
+
+// Statistics of the samples that interrupt runs (T.87 A.7.2). Type 1: Ra and Rb are alike; type 0: they differ.
+struct run_context
+{
+    std::int32_t a;
+    std::int32_t n;
+    std::int32_t negative; // Nn: errors below 0
+
+    // T.87 A.7.2.1, code segment A.20.
+    std::uint32_t golomb_parameter(const std::int32_t type) const noexcept
+    {
+        const std::int32_t sum{a + (type != 0 ? n >> 1 : 0)};
+        std::uint32_t k{};
+        while ((n << k) < sum && k < largest_k)
+            ++k;
+        return k;
+    }
+
+    // Whether a negative error is the one whose code has map = 1 (code segment A.21).
+    bool maps_negative(const std::uint32_t k) const noexcept
+    {
+        return k != 0 || 2 * negative >= n;
+    }
+
+    // Code segment A.23.
+    void update(const std::int32_t error, const std::int32_t mapped_error, const std::int32_t type) noexcept
+    {
+        negative += error < 0;
+        a += (mapped_error + 1 - type) >> 1;
+        if (n == reset_value)
+        {
+            a >>= 1;
+            n >>= 1;
+            negative >>= 1;
+        }
+        ++n;
+    }
+};
+
+// The state that the run mode keeps for a scan. With line interleave each component has its own index (T.87 B.3).
+struct run_state
+{
+    std::array<run_context, 2> contexts;
+    std::uint32_t index{};
+
+    explicit run_state(const std::int32_t range) noexcept
+    {
+        contexts.fill({initial_a(range), 1, 0});
+    }
+
+    std::int32_t order() const noexcept
+    {
+        return run_orders[index];
+    }
+
+    void increment() noexcept
+    {
+        index += index < run_orders.size() - 1;
+    }
+
+    void decrement() noexcept
+    {
+        index -= index > 0;
+    }
+};
+
+// The type of an interruption. Several components together have type 0 (T.87 B.3: samples of a pixel).
+template<int ComponentCount, typename Mode>
+inline std::int32_t interruption_type(const std::int32_t ra, const std::int32_t rb, const Mode& mode) noexcept
+{
+    return ComponentCount == 1 && mode.is_near(ra, rb) ? 1 : 0;
+}
+
+// Codes the sample `x` that interrupts a run (T.87 A.7.2). Returns its reconstructed value.
+template<int ComponentCount, typename Mode>
+inline std::int32_t encode_interruption(run_state& state, pending_codes& codes, const std::int32_t x, const std::int32_t ra,
+                                        const std::int32_t rb, const Mode& mode) noexcept
+{
+    const std::int32_t type{interruption_type<ComponentCount>(ra, rb, mode)};
+    const std::int32_t predicted{type != 0 ? ra : rb};
+    const bool inverted{type == 0 && ra > rb};
+    const std::int32_t error{mode.quantize(inverted ? predicted - x : x - predicted)};
+
+    run_context& context{state.contexts[static_cast<std::size_t>(type)]};
+    const std::uint32_t k{context.golomb_parameter(type)};
+    const bool map{error < 0 ? context.maps_negative(k) : error > 0 && !context.maps_negative(k)};
+    const std::int32_t mapped{2 * std::abs(error) - type - static_cast<std::int32_t>(map)};
+
+    const std::int32_t limit{mode.limit - state.order() - 1};
+    const std::int32_t zeros{mapped >> k};
+    if (zeros < limit - mode.quantized_bits - 1)
+    {
+        const std::uint32_t remainder{static_cast<std::uint32_t>(mapped) & ((1U << k) - 1)};
+        codes.add(remainder | (1U << k), static_cast<std::uint32_t>(zeros) + k + 1);
+    }
+    else
+    {
+        codes.add(1, static_cast<std::uint32_t>(limit - mode.quantized_bits));
+        codes.add(static_cast<std::uint32_t>(mapped - 1) & ((1U << mode.quantized_bits) - 1),
+                  static_cast<std::uint32_t>(mode.quantized_bits));
+    }
+    context.update(error, mapped, type);
+    return mode.reconstruct(predicted, inverted ? -error : error);
+}
+
+// Codes the length of a run (T.87 A.7.1.2, code segments A.15 and A.16).
+inline void encode_run_length(run_state& state, pending_codes& codes, std::ptrdiff_t length, const bool ends_line) noexcept
+{
+    std::uint32_t ones{};
+    while (length >= std::ptrdiff_t{1} << state.order())
+    {
+        length -= std::ptrdiff_t{1} << state.order();
+        state.increment();
+        ++ones;
+        if (ones == 16)
+        {
+            codes.add(0xFFFF, 16);
+            ones = 0;
+        }
+    }
+    if (ends_line)
+    {
+        ones += length != 0;
+        if (ones != 0)
+            codes.add((1U << ones) - 1, ones);
+        return;
+    }
+    if (ones != 0)
+        codes.add((1U << ones) - 1, ones);
+    codes.add(static_cast<std::uint32_t>(length), static_cast<std::uint32_t>(state.order()) + 1);
+}
+
+// How many of up to `limit` pixels are like the one before `line`.
+template<int ComponentCount, typename Sample>
+inline std::ptrdiff_t find_run_length(const Sample* const line, const std::ptrdiff_t limit) noexcept
+{
+    std::ptrdiff_t samples{};
+    const std::ptrdiff_t sample_limit{limit * ComponentCount};
+    if constexpr (ComponentCount == 1)
+    {
+        // 8 bytes at a time.
+        constexpr auto step{static_cast<std::ptrdiff_t>(8 / sizeof(Sample))};
+        Sample pattern[step];
+        std::fill_n(pattern, step, line[-1]);
+        std::uint64_t expected;
+        std::memcpy(&expected, pattern, sizeof expected);
+        while (samples + step <= sample_limit)
+        {
+            std::uint64_t found;
+            std::memcpy(&found, line + samples, sizeof found);
+            if (found != expected)
+                break;
+            samples += step;
+        }
+    }
+    while (samples != sample_limit && line[samples] == line[samples - ComponentCount])
+        ++samples;
+    return samples / ComponentCount;
+}
+
+// Decodes the length of a run of at most `limit` pixels (T.87 A.7.1.2).
+inline std::ptrdiff_t decode_run_length(run_state& state, code_reader& reader, const std::ptrdiff_t limit)
+{
+    std::ptrdiff_t length{};
+    while (reader.read_bit())
+    {
+        const std::ptrdiff_t stretch{std::ptrdiff_t{1} << state.order()};
+        if (stretch > limit - length)
+            return limit;
+        length += stretch;
+        state.increment();
+        if (length == limit)
+            return limit;
+    }
+    length += static_cast<std::ptrdiff_t>(reader.read_bits(static_cast<std::uint32_t>(state.order())));
+    if (length > limit)
+        fail(charls::jpegls_errc::invalid_encoded_data);
+    return length;
+}
+
+// Decodes the sample that interrupts a run (T.87 A.7.2).
+template<int ComponentCount, typename Mode>
+inline std::int32_t decode_interruption(run_state& state, code_reader& reader, const std::int32_t ra, const std::int32_t rb,
+                                        const Mode& mode)
+{
+    const std::int32_t type{interruption_type<ComponentCount>(ra, rb, mode)};
+    run_context& context{state.contexts[static_cast<std::size_t>(type)]};
+    const std::uint32_t k{context.golomb_parameter(type)};
+    const golomb_code code{code_reader::read_golomb(reader.bytes(), reader.position, k, mode.limit - state.order() - 1,
+                                                    mode.quantized_bits)};
+    reader.position = code.position;
+
+    const auto mapped{static_cast<std::int32_t>(code.mapped_error)};
+    const std::int32_t sum{mapped + type};
+    const bool map{(sum & 1) != 0};
+    const std::int32_t magnitude{(sum + 1) >> 1};
+    const std::int32_t error{map == context.maps_negative(k) ? -magnitude : magnitude};
+    if (DICOM_JPEGLS_UNLIKELY(error < -(mode.range / 2) || error > (mode.range + 1) / 2 - 1))
+        fail(charls::jpegls_errc::invalid_encoded_data);
+    context.update(error, mapped, type);
+    const bool inverted{type == 0 && ra > rb};
+    return mode.reconstruct(type != 0 ? ra : rb, inverted ? -error : error);
+}
+
+} // namespace dicom_jpegls::scan

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: MIT
+//
+// The scan codecs in the form that CharLS's codec factory gives out. CharLS reads and writes everything around a scan,
+// checks the parameters, and copies lines from and to the caller's buffers.
+#include "scan_codecs.hpp"
+
+#include "decoder.hpp"
+#include "encoder.hpp"
+
+// Of CharLS's own sources.
+#include "decoder_strategy.h"
+#include "encoder_strategy.h"
+#include "color_transform.h"
+#include "jpegls_preset_coding_parameters.h"
+#include "process_line.h"
+
+#include <atomic>
+#include <vector>
+
+namespace dicom_jpegls {
+namespace {
+
+using charls::byte_span;
+using charls::const_byte_span;
+using charls::decoder_strategy;
+using charls::encoder_strategy;
+using charls::interleave_mode;
+using charls::process_line;
+
+std::atomic<bool> use_codecs{true};
+
+// Longer lines are CharLS's: a run must not have more codes than pending_codes and code_reader have room for.
+constexpr std::uint32_t maximum_width{65535};
+
+scan::thresholds thresholds_of(const charls::jpegls_pc_parameters& presets) noexcept
+{
+    return {presets.threshold1, presets.threshold2, presets.threshold3};
+}
+
+// What the codecs in both directions are made of.
+template<typename Strategy, typename Mode, int ComponentCount>
+class scan_codec : public Strategy
+{
+public:
+    scan_codec(const charls::frame_info& frame, const charls::coding_parameters& parameters,
+               const charls::jpegls_pc_parameters& presets, const Mode& mode) :
+        Strategy{single_component(frame, parameters), parameters}, bounds_{thresholds_of(presets)}, mode_{mode}
+    {
+    }
+
+    std::unique_ptr<process_line> create_process_line(const byte_span pixels, const std::size_t stride) override
+    {
+        if (Strategy::parameters_.interleave_mode != interleave_mode::none)
+        {
+            return std::make_unique<charls::process_transformed<charls::transform_none<sample>>>(
+                pixels, stride, Strategy::frame_info_, Strategy::parameters_, charls::transform_none<sample>());
+        }
+        const std::int32_t bits{Strategy::frame_info_.bits_per_sample};
+        if (bits == 8 * static_cast<std::int32_t>(sizeof(sample)))
+            return std::make_unique<charls::post_process_single_component>(pixels.data, stride, sizeof(sample));
+        return std::make_unique<charls::post_process_single_component_masked>(pixels.data, stride, sizeof(sample),
+                                                                              static_cast<std::uint32_t>(bits));
+    }
+
+    void set_presets(const charls::jpegls_pc_parameters& /*presets*/, std::uint32_t /*restart_interval*/) override
+    {
+    }
+
+protected:
+    using sample = typename Mode::sample;
+
+    // The lines of a scan: those of all components of the line above and of the current one, which change places.
+    class line_buffer final
+    {
+    public:
+        // Line interleave: lines of `plane_count` components one after another.
+        line_buffer(const std::ptrdiff_t count, const std::ptrdiff_t plane_count, const std::ptrdiff_t margin) :
+            distance_{count + 2 * margin},
+            samples_(static_cast<std::size_t>(2 * plane_count * distance_)),
+            above_{samples_.data() + margin},
+            current_{above_ + plane_count * distance_}
+        {
+        }
+
+        std::ptrdiff_t distance() const noexcept
+        {
+            return distance_;
+        }
+
+        sample* above(const std::ptrdiff_t plane) noexcept
+        {
+            return above_ + plane * distance_;
+        }
+
+        sample* current(const std::ptrdiff_t plane) noexcept
+        {
+            return current_ + plane * distance_;
+        }
+
+        void next_line() noexcept
+        {
+            std::swap(above_, current_);
+        }
+
+        void clear() noexcept
+        {
+            std::fill(samples_.begin(), samples_.end(), sample{});
+        }
+
+    private:
+        std::ptrdiff_t distance_;
+        std::vector<sample> samples_;
+        sample* above_;
+        sample* current_;
+    };
+
+    std::ptrdiff_t sample_count() const noexcept
+    {
+        return static_cast<std::ptrdiff_t>(Strategy::frame_info_.width) * ComponentCount;
+    }
+
+    std::ptrdiff_t plane_count() const noexcept
+    {
+        return Strategy::parameters_.interleave_mode == interleave_mode::line ? Strategy::frame_info_.component_count : 1;
+    }
+
+    // Codes a line of each plane by `code_line`, which gets the plane's number.
+    template<typename Codec, typename CodeLine>
+    void for_each_plane(Codec& codec, line_buffer& lines, std::vector<std::uint32_t>& run_indices, const CodeLine& code_line)
+    {
+        for (std::ptrdiff_t plane{}; plane != plane_count(); ++plane)
+        {
+            std::uint32_t& index{run_indices[static_cast<std::size_t>(plane)]};
+            scan::set_edges<ComponentCount>(lines.above(plane), lines.current(plane), sample_count());
+            codec.run_index() = index;
+            code_line(plane);
+            index = codec.run_index();
+        }
+    }
+
+    const scan::thresholds bounds_;
+    const Mode mode_;
+
+private:
+    // A scan of one component is all that CharLS's line handling is to know of.
+    static charls::frame_info single_component(charls::frame_info frame, const charls::coding_parameters& parameters) noexcept
+    {
+        if (parameters.interleave_mode == interleave_mode::none)
+            frame.component_count = 1;
+        return frame;
+    }
+};
+
+template<typename Encoder, typename Mode, int ComponentCount>
+class encoder final : public scan_codec<encoder_strategy, Mode, ComponentCount>
+{
+public:
+    using base = scan_codec<encoder_strategy, Mode, ComponentCount>;
+    using base::base;
+
+    std::size_t encode_scan(std::unique_ptr<process_line> source, const byte_span destination) override
+    {
+        const std::ptrdiff_t count{this->sample_count()};
+        typename base::line_buffer lines(count, this->plane_count(), Encoder::margin);
+        std::vector<std::uint32_t> run_indices(static_cast<std::size_t>(this->plane_count()));
+        const auto codec{std::make_unique<Encoder>(this->mode_, this->bounds_, destination.data, destination.size)};
+        for (std::uint32_t line{}; line != this->frame_info_.height; ++line)
+        {
+            source->new_line_requested(lines.current(0), this->frame_info_.width, static_cast<std::size_t>(lines.distance()));
+            this->for_each_plane(*codec, lines, run_indices, [&](const std::ptrdiff_t plane) {
+                codec->encode_line(lines.above(plane), lines.current(plane), count);
+            });
+            lines.next_line();
+        }
+        return codec->finish();
+    }
+};
+
+template<typename Mode, int ComponentCount>
+class decoder final : public scan_codec<decoder_strategy, Mode, ComponentCount>
+{
+public:
+    using base = scan_codec<decoder_strategy, Mode, ComponentCount>;
+    using codec_type = scan::scan_decoder<Mode, ComponentCount>;
+
+    decoder(const charls::frame_info& frame, const charls::coding_parameters& parameters,
+            const charls::jpegls_pc_parameters& presets, const Mode& mode) :
+        base{frame, parameters, presets, mode}
+    {
+        if constexpr (!Mode::is_lossless)
+            own_gradients_ = std::make_unique<scan::gradient_table>(mode.maximum, mode.near_value, this->bounds_);
+    }
+
+    std::size_t decode_scan(std::unique_ptr<process_line> destination, const JlsRect& region,
+                            const const_byte_span source) override
+    {
+        const std::ptrdiff_t count{this->sample_count()};
+        typename base::line_buffer lines(count, this->plane_count(), codec_type::margin);
+        std::vector<std::uint32_t> run_indices(static_cast<std::size_t>(this->plane_count()));
+        const auto codec{std::make_unique<codec_type>(this->mode_, this->bounds_, gradients(), source.begin(), source.end())};
+
+        const std::uint32_t height{this->frame_info_.height};
+        const std::uint32_t interval{this->parameters_.restart_interval == 0 ? height : this->parameters_.restart_interval};
+        std::uint32_t line_in_interval{};
+        std::uint32_t marker_number{};
+        for (std::uint32_t line{}; line != height; ++line)
+        {
+            if (line_in_interval == interval)
+            {
+                codec->restart(marker_number);
+                lines.clear();
+                std::fill(run_indices.begin(), run_indices.end(), 0);
+                marker_number = (marker_number + 1) % 8;
+                line_in_interval = 0;
+            }
+            this->for_each_plane(*codec, lines, run_indices, [&](const std::ptrdiff_t plane) {
+                codec->decode_line(lines.above(plane), lines.current(plane), count);
+            });
+            ++line_in_interval;
+            if (line >= static_cast<std::uint32_t>(region.Y) && line < static_cast<std::uint32_t>(region.Y + region.Height))
+                destination->new_line_decoded(lines.current(0) + std::ptrdiff_t{region.X} * ComponentCount,
+                                              static_cast<std::size_t>(region.Width),
+                                              static_cast<std::size_t>(lines.distance()));
+            lines.next_line();
+        }
+        return static_cast<std::size_t>(codec->finish() - source.begin());
+    }
+
+private:
+    const scan::gradient_table& gradients() const
+    {
+        if constexpr (Mode::is_lossless)
+            return scan::lossless_gradients<Mode>(this->bounds_);
+        else
+            return *own_gradients_;
+    }
+
+    std::unique_ptr<scan::gradient_table> own_gradients_;
+};
+
+template<typename Strategy>
+constexpr bool encodes{std::is_same_v<Strategy, encoder_strategy>};
+
+template<typename Strategy, int BitsPerSample, int ComponentCount>
+std::unique_ptr<Strategy> make_lossless(const charls::frame_info& frame, const charls::coding_parameters& parameters,
+                                        const charls::jpegls_pc_parameters& presets)
+{
+    using mode = scan::lossless<BitsPerSample>;
+    if constexpr (encodes<Strategy>)
+        return std::make_unique<encoder<scan::lossless_encoder<BitsPerSample, ComponentCount>, mode, ComponentCount>>(
+            frame, parameters, presets, mode{});
+    else
+        return std::make_unique<decoder<mode, ComponentCount>>(frame, parameters, presets, mode{});
+}
+
+template<typename Strategy, typename Sample>
+std::unique_ptr<Strategy> make_near_lossless(const charls::frame_info& frame, const charls::coding_parameters& parameters,
+                                             const charls::jpegls_pc_parameters& presets)
+{
+    using mode = scan::near_lossless<Sample>;
+    const mode near_mode{frame.bits_per_sample, parameters.near_lossless};
+    if constexpr (encodes<Strategy>)
+        return std::make_unique<encoder<scan::near_lossless_encoder<Sample>, mode, 1>>(frame, parameters, presets, near_mode);
+    else
+        return std::make_unique<decoder<mode, 1>>(frame, parameters, presets, near_mode);
+}
+
+} // namespace
+
+template<typename Strategy>
+std::unique_ptr<Strategy> create_scan_codec(const charls::frame_info& frame, const charls::coding_parameters& parameters,
+                                            const charls::jpegls_pc_parameters& presets)
+{
+    const std::int32_t maximum{charls::calculate_maximum_sample_value(frame.bits_per_sample)};
+    if (parameters.near_lossless > charls::compute_maximum_near_lossless(maximum))
+        return nullptr;
+    const charls::jpegls_pc_parameters defaults{charls::compute_default(maximum, parameters.near_lossless)};
+    if (!use_codecs.load(std::memory_order_relaxed) || !charls::is_default(presets, defaults) ||
+        parameters.transformation != charls::color_transformation::none || frame.width > maximum_width)
+        return nullptr;
+
+    if (parameters.interleave_mode == interleave_mode::sample)
+    {
+        if (parameters.near_lossless != 0)
+            return nullptr;
+        if (frame.component_count == 3 && frame.bits_per_sample == 8)
+            return make_lossless<Strategy, 8, 3>(frame, parameters, presets);
+        if (frame.component_count == 3 && frame.bits_per_sample == 16)
+            return make_lossless<Strategy, 16, 3>(frame, parameters, presets);
+        if (frame.component_count == 4 && frame.bits_per_sample == 8)
+            return make_lossless<Strategy, 8, 4>(frame, parameters, presets);
+        return nullptr;
+    }
+
+    // CharLS copies lines of other numbers of components not at all.
+    if (parameters.interleave_mode == interleave_mode::line && frame.component_count != 3 && frame.component_count != 4)
+        return nullptr;
+
+    if (parameters.near_lossless != 0)
+    {
+        return frame.bits_per_sample <= 8 ? make_near_lossless<Strategy, std::uint8_t>(frame, parameters, presets)
+                                          : make_near_lossless<Strategy, std::uint16_t>(frame, parameters, presets);
+    }
+    switch (frame.bits_per_sample)
+    {
+    case 8:
+        return make_lossless<Strategy, 8, 1>(frame, parameters, presets);
+    case 9:
+        return make_lossless<Strategy, 9, 1>(frame, parameters, presets);
+    case 10:
+        return make_lossless<Strategy, 10, 1>(frame, parameters, presets);
+    case 11:
+        return make_lossless<Strategy, 11, 1>(frame, parameters, presets);
+    case 12:
+        return make_lossless<Strategy, 12, 1>(frame, parameters, presets);
+    case 13:
+        return make_lossless<Strategy, 13, 1>(frame, parameters, presets);
+    case 14:
+        return make_lossless<Strategy, 14, 1>(frame, parameters, presets);
+    case 15:
+        return make_lossless<Strategy, 15, 1>(frame, parameters, presets);
+    case 16:
+        return make_lossless<Strategy, 16, 1>(frame, parameters, presets);
+    default:
+        return nullptr;
+    }
+}
+
+bool use_scan_codecs(const bool use) noexcept
+{
+    return use_codecs.exchange(use);
+}
+
+template std::unique_ptr<decoder_strategy> create_scan_codec(const charls::frame_info&, const charls::coding_parameters&,
+                                                             const charls::jpegls_pc_parameters&);
+template std::unique_ptr<encoder_strategy> create_scan_codec(const charls::frame_info&, const charls::coding_parameters&,
+                                                             const charls::jpegls_pc_parameters&);
+
+} // namespace dicom_jpegls
