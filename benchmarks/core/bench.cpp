@@ -224,7 +224,7 @@ int main(const int argument_count, const char** const arguments)
         }
         // At least three times each, more often where it is quick.
         double spent{};
-        for (int round{}; round < 3 || (round < rounds && spent < 3); ++round)
+        for (int round{}; round < 3 || (round < rounds && spent < 6); ++round)
         {
             for (int i{}; i != 2; ++i)
             {

@@ -39,6 +39,18 @@ DICOM_JPEGLS_INLINE Sample predict(const Sample ra, const Sample rb, const Sampl
     return static_cast<Sample>(ra + rb - std::min(std::max(rc, smaller), larger));
 }
 
+// The same for a single sample, from Ra, Rb and Rb - Rc. Conditional expressions, since compilers make unpredictable
+// branches of std::min and std::max here.
+DICOM_JPEGLS_INLINE std::int32_t predict_by_slope(const std::int32_t ra, const std::int32_t rb,
+                                                  const std::int32_t slope) noexcept
+{
+    const std::int32_t plane{ra + slope};
+    const std::int32_t smaller{ra < rb ? ra : rb};
+    const std::int32_t larger{ra < rb ? rb : ra};
+    const std::int32_t upper{plane < larger ? plane : larger};
+    return upper > smaller ? upper : smaller;
+}
+
 // What the encoder knows of a block of samples before it knows any statistics. Where the sign of the context is
 // negative (T.87 A.3.4), prediction and sample are mirrored (MAXVAL - x), which changes the sign of their difference.
 template<int BitsPerSample>
@@ -54,8 +66,16 @@ struct sample_block
 
     // `above` and `line` point at the first of `count` samples.
     template<int ComponentCount>
-    DICOM_JPEGLS_NOINLINE void analyze(const sample* DICOM_JPEGLS_RESTRICT above, const sample* DICOM_JPEGLS_RESTRICT line,
-                                       std::ptrdiff_t count, const thresholds& bounds) noexcept
+    void analyze(const sample* const above, const sample* const line, const std::ptrdiff_t count,
+                 const thresholds& bounds) noexcept
+    {
+        with_widest_vectors([&]() DICOM_JPEGLS_INLINE_LAMBDA { fill<ComponentCount>(above, line, count, bounds); });
+    }
+
+private:
+    template<int ComponentCount>
+    DICOM_JPEGLS_INLINE void fill(const sample* DICOM_JPEGLS_RESTRICT above, const sample* DICOM_JPEGLS_RESTRICT line,
+                                  std::ptrdiff_t count, const thresholds& bounds) noexcept
     {
         using lane = std::make_signed_t<sample>;
         constexpr std::ptrdiff_t apart{ComponentCount};
@@ -162,7 +182,6 @@ struct above_block
 {
     using sample = typename Mode::sample;
     static constexpr std::ptrdiff_t size{64};
-    static constexpr std::ptrdiff_t small_size{16};
 
     // Lanes of 16 bits where indices into the table and differences of samples fit.
     using index = std::conditional_t<Mode::narrow, std::uint16_t, std::uint32_t>;
@@ -173,9 +192,28 @@ struct above_block
     alignas(64) lane rb[size];
     alignas(64) lane slope[size]; // Rb - Rc
 
+    // Analyzes a small block behind a run, where the next may not be far, otherwise a large one. Returns the number of
+    // samples, of whole pixels, that the block holds.
+    template<int ComponentCount>
+    std::ptrdiff_t analyze(const sample* const above, const bool behind_run, const Mode& mode,
+                                const thresholds& bounds) noexcept
+    {
+        if (behind_run)
+        {
+            with_widest_vectors([&]()
+                                    DICOM_JPEGLS_INLINE_LAMBDA { fill<small_size, ComponentCount>(above, mode, bounds); });
+            return small_size / ComponentCount * ComponentCount;
+        }
+        with_widest_vectors([&]() DICOM_JPEGLS_INLINE_LAMBDA { fill<size, ComponentCount>(above, mode, bounds); });
+        return size / ComponentCount * ComponentCount;
+    }
+
+private:
+    static constexpr std::ptrdiff_t small_size{16};
+
     template<std::ptrdiff_t Count, int ComponentCount>
-    DICOM_JPEGLS_NOINLINE void analyze(const sample* DICOM_JPEGLS_RESTRICT above, const Mode& mode,
-                                       const thresholds& bounds) noexcept
+    DICOM_JPEGLS_INLINE void fill(const sample* DICOM_JPEGLS_RESTRICT above, const Mode& mode,
+                                  const thresholds& bounds) noexcept
     {
         constexpr std::ptrdiff_t apart{ComponentCount};
         const auto t0{static_cast<lane>(mode.near_value)};

@@ -56,26 +56,11 @@ public:
             fail(charls::jpegls_errc::invalid_encoded_data);
     }
 
-    bool read_bit() noexcept
-    {
-        const bool bit{(load(bytes_, position) >> 63U) != 0};
-        ++position;
-        return bit;
-    }
-
-    // Up to 16 bits.
-    std::uint32_t read_bits(const std::uint32_t count) noexcept
-    {
-        const auto value{static_cast<std::uint32_t>((load(bytes_, position) >> 1U) >> (63U - count))};
-        position += count;
-        return value;
-    }
-
     // A code of any length (T.87 A.5.3): zero bits, a 1, and k bits; or as many zero bits as no other code has, a 1, and
     // qbpp bits.
-    static DICOM_JPEGLS_NOINLINE golomb_code read_golomb(const std::uint8_t* const bytes, std::size_t position,
-                                                         const std::uint32_t k, const std::int32_t limit,
-                                                         const std::int32_t quantized_bits)
+    static DICOM_JPEGLS_INLINE golomb_code read_golomb(const std::uint8_t* const bytes, std::size_t position,
+                                                       const std::uint32_t k, const std::int32_t limit,
+                                                       const std::int32_t quantized_bits)
     {
         const std::uint64_t bits{load(bytes, position)};
         const std::uint32_t zeros{63U - highest_bit(bits | 1U)};

@@ -48,7 +48,7 @@ private:
 // statistics; those of the run mode come complete and take a place that make_codes fills in vain.
 struct pending_codes
 {
-    static constexpr std::size_t enough{1024}; // write them out when so many are there
+    static constexpr std::size_t enough{512}; // write them out when so many are there
     static constexpr std::size_t capacity{enough + 1024};
     static constexpr std::uint16_t escape{255}; // instead of a length: the code for errors too great (T.87 A.5.3)
 
@@ -82,17 +82,40 @@ struct pending_codes
         complete[complete_count] = {static_cast<std::uint16_t>(count), static_cast<std::uint16_t>(code_value),
                                     static_cast<std::uint16_t>(code_length)};
         ++complete_count;
-        a[count] = 0; // any value will do
-        n_offset[count] = 0;
-        error[count] = 0;
-        balance[count] = 0;
-        ++count;
+        ++count; // leaves a place of the regular mode as it was: any values will do
     }
 
-    // Fills in values and lengths. Vector registers of SSE2 cannot shift each lane by another number of bits, so powers of
-    // two come out of the exponents of floats and shifts are multiplications.
+    // Fills in values and lengths.
     template<typename Mode>
-    DICOM_JPEGLS_NOINLINE void make_codes(const Mode& mode) noexcept
+    void make_codes(const Mode& mode) noexcept
+    {
+        with_widest_vectors([&]() DICOM_JPEGLS_INLINE_LAMBDA { make_regular_codes(mode); });
+
+        for (std::size_t i{}; i != complete_count; ++i)
+        {
+            value[complete[i].place] = complete[i].value;
+            length[complete[i].place] = complete[i].length;
+        }
+
+        // Empty codes, so that there are whole groups of four.
+        for (std::size_t i{count}; (i & 3U) != 0; ++i)
+        {
+            value[i] = 0;
+            length[i] = 0;
+        }
+    }
+
+    void clear() noexcept
+    {
+        count = 0;
+        complete_count = 0;
+    }
+
+private:
+    // Vector registers of SSE2 cannot shift each lane by another number of bits, so powers of two come out of the exponents
+    // of floats and shifts are multiplications.
+    template<typename Mode>
+    DICOM_JPEGLS_INLINE void make_regular_codes(const Mode& mode) noexcept
     {
         const std::size_t rounded{(count + 15) & ~std::size_t{15}};
 
@@ -129,25 +152,6 @@ struct pending_codes
             value[i] = too_great ? static_cast<std::uint16_t>((mapped - 1) & escape_mask) : bits;
             length[i] = too_great ? escape : bit_count;
         }
-
-        for (std::size_t i{}; i != complete_count; ++i)
-        {
-            value[complete[i].place] = complete[i].value;
-            length[complete[i].place] = complete[i].length;
-        }
-
-        // Empty codes, so that there are whole groups of four.
-        for (std::size_t i{count}; (i & 3U) != 0; ++i)
-        {
-            value[i] = 0;
-            length[i] = 0;
-        }
-    }
-
-    void clear() noexcept
-    {
-        count = 0;
-        complete_count = 0;
     }
 };
 

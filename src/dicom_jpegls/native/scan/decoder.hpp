@@ -41,13 +41,9 @@ public:
             }
             else
             {
-                const std::ptrdiff_t block_size{behind_run ? smallest_block : largest_block};
-                if (behind_run)
-                    block_.template analyze<block::small_size, ComponentCount>(above + i, mode_, bounds_);
-                else
-                    block_.template analyze<block::size, ComponentCount>(above + i, mode_, bounds_);
-                const std::ptrdiff_t block_count{std::min(block_size, count - i)};
-                const std::ptrdiff_t done{decode_block(above + i, line + i, block_count, count - i)};
+                const std::ptrdiff_t block_count{
+                    block_.template analyze<ComponentCount>(above + i, behind_run, mode_, bounds_)};
+                const std::ptrdiff_t done{decode_block(above + i, line + i, std::min(block_count, count - i), count - i)};
                 behind_run = done > block_count;
                 i += done;
             }
@@ -77,8 +73,6 @@ public:
 
 private:
     using block = above_block<Mode>;
-    static constexpr std::ptrdiff_t largest_block{block::size / ComponentCount * ComponentCount};
-    static constexpr std::ptrdiff_t smallest_block{block::small_size / ComponentCount * ComponentCount};
     static_assert(margin >= block::size + ComponentCount);
 
     // The loops read codes up to this length without looking for an escape code, which is longer, or for more bits.
@@ -113,7 +107,6 @@ private:
     {
         const Mode mode{mode_};
         const gradient_table::entry* const gradients{gradients_};
-        const std::uint8_t* const bytes{reader_.bytes()};
         std::ptrdiff_t i{};
         while (i < count)
         {
@@ -127,7 +120,7 @@ private:
                     const std::uint32_t id{static_cast<std::uint32_t>(static_cast<std::int32_t>(block_.context[i]) + gradient.context)};
                     if (DICOM_JPEGLS_UNLIKELY(id == 0))
                         break;
-                    ra = decode_regular(i, ra, id, gradient.sign, bytes, bit, mode);
+                    ra = decode_regular(i, ra, id, gradient.sign, bit, mode);
                     line[i] = static_cast<sample>(ra);
                 }
             }
@@ -153,7 +146,7 @@ private:
                         break;
                     for (std::ptrdiff_t component{}; component != ComponentCount; ++component)
                     {
-                        ra[component] = decode_regular(i + component, ra[component], ids[component], signs[component], bytes, bit, mode);
+                        ra[component] = decode_regular(i + component, ra[component], ids[component], signs[component], bit, mode);
                         line[i + component] = static_cast<sample>(ra[component]);
                     }
                 }
@@ -167,16 +160,13 @@ private:
 
     // The regular mode (T.87 A.4 to A.6) for sample `i` of the block. Returns the sample.
     DICOM_JPEGLS_INLINE std::int32_t decode_regular(const std::ptrdiff_t i, const std::int32_t ra, const std::uint32_t id,
-                                                    const std::int32_t sign, const std::uint8_t* const bytes,
-                                                    std::size_t& bit, const Mode& mode)
+                                                    const std::int32_t sign, std::size_t& bit, const Mode& mode)
     {
+        const std::uint8_t* const bytes{reader_.bytes()};
         decoder_context& context{contexts_[id]};
 
         // Prediction and its correction (code segments A.5 and A.6).
-        const std::int32_t rb{block_.rb[i]};
-        const std::int32_t slope{block_.slope[i]};
-        std::int32_t predicted{std::min(std::max(ra + slope, std::min(ra, rb)), std::max(ra, rb))};
-        predicted += (context.c ^ sign) - sign;
+        std::int32_t predicted{predict_by_slope(ra, block_.rb[i], block_.slope[i]) + ((context.c ^ sign) - sign)};
         if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(predicted) > static_cast<std::uint32_t>(mode.maximum)))
             predicted = predicted < 0 ? 0 : mode.maximum;
 
@@ -194,7 +184,7 @@ private:
         }
         else
         {
-            const golomb_code code{code_reader::read_golomb(bytes, bit, k, mode.limit, mode.quantized_bits)};
+            const golomb_code code{read_long_code(bytes, bit, k, mode)};
             mapped = code.mapped_error;
             bit = code.position;
         }
@@ -208,6 +198,12 @@ private:
         const std::int32_t result{mode.reconstruct(predicted, (error ^ sign) - sign)};
         context.update(magnitude, error * mode.error_step, magnitude * static_cast<std::uint32_t>(mode.error_step));
         return result;
+    }
+
+    static DICOM_JPEGLS_NOINLINE golomb_code read_long_code(const std::uint8_t* const bytes, const std::size_t bit,
+                                                            const std::uint32_t k, const Mode& mode)
+    {
+        return code_reader::read_golomb(bytes, bit, k, mode.limit, mode.quantized_bits);
     }
 
     // No encoder gives errors that are not reduced modulo RANGE (T.87 A.4.5). Those of lossless coding are looked at only
@@ -225,22 +221,24 @@ private:
     // Decodes a run and the pixel that interrupts it, if the line does not end first. Returns the number of samples.
     DICOM_JPEGLS_NOINLINE std::ptrdiff_t decode_run(const sample* const above, sample* const line, const std::ptrdiff_t limit)
     {
-        const std::ptrdiff_t length{decode_run_length(runs_, reader_, limit / ComponentCount)};
-        const std::ptrdiff_t samples{length * ComponentCount};
-        if constexpr (ComponentCount == 1)
-        {
-            std::fill_n(line, samples, line[-1]);
-        }
-        else
-        {
-            for (std::ptrdiff_t i{}; i != samples; ++i)
-                line[i] = line[i - ComponentCount];
-        }
+        const std::uint8_t* const bytes{reader_.bytes()};
+        const run_length run{decode_run_length(runs_, bytes, reader_.position, limit / ComponentCount)};
+        const std::ptrdiff_t samples{run.pixels * ComponentCount};
+        repeat_pixel<ComponentCount>(line, samples);
         if (samples == limit)
+        {
+            reader_.position = run.position;
             return samples;
+        }
+        std::size_t bit{run.position};
         for (std::ptrdiff_t i{samples}; i != samples + ComponentCount; ++i)
-            line[i] = static_cast<sample>(
-                decode_interruption<ComponentCount>(runs_, reader_, line[i - ComponentCount], above[i], mode_));
+        {
+            const decoded_sample sample_behind{decode_interruption<ComponentCount>(
+                runs_, bytes, bit, line[i - ComponentCount], above[i], mode_)};
+            line[i] = static_cast<sample>(sample_behind.value);
+            bit = sample_behind.position;
+        }
+        reader_.position = bit;
         runs_.decrement();
         return samples + ComponentCount;
     }

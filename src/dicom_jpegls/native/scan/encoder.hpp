@@ -153,19 +153,22 @@ private:
     DICOM_JPEGLS_INLINE void encode_regular(const std::ptrdiff_t i, const std::size_t place) noexcept
     {
         encoder_context& context{this->contexts_[block_.context[i]]};
+        const std::int32_t a{context.a};
+        const std::int32_t b{context.b};
+        const std::int32_t c{context.c};
         const std::int32_t n{context.n};
-        this->codes_.a[place] = context.a;
+        this->codes_.a[place] = a;
         this->codes_.n_offset[place] = this->logarithms_[static_cast<std::size_t>(n)];
-        this->codes_.balance[place] = static_cast<std::int16_t>(2 * context.b + n - 1);
+        this->codes_.balance[place] = static_cast<std::int16_t>(2 * b + n - 1);
 
         // Correction of the prediction (code segment A.6).
-        std::int32_t predicted{block_.predicted[i] + context.c};
+        std::int32_t predicted{block_.predicted[i] + c};
         if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(predicted) > static_cast<std::uint32_t>(mode::maximum)))
             predicted = predicted < 0 ? 0 : mode::maximum;
 
         const std::int32_t error{mode::quantize(block_.value[i] - predicted)};
         this->codes_.error[place] = static_cast<std::int16_t>(error);
-        context.template update<(BitsPerSample > 8)>(error < 0 ? -error : error, error);
+        context.template update<(BitsPerSample > 8)>(a, b, c, n, error < 0 ? -error : error, error);
     }
 
     // Codes a run and the pixel that interrupts it, if the line does not end first. Returns the number of samples.
@@ -197,24 +200,35 @@ public:
 
     near_lossless_encoder(const mode& mode, const thresholds& bounds, std::uint8_t* const destination,
                           const std::size_t size) :
-        base{mode, bounds, destination, size}, gradients_{mode.maximum, mode.near_value, bounds}
+        base{mode, bounds, destination, size},
+        gradients_{mode.maximum, mode.near_value, bounds},
+        table_reach_{std::min(greatest_table_reach, (mode.range / 2 - 1) * mode.error_step + mode.near_value)}
     {
+        for (std::int32_t difference{-table_reach_}; difference <= table_reach_; ++difference)
+        {
+            const std::int32_t error{mode.quantize(difference)};
+            quantization_[static_cast<std::size_t>(difference + table_reach_)] = {
+                static_cast<std::int16_t>(error), static_cast<std::int16_t>(error * mode.error_step)};
+        }
     }
 
     // `above` and `line` point at the first sample of lines of `count`. The samples of `line` become those of a decoder.
     void encode_line(const sample* const above, sample* const line, const std::ptrdiff_t count)
     {
+        bool behind_run{};
         for (std::ptrdiff_t i{}; i < count;)
         {
             if (is_flat(above + i, line + i))
             {
                 i += encode_run(above + i, line + i, count - i);
+                behind_run = true;
             }
             else
             {
-                const std::ptrdiff_t block_count{std::min(block::size, count - i)};
-                block_.template analyze<block::size, 1>(above + i, this->mode_, this->bounds_);
-                i += encode_block(above + i, line + i, block_count, count - i);
+                const std::ptrdiff_t block_count{block_.template analyze<1>(above + i, behind_run, this->mode_, this->bounds_)};
+                const std::ptrdiff_t done{encode_block(above + i, line + i, std::min(block_count, count - i), count - i)};
+                behind_run = done > block_count;
+                i += done;
             }
             this->write_codes_if_enough();
         }
@@ -263,20 +277,39 @@ private:
                                                     const mode& parameters) noexcept
     {
         encoder_context& context{this->contexts_[id]};
-        this->codes_.a[place] = context.a;
-        this->codes_.n_offset[place] = this->logarithms_[context.n];
+        const std::int32_t a{context.a};
+        const std::int32_t b{context.b};
+        const std::int32_t c{context.c};
+        const std::int32_t n{context.n};
+        this->codes_.a[place] = a;
+        this->codes_.n_offset[place] = this->logarithms_[static_cast<std::size_t>(n)];
 
         // Prediction and its correction (code segments A.5 and A.6).
-        std::int32_t predicted{std::min(std::max(ra + slope, std::min(ra, rb)), std::max(ra, rb))};
-        predicted += (context.c ^ sign) - sign;
+        std::int32_t predicted{predict_by_slope(ra, rb, slope) + ((c ^ sign) - sign)};
         if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(predicted) > static_cast<std::uint32_t>(parameters.maximum)))
             predicted = predicted < 0 ? 0 : parameters.maximum;
 
+        // The error, and the sample that a decoder will have.
         const std::int32_t difference{x - predicted};
-        const std::int32_t error{parameters.quantize((difference ^ sign) - sign)};
+        const auto table_index{static_cast<std::uint32_t>(difference + table_reach_)};
+        std::int32_t error;
+        std::int32_t value;
+        if (DICOM_JPEGLS_LIKELY(table_index <= 2 * static_cast<std::uint32_t>(table_reach_)))
+        {
+            const quantized_difference quantized{quantization_[table_index]};
+            error = (quantized.error ^ sign) - sign;
+            value = predicted + quantized.change;
+            if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(value) > static_cast<std::uint32_t>(parameters.maximum)))
+                value = value < 0 ? 0 : parameters.maximum;
+        }
+        else
+        {
+            error = parameters.quantize((difference ^ sign) - sign);
+            value = parameters.reconstruct(predicted, (error ^ sign) - sign);
+        }
         this->codes_.error[place] = static_cast<std::int16_t>(error);
-        context.template update<true>(error < 0 ? -error : error, error * parameters.error_step);
-        return parameters.reconstruct(predicted, (error ^ sign) - sign);
+        context.template update<false>(a, b, c, n, error < 0 ? -error : error, error * parameters.error_step);
+        return value;
     }
 
     // Codes a run, whose samples become alike, and the sample that interrupts it. Returns the number of samples.
@@ -296,7 +329,19 @@ private:
         return length + 1;
     }
 
+    // What quantization makes of a difference of sample and prediction: the error, and what a decoder adds instead of the
+    // difference. Differences whose errors may need to be reduced modulo RANGE are not in the table.
+    struct quantized_difference
+    {
+        std::int16_t error;
+        std::int16_t change;
+    };
+
+    static constexpr std::int32_t greatest_table_reach{511};
+
     const gradient_table gradients_;
+    const std::int32_t table_reach_;
+    std::array<quantized_difference, 2 * greatest_table_reach + 1> quantization_;
     block block_;
 };
 

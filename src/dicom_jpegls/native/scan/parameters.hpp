@@ -119,11 +119,11 @@ struct near_lossless
         const auto magnitude{static_cast<std::uint32_t>(error < 0 ? near_value - error : near_value + error)};
         // Division by the step: exact, since both factors together stay below 2^32 (2^17 and 2^9).
         const auto quotient{static_cast<std::int32_t>((magnitude * reciprocal_) >> 32U)};
-        std::int32_t result{error < 0 ? -quotient : quotient};
-        if (result < 0)
-            result += range;
+        const std::int32_t result{error < 0 ? -quotient : quotient};
+        if (result < -(range / 2))
+            return result + range;
         if (result >= (range + 1) / 2)
-            result -= range;
+            return result - range;
         return result;
     }
 

@@ -20,6 +20,14 @@
 #define DICOM_JPEGLS_RESTRICT __restrict__
 #endif
 
+// Lambdas that `with_widest_vectors` compiles twice.
+#if defined(__GNUC__) && defined(__x86_64__)
+#define DICOM_JPEGLS_AVX2 __attribute__((target("avx2")))
+#define DICOM_JPEGLS_INLINE_LAMBDA __attribute__((always_inline))
+#else
+#define DICOM_JPEGLS_INLINE_LAMBDA
+#endif
+
 #ifdef __GNUC__
 #define DICOM_JPEGLS_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define DICOM_JPEGLS_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
@@ -71,6 +79,31 @@ DICOM_JPEGLS_INLINE void store_big_endian(std::uint8_t* const destination, const
 {
     const std::uint64_t word{big_endian(value)};
     std::memcpy(destination, &word, sizeof word);
+}
+
+template<typename Function>
+DICOM_JPEGLS_NOINLINE void with_plain_vectors(const Function& function) noexcept
+{
+    function();
+}
+
+#ifdef DICOM_JPEGLS_AVX2
+template<typename Function>
+DICOM_JPEGLS_AVX2 DICOM_JPEGLS_NOINLINE void with_avx2_vectors(const Function& function) noexcept
+{
+    function();
+}
+#endif
+
+// Calls a function whose loops the compiler turns into vector instructions, as compiled for the machine it runs on.
+template<typename Function>
+DICOM_JPEGLS_INLINE void with_widest_vectors(const Function& function) noexcept
+{
+#ifdef DICOM_JPEGLS_AVX2
+    if (__builtin_cpu_supports("avx2"))
+        return with_avx2_vectors(function);
+#endif
+    with_plain_vectors(function);
 }
 
 // Whether one of the 8 bytes is FF: looks for a byte of zeros in the complement.

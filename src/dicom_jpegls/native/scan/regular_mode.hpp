@@ -21,17 +21,19 @@ struct alignas(8) encoder_context
     std::int8_t c;
     std::uint8_t n;
 
-    // Code segments A.12 and A.13 of T.87, for an error of magnitude `magnitude` that counts as `bias` in B.
+    // Code segments A.12 and A.13 of T.87, for an error of magnitude `magnitude` that counts as `bias` in B. The statistics
+    // so far come as arguments: the compiler need not read them again behind what has been stored elsewhere.
     //
     // `Branches` says how the bias is brought back into its range. Where it seldom leaves it, above 8 bits, branches are
     // faster; in 8-bit images it leaves it at random.
     template<bool Branches>
-    DICOM_JPEGLS_INLINE void update(const std::int32_t magnitude, const std::int32_t bias) noexcept
+    DICOM_JPEGLS_INLINE void update(const std::int32_t old_a, const std::int32_t old_b, const std::int32_t old_c,
+                                    const std::int32_t old_n, const std::int32_t magnitude,
+                                    const std::int32_t bias) noexcept
     {
-        std::int32_t new_a{a + magnitude};
-        std::int32_t new_b{b + bias};
-        std::int32_t new_n{n};
-        const std::int32_t old_c{c};
+        std::int32_t new_a{old_a + magnitude};
+        std::int32_t new_b{old_b + bias};
+        std::int32_t new_n{old_n};
         if (DICOM_JPEGLS_UNLIKELY(new_n == reset_value))
         {
             new_a >>= 1;
@@ -131,7 +133,7 @@ struct alignas(16) decoder_context
     bias_state bias;
     std::int16_t c;
     std::uint8_t k;
-    std::uint8_t slack; // 255 with k = 0, which is right for any A up to N; otherwise 0
+    std::int8_t k_is_0; // -1 or 0
 
     explicit decoder_context(const std::int32_t range = 2) noexcept :
         a{static_cast<std::uint32_t>(initial_a(range))},
@@ -149,7 +151,7 @@ struct alignas(16) decoder_context
     // -1 if errors are inverted, otherwise 0 (T.87 A.5.2).
     std::int32_t inversion() const noexcept
     {
-        return slack != 0 ? bias.inverts_at_0 : 0;
+        return bias.inverts_at_0 & k_is_0;
     }
 
     // The Golomb parameter: the least k with N 2^k >= A (T.87 A.5.1).
@@ -159,7 +161,7 @@ struct alignas(16) decoder_context
         while ((n() << result) < a && result < largest_k)
             ++result;
         k = static_cast<std::uint8_t>(result);
-        slack = result == 0 ? 255 : 0;
+        k_is_0 = static_cast<std::int8_t>(result == 0 ? -1 : 0);
     }
 
     // Code segments A.12 and A.13 of T.87, for an error of magnitude `magnitude` that counts as `change` in B, which is of
@@ -187,7 +189,8 @@ struct alignas(16) decoder_context
             new_a >>= 1U;
         a = new_a;
 
-        // k is right if 0 <= N 2^k - A < A; below 0 the difference wraps.
+        // k is right if 0 <= N 2^k - A < A, and 0 for any A up to N; below 0 the difference wraps.
+        const std::uint32_t slack{static_cast<std::uint8_t>(k_is_0)};
         if (DICOM_JPEGLS_UNLIKELY((static_cast<std::uint32_t>(next.index >> 8U) << k) - new_a >= new_a + slack))
             find_k();
     }

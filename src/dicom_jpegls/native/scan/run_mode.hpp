@@ -15,6 +15,17 @@ namespace dicom_jpegls::scan {
 constexpr std::array<std::uint8_t, 32> run_orders{
     {0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15}};
 
+// How many samples the first 1 bits of a run stand for, from index 0 on.
+constexpr std::array<std::uint32_t, 33> make_run_sums() noexcept
+{
+    std::array<std::uint32_t, 33> sums{};
+    for (std::size_t i{}; i != run_orders.size(); ++i)
+        sums[i + 1] = sums[i] + (1U << run_orders[i]);
+    return sums;
+}
+
+inline constexpr std::array<std::uint32_t, 33> run_sums{make_run_sums()};
+
 // Statistics of the samples that interrupt runs (T.87 A.7.2). Type 1: Ra and Rb are alike; type 0: they differ.
 struct run_context
 {
@@ -22,10 +33,10 @@ struct run_context
     std::int32_t n;
     std::int32_t negative; // Nn: errors below 0
 
-    // T.87 A.7.2.1, code segment A.20.
+    // The least k with N 2^k >= TEMP (T.87 A.7.2.1, code segment A.20). It changes seldom, so a loop is foreseen well.
     std::uint32_t golomb_parameter(const std::int32_t type) const noexcept
     {
-        const std::int32_t sum{a + (type != 0 ? n >> 1 : 0)};
+        const std::int32_t sum{a + ((n >> 1) & -type)};
         std::uint32_t k{};
         while ((n << k) < sum && k < largest_k)
             ++k;
@@ -146,6 +157,13 @@ inline void encode_run_length(run_state& state, pending_codes& codes, std::ptrdi
     codes.add(static_cast<std::uint32_t>(length), static_cast<std::uint32_t>(state.order()) + 1);
 }
 
+// 8 bytes of equal samples.
+template<typename Sample>
+DICOM_JPEGLS_INLINE std::uint64_t repeat_in_word(const Sample value) noexcept
+{
+    return value * (sizeof(Sample) == 1 ? std::uint64_t{0x0101010101010101} : std::uint64_t{0x0001000100010001});
+}
+
 // How many of up to `limit` pixels are like the one before `line`.
 template<int ComponentCount, typename Sample>
 inline std::ptrdiff_t find_run_length(const Sample* const line, const std::ptrdiff_t limit) noexcept
@@ -154,19 +172,15 @@ inline std::ptrdiff_t find_run_length(const Sample* const line, const std::ptrdi
     const std::ptrdiff_t sample_limit{limit * ComponentCount};
     if constexpr (ComponentCount == 1)
     {
-        // 8 bytes at a time.
+        // 8 bytes at a time. The first byte that differs is the highest one that does.
         constexpr auto step{static_cast<std::ptrdiff_t>(8 / sizeof(Sample))};
-        Sample pattern[step];
-        std::fill_n(pattern, step, line[-1]);
-        std::uint64_t expected;
-        std::memcpy(&expected, pattern, sizeof expected);
-        while (samples + step <= sample_limit)
+        const std::uint64_t expected{repeat_in_word(line[-1])};
+        for (; samples + step <= sample_limit; samples += step)
         {
             std::uint64_t found;
             std::memcpy(&found, line + samples, sizeof found);
-            if (found != expected)
-                break;
-            samples += step;
+            if (const std::uint64_t difference{big_endian(found ^ expected)}; difference != 0)
+                return samples + static_cast<std::ptrdiff_t>((63U - highest_bit(difference)) / (8 * sizeof(Sample)));
         }
     }
     while (samples != sample_limit && line[samples] == line[samples - ComponentCount])
@@ -174,37 +188,83 @@ inline std::ptrdiff_t find_run_length(const Sample* const line, const std::ptrdi
     return samples / ComponentCount;
 }
 
+// Repeats the pixel before `line` in `samples` samples. A single component may write up to 32 bytes behind.
+template<int ComponentCount, typename Sample>
+inline void repeat_pixel(Sample* const line, const std::ptrdiff_t samples) noexcept
+{
+    if constexpr (ComponentCount == 1)
+    {
+        // 32 bytes at a time: most runs take one step, and steps are easier to foresee than lengths.
+        constexpr auto step{static_cast<std::ptrdiff_t>(32 / sizeof(Sample))};
+        constexpr auto in_word{static_cast<std::ptrdiff_t>(8 / sizeof(Sample))};
+        const std::uint64_t word{repeat_in_word(line[-1])};
+        for (std::ptrdiff_t i{}; i < samples; i += step)
+        {
+            for (std::ptrdiff_t j{}; j != step; j += in_word)
+                std::memcpy(line + i + j, &word, sizeof word);
+        }
+    }
+    else
+    {
+        for (std::ptrdiff_t i{}; i != samples; ++i)
+            line[i] = line[i - ComponentCount];
+    }
+}
+
+// The length of a run, in pixels, and the bit position behind its code.
+struct run_length
+{
+    std::size_t position;
+    std::ptrdiff_t pixels;
+};
+
 // Decodes the length of a run of at most `limit` pixels (T.87 A.7.1.2).
-inline std::ptrdiff_t decode_run_length(run_state& state, code_reader& reader, const std::ptrdiff_t limit)
+inline run_length decode_run_length(run_state& state, const std::uint8_t* const bytes, std::size_t position,
+                                    const std::ptrdiff_t limit)
 {
     std::ptrdiff_t length{};
-    while (reader.read_bit())
+    std::uint64_t bits{code_reader::load(bytes, position)};
+    for (std::uint32_t bits_left{code_reader::loaded_bits}; (bits >> 63U) != 0; bits <<= 1U)
     {
+        ++position;
         const std::ptrdiff_t stretch{std::ptrdiff_t{1} << state.order()};
         if (stretch > limit - length)
-            return limit;
+            return {position, limit};
         length += stretch;
         state.increment();
         if (length == limit)
-            return limit;
+            return {position, limit};
+        if (--bits_left == 0)
+        {
+            bits = code_reader::load(bytes, position) >> 1U;
+            bits_left = code_reader::loaded_bits;
+        }
     }
-    length += static_cast<std::ptrdiff_t>(reader.read_bits(static_cast<std::uint32_t>(state.order())));
-    if (length > limit)
+    ++position;
+    const auto order{static_cast<std::uint32_t>(state.order())};
+    length += static_cast<std::ptrdiff_t>((code_reader::load(bytes, position) >> 1U) >> (63U - order));
+    if (DICOM_JPEGLS_UNLIKELY(length > limit))
         fail(charls::jpegls_errc::invalid_encoded_data);
-    return length;
+    return {position + order, length};
 }
+
+// A sample, and the bit position behind its code.
+struct decoded_sample
+{
+    std::size_t position;
+    std::int32_t value;
+};
 
 // Decodes the sample that interrupts a run (T.87 A.7.2).
 template<int ComponentCount, typename Mode>
-inline std::int32_t decode_interruption(run_state& state, code_reader& reader, const std::int32_t ra, const std::int32_t rb,
-                                        const Mode& mode)
+inline decoded_sample decode_interruption(run_state& state, const std::uint8_t* const bytes, const std::size_t position,
+                                          const std::int32_t ra, const std::int32_t rb, const Mode& mode)
 {
     const std::int32_t type{interruption_type<ComponentCount>(ra, rb, mode)};
     run_context& context{state.contexts[static_cast<std::size_t>(type)]};
     const std::uint32_t k{context.golomb_parameter(type)};
-    const golomb_code code{code_reader::read_golomb(reader.bytes(), reader.position, k, mode.limit - state.order() - 1,
-                                                    mode.quantized_bits)};
-    reader.position = code.position;
+    const golomb_code code{
+        code_reader::read_golomb(bytes, position, k, mode.limit - state.order() - 1, mode.quantized_bits)};
 
     const auto mapped{static_cast<std::int32_t>(code.mapped_error)};
     const std::int32_t sum{mapped + type};
@@ -215,7 +275,7 @@ inline std::int32_t decode_interruption(run_state& state, code_reader& reader, c
         fail(charls::jpegls_errc::invalid_encoded_data);
     context.update(error, mapped, type);
     const bool inverted{type == 0 && ra > rb};
-    return mode.reconstruct(type != 0 ? ra : rb, inverted ? -error : error);
+    return {code.position, mode.reconstruct(type != 0 ? ra : rb, inverted ? -error : error)};
 }
 
 } // namespace dicom_jpegls::scan
