@@ -111,6 +111,8 @@ jpegls_errc encode(const parameters& chosen, const std::uint32_t height, const s
     if (code == jpegls_errc::success)
         code = charls_jpegls_encoder_set_interleave_mode(encoder, static_cast<charls_interleave_mode>(chosen.mode));
     if (code == jpegls_errc::success)
+        code = charls_jpegls_encoder_set_encoding_options(encoder, charls::encoding_options::even_destination_size);
+    if (code == jpegls_errc::success)
         code = charls_jpegls_encoder_set_destination_buffer(encoder, stream.data(), stream.size());
     if (code == jpegls_errc::success)
         code = charls_jpegls_encoder_encode_from_buffer(encoder, samples, size, 0);

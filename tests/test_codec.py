@@ -838,13 +838,15 @@ def test_threads_do_not_disturb_each_other():
 
 def test_build_says_which_charls():
     build = jls.charls_build()
-    assert set(build) == {"version", "source", "patches"}
+    assert set(build) == {"version", "source", "patches", "fast_scan"}
+    assert isinstance(build["fast_scan"], bool)
     assert re.fullmatch(r"2\.\d+\.\d+", build["version"])
     assert tuple(int(number) for number in build["version"].split(".")) >= (2, 4)
     assert build["source"] in ("path", "submodule", "index", "system")
     assert all(isinstance(patch, str) and patch for patch in build["patches"])
     if build["source"] == "system":
         assert build["patches"] == []
+        assert not build["fast_scan"]
 
 
 def test_version_is_a_version():
