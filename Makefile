@@ -11,6 +11,10 @@ SECONDS ?= 60
 TARGET ?= $(basename $(notdir $(wildcard fuzz/*.cpp)))
 FUZZ := build/fuzz
 
+# `make bench-core`: the folder of CharLS 2.4 sources to compare with, instead of those that the package is built from.
+CHARLS ?=
+BENCH := build/bench-core
+
 # Everything that the compiled module is made of.
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/* patches/*.patch src/dicom_jpegls/*.pyx \
            src/dicom_jpegls/*.pxd src/dicom_jpegls/native/* src/dicom_jpegls/native/*/* src/dicom_jpegls/include/*/*)
@@ -20,7 +24,7 @@ OTHER_PYTHONS := $(foreach version,3.12 3.13,$(firstword $(wildcard \
                  $(HOME)/.pyenv/versions/$(version).*/bin/python /usr/local/bin/python$(version) \
                  /usr/bin/python$(version) /opt/hostedtoolcache/Python/$(version).*/x64/bin/python)))
 
-.PHONY: demo test lint unit matrix wheel fuzz clean
+.PHONY: demo test lint unit matrix wheel fuzz bench-core clean
 
 demo: $(VENV)/.package
 	$(BIN)/python examples/demo.py $(DEMO_OUTPUT)
@@ -95,6 +99,16 @@ $(VENV)-bench/.installed: $(SOURCES)
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --group benchmark \
 	    --editable .
 	touch $@
+
+# The scan codecs against CharLS as released, and against other packages; the counts need valgrind.
+bench-core: $(VENV)/.development
+	cmake -S benchmarks/core -B $(BENCH) -D Python_EXECUTABLE=$(CURDIR)/$(BIN)/python -D CHARLS_SOURCE_DIR=$(CHARLS)
+	cmake --build $(BENCH) --parallel 2 --target released fast bench
+	$(BIN)/python benchmarks/core/export_images.py $(BENCH)/images
+	$(BENCH)/bench $(BENCH)/libreleased.so $(BENCH)/libfast.so $(BENCH)/images
+	$(BIN)/python benchmarks/core_python.py
+	$(BIN)/python benchmarks/core/mispredictions.py $(BENCH)/bench $(BENCH)/libreleased.so $(BENCH)/libfast.so \
+	    $(BENCH)/images
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

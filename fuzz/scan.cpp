@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The scan codecs against CharLS's own path, in one process: the same bytes from the same samples, the same samples from
-// the same streams, sound or damaged. What CharLS takes, the scan codecs may refuse only if the data is damaged, and what
-// they take CharLS must take.
+// The scan codecs against CharLS's own path, in one process: the same bytes from the same samples, the same samples
+// from the same streams, sound or damaged. What CharLS takes, the scan codecs may refuse only if the data is damaged,
+// and what they take CharLS must take.
 #include "harness.hpp"
 
 #include "scan/scan_codecs.hpp"
@@ -50,7 +50,8 @@ block choose_samples(FuzzedDataProvider& input, const parameters& chosen, const 
     const std::int32_t kind = input.ConsumeIntegralInRange(0, 7);
     const std::uint32_t step = input.ConsumeIntegralInRange(1U, 400U);
     std::uint32_t random = input.ConsumeIntegral<std::uint32_t>();
-    const std::vector<std::uint8_t> pattern = input.ConsumeBytes<std::uint8_t>(input.ConsumeIntegralInRange<std::size_t>(0, 64));
+    const std::vector<std::uint8_t> pattern =
+        input.ConsumeBytes<std::uint8_t>(input.ConsumeIntegralInRange<std::size_t>(0, 64));
     block result{size, 0};
     std::uint32_t value = 0;
     for (std::size_t i = 0; i * bytes < size; ++i)
@@ -273,7 +274,8 @@ bool passes_checks(const std::vector<std::uint8_t>& bytes, std::uint64_t& size)
     if (inspect(bytes.data(), bytes.size(), {4096}, info, at) != fault::none ||
         std::uint64_t{info.width} * info.height > 65536 || info.component_count > 4)
         return false;
-    const layout place = lay_out(info.width, info.height, info.component_count, info.bits_per_sample, info.interleave_mode, 0);
+    const layout place =
+        lay_out(info.width, info.height, info.component_count, info.bits_per_sample, info.interleave_mode, 0);
     size = place.size;
     return true;
 }
@@ -297,7 +299,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, const std::size_
     const layout place =
         lay_out(frame.width, frame.height, frame.component_count, frame.bits_per_sample, chosen.mode, 0);
     const std::size_t enough = place.size * 9 + 1024;
-    const std::size_t capacity = input.ConsumeIntegralInRange(0, 7) != 0 ? enough : input.ConsumeIntegralInRange<std::size_t>(0, place.size + 64);
+    const std::size_t capacity = input.ConsumeIntegralInRange(0, 7) != 0
+                                     ? enough
+                                     : input.ConsumeIntegralInRange<std::size_t>(0, place.size + 64);
     const block samples = choose_samples(input, chosen, place.size);
     std::vector<std::uint8_t> stream = encode_strips(chosen, samples, place.row, capacity);
     if (stream.empty())

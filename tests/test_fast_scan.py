@@ -9,6 +9,9 @@ import itertools
 
 import numpy as np
 import pytest
+
+import dicom_jpegls as jls
+from dicom_jpegls import _codec
 from jls_streams import (
     IMAGE_KINDS,
     SOS,
@@ -20,9 +23,6 @@ from jls_streams import (
     parts,
     sample_dtype,
 )
-
-import dicom_jpegls as jls
-from dicom_jpegls import _codec
 
 pytestmark = pytest.mark.skipif(not jls.charls_build()["fast_scan"], reason="built without the scan codecs")
 
@@ -298,7 +298,7 @@ def test_truncated_streams_keep_the_same_lines():
         for end in range(1, size, 3):
             cut = stream[: stream.rindex(parts(stream)[-1].scan) + end]
 
-            def decode_partial(cut=cut):
+            def decode_partial(cut=cut, samples=samples):
                 whole = _codec.Stream(cut, partial=True)
                 target = bytearray(4096)
                 good, error = whole.decode_partial_into(target)

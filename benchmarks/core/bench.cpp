@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// CharLS as released and with the fast scan codecs, side by side: two shared libraries, built with the same compiler and
-// flags, called in turn through CharLS's C API on the same images. See README.md.
+// CharLS as released and with the fast scan codecs, side by side: two shared libraries, built with the same compiler
+// and flags, called in turn through CharLS's C API on the same images. See README.md.
 #include <charls/charls.h>
 
 #include <dlfcn.h>
@@ -99,7 +99,8 @@ std::size_t encode(const codec& library, const image& source, std::vector<std::u
     return size;
 }
 
-void decode(const codec& library, const std::uint8_t* const stream, const std::size_t size, std::vector<std::uint8_t>& samples)
+void decode(const codec& library, const std::uint8_t* const stream, const std::size_t size,
+            std::vector<std::uint8_t>& samples)
 {
     charls_jpegls_decoder* const decoder{library.decoder_create()};
     check(library.set_source_buffer(decoder, stream, size));
@@ -193,8 +194,8 @@ int main(const int argument_count, const char** const arguments)
 
     const codec libraries[]{codec{arguments[1]}, codec{arguments[2]}};
     const int rounds{argument_count > 4 ? std::atoi(arguments[4]) : 25};
-    std::printf("%-26s %9s %9s %7s   %9s %9s %7s\n", "image (MB/s of samples)", "encode", "fast", "ratio", "decode", "fast",
-                "ratio");
+    std::printf("%-26s %9s %9s %7s   %9s %9s %7s\n", "image (MB/s of samples)", "encode", "fast", "ratio", "decode",
+                "fast", "ratio");
     std::string group;
     geometric_mean encode_mean;
     geometric_mean decode_mean;
@@ -229,8 +230,7 @@ int main(const int argument_count, const char** const arguments)
             for (int i{}; i != 2; ++i)
             {
                 const double encoding{seconds([&] { sizes[i] = encode(libraries[i], source, streams[i]); })};
-                const double decoding{
-                    seconds([&] { decode(libraries[i], streams[i].data(), sizes[i], decoded[i]); })};
+                const double decoding{seconds([&] { decode(libraries[i], streams[i].data(), sizes[i], decoded[i]); })};
                 encode_times[i] = std::min(encode_times[i], encoding);
                 decode_times[i] = std::min(decode_times[i], decoding);
                 spent += encoding + decoding;

@@ -1,4 +1,4 @@
-"""Writes the benchmark's images as raw samples, with a list of them, for bench.cpp.
+"""Write the benchmark's images as raw samples, with a list of them, for bench.cpp.
 
 Usage: python benchmarks/core/export_images.py FOLDER
 """
@@ -17,7 +17,7 @@ PLANES, LINES, PIXELS = 0, 1, 2
 
 
 def read(name):
-    """Samples of a file of the pydicom wheel as they are stored; RGB for JPEG 2000 colour."""
+    """Read the samples of a file of the pydicom wheel as they are stored; RGB for JPEG 2000 colour."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ds = pydicom.dcmread(TEST_FILES / name)
@@ -27,12 +27,12 @@ def read(name):
 
 
 def masked(image, bits):
-    """The lowest bits of samples, as an encoder codes them."""
+    """Keep the lowest bits of samples, as an encoder does."""
     return (image.astype(np.int32) & (2**bits - 1)).astype(np.uint8 if bits <= 8 else np.uint16)
 
 
 def large_frame():
-    """A frame of 4096 x 4096 samples of 12 bits: structures of many sizes under noise, and a dark border."""
+    """Make a frame of 4096 x 4096 samples of 12 bits: structures of many sizes under noise, and a dark border."""
     random = np.random.default_rng(0)
     image = np.zeros((4096, 4096), np.float32)
     for size in (8, 32, 128, 512):
@@ -48,7 +48,7 @@ def large_frame():
 
 
 def images():
-    """Name, group, samples, bits, NEAR and interleave mode of every image."""
+    """Yield name, group, samples, bits, NEAR and interleave mode of every image."""
     ct = read("693_J2KI.dcm")
     mr = masked(read("examples_overlay.dcm"), 12)
     rgb = read("examples_rgb_color.dcm")
@@ -82,6 +82,7 @@ def images():
 
 
 def main(folder):
+    """Write the images and their list."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for name, group, image, bits, near_lossless, mode in images():

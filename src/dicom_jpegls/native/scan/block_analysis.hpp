@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// The part of context modelling that needs no state (T.87 A.3, A.4.1), for a block of samples at once. The loops have no
-// branches and no dependencies between samples, so that compilers turn them into vector instructions.
+// The part of context modelling that needs no state (T.87 A.3, A.4.1), for a block of samples at once. The loops have
+// no branches and no dependencies between samples, so that compilers turn them into vector instructions.
 //
 // The encoder knows all samples of a line, the decoder only the line above: it gets tables for what depends on Ra.
-// Neighbours of one component stand `ComponentCount` samples apart, so pixels of several samples need no loop of their own.
+// Neighbours of one component stand `ComponentCount` samples apart, so pixels of several samples need no loop of their
+// own.
 #pragma once
 
 #include "parameters.hpp"
@@ -16,13 +17,13 @@ namespace dicom_jpegls::scan {
 // Q(minuend - subtrahend) as in T.87 A.3.3: -4 to 4. All lanes are as wide as a sample; differences are compared by
 // magnitude, which saturates at the greatest signed number. That is above T3.
 template<typename Sample, typename Lane = std::make_signed_t<Sample>>
-DICOM_JPEGLS_INLINE Lane quantize_difference(const Sample minuend, const Sample subtrahend, const Lane t1, const Lane t2,
-                                             const Lane t3) noexcept
+DICOM_JPEGLS_INLINE Lane quantize_difference(const Sample minuend, const Sample subtrahend, const Lane t1,
+                                             const Lane t2, const Lane t3) noexcept
 {
     const Sample larger{std::max(minuend, subtrahend)};
     const Sample smaller{std::min(minuend, subtrahend)};
-    const auto magnitude{static_cast<Lane>(
-        std::min<Sample>(static_cast<Sample>(larger - smaller), static_cast<Sample>(std::numeric_limits<Lane>::max())))};
+    const auto magnitude{static_cast<Lane>(std::min<Sample>(static_cast<Sample>(larger - smaller),
+                                                            static_cast<Sample>(std::numeric_limits<Lane>::max())))};
     // Each comparison that holds counts -1, as in a vector register.
     const auto negative{
         static_cast<Lane>(-(magnitude > 0) - (magnitude >= t1) - (magnitude >= t2) - (magnitude >= t3))};
@@ -129,8 +130,8 @@ private:
     }
 };
 
-// Q3 = Q(Rc - Ra) by its difference, in the three forms that the sign of 9 Q1 + Q2 asks for: where that is not 0 it gives
-// the sign of the context alone, otherwise Q3 does (T.87 A.3.4).
+// Q3 = Q(Rc - Ra) by its difference, in the three forms that the sign of 9 Q1 + Q2 asks for: where that is not 0 it
+// gives the sign of the context alone, otherwise Q3 does (T.87 A.3.4).
 class gradient_table final
 {
 public:
@@ -148,7 +149,7 @@ public:
         for (std::int32_t sum_sign{-1}; sum_sign <= 1; ++sum_sign)
         {
             // Q3 falls as Ra - Rc grows. `first` is where each of its values begins.
-            const std::int32_t first[]{-maximum - 1,    -bounds.t3 + 1, -bounds.t2 + 1, -bounds.t1 + 1, -near_value,
+            const std::int32_t first[]{-maximum - 1,   -bounds.t3 + 1, -bounds.t2 + 1, -bounds.t1 + 1, -near_value,
                                        near_value + 1, bounds.t1,      bounds.t2,      bounds.t3,      maximum + 1};
             for (std::int32_t q{4}; q >= -4; --q)
             {
@@ -196,12 +197,12 @@ struct above_block
     // samples, of whole pixels, that the block holds.
     template<int ComponentCount>
     std::ptrdiff_t analyze(const sample* const above, const bool behind_run, const Mode& mode,
-                                const thresholds& bounds) noexcept
+                           const thresholds& bounds) noexcept
     {
         if (behind_run)
         {
-            with_widest_vectors([&]()
-                                    DICOM_JPEGLS_INLINE_LAMBDA { fill<small_size, ComponentCount>(above, mode, bounds); });
+            with_widest_vectors(
+                [&]() DICOM_JPEGLS_INLINE_LAMBDA { fill<small_size, ComponentCount>(above, mode, bounds); });
             return small_size / ComponentCount * ComponentCount;
         }
         with_widest_vectors([&]() DICOM_JPEGLS_INLINE_LAMBDA { fill<size, ComponentCount>(above, mode, bounds); });

@@ -56,8 +56,8 @@ public:
             fail(charls::jpegls_errc::invalid_encoded_data);
     }
 
-    // A code of any length (T.87 A.5.3): zero bits, a 1, and k bits; or as many zero bits as no other code has, a 1, and
-    // qbpp bits.
+    // A code of any length (T.87 A.5.3): zero bits, a 1, and k bits; or as many zero bits as no other code has, a 1,
+    // and qbpp bits.
     static DICOM_JPEGLS_INLINE golomb_code read_golomb(const std::uint8_t* const bytes, std::size_t position,
                                                        const std::uint32_t k, const std::int32_t limit,
                                                        const std::int32_t quantized_bits)
@@ -141,15 +141,18 @@ private:
         }
     }
 
-    // Copies source bytes to `next` without the bit after FF until the buffer is full or the data ends. Returns the end.
+    // Copies source bytes to `next` without the bit after FF until the buffer is full or the data ends. Returns the
+    // end.
     std::uint8_t* copy_bits(std::uint8_t* next) noexcept
     {
         std::uint8_t* const last{bytes_ + fill_size};
         while (next < last)
         {
             // No FF in [source_, stop).
-            const std::size_t wanted{std::min(static_cast<std::size_t>(last - next), static_cast<std::size_t>(end_ - source_))};
-            const auto* const ff{static_cast<const std::uint8_t*>(wanted == 0 ? nullptr : std::memchr(source_, 0xFF, wanted))};
+            const std::size_t wanted{
+                std::min(static_cast<std::size_t>(last - next), static_cast<std::size_t>(end_ - source_))};
+            const auto* const ff{
+                static_cast<const std::uint8_t*>(wanted == 0 ? nullptr : std::memchr(source_, 0xFF, wanted))};
             const std::uint8_t* const stop{ff ? ff : source_ + wanted};
 
             // 7 bytes at a time behind up to 7 pending bits; 8 are loaded and 8 stored.

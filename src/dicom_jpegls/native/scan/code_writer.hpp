@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// From errors to bytes: the Golomb parameter and the mapping of errors (T.87 A.5.1, A.5.2), the codes (A.5.3), and the bit
-// stream with its stuffed zero bits (A.1). Codes are collected, so that all but the stuffing works on many at once.
+// From errors to bytes: the Golomb parameter and the mapping of errors (T.87 A.5.1, A.5.2), the codes (A.5.3), and the
+// bit stream with its stuffed zero bits (A.1). Codes are collected, so that all but the stuffing works on many at once.
 #pragma once
 
 #include "parameters.hpp"
@@ -112,14 +112,15 @@ struct pending_codes
     }
 
 private:
-    // Vector registers of SSE2 cannot shift each lane by another number of bits, so powers of two come out of the exponents
-    // of floats and shifts are multiplications.
+    // Vector registers of SSE2 cannot shift each lane by another number of bits, so powers of two come out of the
+    // exponents of floats and shifts are multiplications.
     template<typename Mode>
     DICOM_JPEGLS_INLINE void make_regular_codes(const Mode& mode) noexcept
     {
         const std::size_t rounded{(count + 15) & ~std::size_t{15}};
 
-        // The least k with N 2^k >= A is the difference of their logarithms, rounded up: exact for A < 2^24 (T.87 A.5.1).
+        // The least k with N 2^k >= A is the difference of their logarithms, rounded up: exact for A < 2^24 (T.87
+        // A.5.1).
         for (std::size_t i{}; i < rounded; ++i)
         {
             const std::int32_t difference{std::max(float_bits(static_cast<float>(a[i])) - n_offset[i], 0)};
@@ -140,8 +141,8 @@ private:
             auto mapped{static_cast<std::uint16_t>(static_cast<std::uint16_t>(signed_error >> 15) ^
                                                    static_cast<std::uint16_t>(signed_error + signed_error))};
             if constexpr (Mode::is_lossless)
-                mapped = static_cast<std::uint16_t>(
-                    mapped ^ ((static_cast<std::uint16_t>(balance[i]) >> 15U) & k_is_0));
+                mapped =
+                    static_cast<std::uint16_t>(mapped ^ ((static_cast<std::uint16_t>(balance[i]) >> 15U) & k_is_0));
 
             // Unary part (zero bits and a 1), then k bits (T.87 A.5.3).
             auto zeros{static_cast<std::uint16_t>((std::uint32_t{mapped} * inverse[i]) >> 16U)};
@@ -155,8 +156,8 @@ private:
     }
 };
 
-// The bit stream of a scan. Codes are packed into whole bytes first, without stuffed bits; then these are written with a 0
-// bit after each byte of FF (T.87 A.1).
+// The bit stream of a scan. Codes are packed into whole bytes first, without stuffed bits; then these are written with
+// a 0 bit after each byte of FF (T.87 A.1).
 class code_writer final
 {
 public:
@@ -171,8 +172,8 @@ public:
         stuff(pack(codes, mode));
     }
 
-    // Fills the last byte with 0 bits and returns the number of bytes of the whole scan. The 0 bit after a last byte of FF
-    // makes for one more byte.
+    // Fills the last byte with 0 bits and returns the number of bytes of the whole scan. The 0 bit after a last byte of
+    // FF makes for one more byte.
     std::size_t finish()
     {
         const auto tail{static_cast<std::uint32_t>(packed_bits_)};

@@ -43,7 +43,8 @@ public:
             {
                 const std::ptrdiff_t block_count{
                     block_.template analyze<ComponentCount>(above + i, behind_run, mode_, bounds_)};
-                const std::ptrdiff_t done{decode_block(above + i, line + i, std::min(block_count, count - i), count - i)};
+                const std::ptrdiff_t done{
+                    decode_block(above + i, line + i, std::min(block_count, count - i), count - i)};
                 behind_run = done > block_count;
                 i += done;
             }
@@ -116,8 +117,10 @@ private:
                 std::int32_t ra{line[i - 1]};
                 for (; i < count; ++i)
                 {
-                    const gradient_table::entry gradient{gradients[block_.gradient[i] + static_cast<std::uint32_t>(ra)]};
-                    const std::uint32_t id{static_cast<std::uint32_t>(static_cast<std::int32_t>(block_.context[i]) + gradient.context)};
+                    const gradient_table::entry gradient{
+                        gradients[block_.gradient[i] + static_cast<std::uint32_t>(ra)]};
+                    const std::uint32_t id{
+                        static_cast<std::uint32_t>(static_cast<std::int32_t>(block_.context[i]) + gradient.context)};
                     if (DICOM_JPEGLS_UNLIKELY(id == 0))
                         break;
                     ra = decode_regular(i, ra, id, gradient.sign, bit, mode);
@@ -138,7 +141,8 @@ private:
                     {
                         const gradient_table::entry gradient{
                             gradients[block_.gradient[i + component] + static_cast<std::uint32_t>(ra[component])]};
-                        ids[component] = static_cast<std::uint32_t>(static_cast<std::int32_t>(block_.context[i + component]) + gradient.context);
+                        ids[component] = static_cast<std::uint32_t>(
+                            static_cast<std::int32_t>(block_.context[i + component]) + gradient.context);
                         signs[component] = gradient.sign;
                         any |= ids[component];
                     }
@@ -146,7 +150,8 @@ private:
                         break;
                     for (std::ptrdiff_t component{}; component != ComponentCount; ++component)
                     {
-                        ra[component] = decode_regular(i + component, ra[component], ids[component], signs[component], bit, mode);
+                        ra[component] =
+                            decode_regular(i + component, ra[component], ids[component], signs[component], bit, mode);
                         line[i + component] = static_cast<sample>(ra[component]);
                     }
                 }
@@ -159,8 +164,9 @@ private:
     }
 
     // The regular mode (T.87 A.4 to A.6) for sample `i` of the block. Returns the sample.
-    DICOM_JPEGLS_INLINE std::int32_t decode_regular(const std::ptrdiff_t i, const std::int32_t ra, const std::uint32_t id,
-                                                    const std::int32_t sign, std::size_t& bit, const Mode& mode)
+    DICOM_JPEGLS_INLINE std::int32_t decode_regular(const std::ptrdiff_t i, const std::int32_t ra,
+                                                    const std::uint32_t id, const std::int32_t sign, std::size_t& bit,
+                                                    const Mode& mode)
     {
         const std::uint8_t* const bytes{reader_.bytes()};
         decoder_context& context{contexts_[id]};
@@ -206,10 +212,13 @@ private:
         return code_reader::read_golomb(bytes, bit, k, mode.limit, mode.quantized_bits);
     }
 
-    // No encoder gives errors that are not reduced modulo RANGE (T.87 A.4.5). Those of lossless coding are looked at only
-    // where the update of the context has to look at them anyway.
-    static DICOM_JPEGLS_INLINE void check_error(const std::int32_t error, const std::uint32_t magnitude, const Mode& mode)
+    // No encoder gives errors that are not reduced modulo RANGE (T.87 A.4.5). Those of lossless coding are looked at
+    // only where the update of the context has to look at them anyway.
+    static DICOM_JPEGLS_INLINE void check_error(const std::int32_t error, const std::uint32_t magnitude,
+                                                const Mode& mode)
     {
+        if constexpr (Mode::is_lossless)
+            static_assert(Mode::range / 2 > largest_bias_in_row);
         if (!Mode::is_lossless || DICOM_JPEGLS_UNLIKELY(magnitude > static_cast<std::uint32_t>(largest_bias_in_row)))
         {
             if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(error + mode.range / 2) >=
@@ -219,7 +228,8 @@ private:
     }
 
     // Decodes a run and the pixel that interrupts it, if the line does not end first. Returns the number of samples.
-    DICOM_JPEGLS_NOINLINE std::ptrdiff_t decode_run(const sample* const above, sample* const line, const std::ptrdiff_t limit)
+    DICOM_JPEGLS_NOINLINE std::ptrdiff_t decode_run(const sample* const above, sample* const line,
+                                                    const std::ptrdiff_t limit)
     {
         const std::uint8_t* const bytes{reader_.bytes()};
         const run_length run{decode_run_length(runs_, bytes, reader_.position, limit / ComponentCount)};
@@ -233,8 +243,8 @@ private:
         std::size_t bit{run.position};
         for (std::ptrdiff_t i{samples}; i != samples + ComponentCount; ++i)
         {
-            const decoded_sample sample_behind{decode_interruption<ComponentCount>(
-                runs_, bytes, bit, line[i - ComponentCount], above[i], mode_)};
+            const decoded_sample sample_behind{
+                decode_interruption<ComponentCount>(runs_, bytes, bit, line[i - ComponentCount], above[i], mode_)};
             line[i] = static_cast<sample>(sample_behind.value);
             bit = sample_behind.position;
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Codes the lines of a scan (T.87 A.8, B): lossless, where all samples are known in advance, and near-lossless, where the
-// neighbours are the samples that a decoder will have.
+// Codes the lines of a scan (T.87 A.8, B): lossless, where all samples are known in advance, and near-lossless, where
+// the neighbours are the samples that a decoder will have.
 #pragma once
 
 #include "block_analysis.hpp"
@@ -67,8 +67,8 @@ class lossless_encoder final : public encoder_base<lossless<BitsPerSample>>
 {
 public:
     using base = encoder_base<lossless<BitsPerSample>>;
-    using typename base::sample;
     using base::base;
+    using typename base::sample;
 
     // `above` and `line` point at the first sample of lines of `count`.
     void encode_line(const sample* const above, sample* const line, const std::ptrdiff_t count)
@@ -212,7 +212,8 @@ public:
         }
     }
 
-    // `above` and `line` point at the first sample of lines of `count`. The samples of `line` become those of a decoder.
+    // `above` and `line` point at the first sample of lines of `count`. The samples of `line` become those of a
+    // decoder.
     void encode_line(const sample* const above, sample* const line, const std::ptrdiff_t count)
     {
         bool behind_run{};
@@ -225,8 +226,10 @@ public:
             }
             else
             {
-                const std::ptrdiff_t block_count{block_.template analyze<1>(above + i, behind_run, this->mode_, this->bounds_)};
-                const std::ptrdiff_t done{encode_block(above + i, line + i, std::min(block_count, count - i), count - i)};
+                const std::ptrdiff_t block_count{
+                    block_.template analyze<1>(above + i, behind_run, this->mode_, this->bounds_)};
+                const std::ptrdiff_t done{
+                    encode_block(above + i, line + i, std::min(block_count, count - i), count - i)};
                 behind_run = done > block_count;
                 i += done;
             }
@@ -270,7 +273,8 @@ private:
         return i;
     }
 
-    // The regular mode (T.87 A.4 to A.6) up to the error; the code follows in pending_codes. Returns the decoder's sample.
+    // The regular mode (T.87 A.4 to A.6) up to the error; the code follows in pending_codes. Returns the decoder's
+    // sample.
     DICOM_JPEGLS_INLINE std::int32_t encode_regular(const std::int32_t x, const std::int32_t ra, const std::int32_t rb,
                                                     const std::int32_t slope, const std::size_t id,
                                                     const std::int32_t sign, const std::size_t place,
@@ -286,7 +290,8 @@ private:
 
         // Prediction and its correction (code segments A.5 and A.6).
         std::int32_t predicted{predict_by_slope(ra, rb, slope) + ((c ^ sign) - sign)};
-        if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(predicted) > static_cast<std::uint32_t>(parameters.maximum)))
+        if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(predicted) >
+                                  static_cast<std::uint32_t>(parameters.maximum)))
             predicted = predicted < 0 ? 0 : parameters.maximum;
 
         // The error, and the sample that a decoder will have.
@@ -299,7 +304,8 @@ private:
             const quantized_difference quantized{quantization_[table_index]};
             error = (quantized.error ^ sign) - sign;
             value = predicted + quantized.change;
-            if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(value) > static_cast<std::uint32_t>(parameters.maximum)))
+            if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(value) >
+                                      static_cast<std::uint32_t>(parameters.maximum)))
                 value = value < 0 ? 0 : parameters.maximum;
         }
         else
@@ -329,8 +335,8 @@ private:
         return length + 1;
     }
 
-    // What quantization makes of a difference of sample and prediction: the error, and what a decoder adds instead of the
-    // difference. Differences whose errors may need to be reduced modulo RANGE are not in the table.
+    // What quantization makes of a difference of sample and prediction: the error, and what a decoder adds instead of
+    // the difference. Differences whose errors may need to be reduced modulo RANGE are not in the table.
     struct quantized_difference
     {
         std::int16_t error;

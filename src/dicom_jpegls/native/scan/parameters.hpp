@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What is fixed for a whole scan: the quantities of T.87 A.2.1 for lossless and for near-lossless coding, with the three
-// operations that depend on them. Both kinds have members of the same names, so that the loops are written once.
+// What is fixed for a whole scan: the quantities of T.87 A.2.1 for lossless and for near-lossless coding, with the
+// three operations that depend on them. Both kinds have members of the same names, so that the loops are written once.
 #pragma once
 
 #include "platform.hpp"
@@ -151,8 +151,8 @@ private:
     const std::uint64_t reciprocal_;
 };
 
-// What lies outside of the image (T.87 A.2.1): left of a line stands the first sample above, right of the line above its
-// own last sample. `above` and `current` point at the first sample of lines of `count` samples.
+// What lies outside of the image (T.87 A.2.1): left of a line stands the first sample above, right of the line above
+// its own last sample. `above` and `current` point at the first sample of lines of `count` samples.
 template<int ComponentCount, typename Sample>
 inline void set_edges(Sample* const above, Sample* const current, const std::ptrdiff_t count) noexcept
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The state of the regular mode: the statistics A, B, C and N of each context (T.87 A.2.1) and their update (A.6). This is
-// the part that must run sample after sample.
+// The state of the regular mode: the statistics A, B, C and N of each context (T.87 A.2.1) and their update (A.6). This
+// is the part that must run sample after sample.
 #pragma once
 
 #include "parameters.hpp"
@@ -21,11 +21,11 @@ struct alignas(8) encoder_context
     std::int8_t c;
     std::uint8_t n;
 
-    // Code segments A.12 and A.13 of T.87, for an error of magnitude `magnitude` that counts as `bias` in B. The statistics
-    // so far come as arguments: the compiler need not read them again behind what has been stored elsewhere.
+    // Code segments A.12 and A.13 of T.87, for an error of magnitude `magnitude` that counts as `bias` in B. The
+    // statistics so far come as arguments: the compiler need not read them again behind what has been stored elsewhere.
     //
-    // `Branches` says how the bias is brought back into its range. Where it seldom leaves it, above 8 bits, branches are
-    // faster; in 8-bit images it leaves it at random.
+    // `Branches` says how the bias is brought back into its range. Where it seldom leaves it, above 8 bits, branches
+    // are faster; in 8-bit images it leaves it at random.
     template<bool Branches>
     DICOM_JPEGLS_INLINE void update(const std::int32_t old_a, const std::int32_t old_b, const std::int32_t old_c,
                                     const std::int32_t old_n, const std::int32_t magnitude,
@@ -82,8 +82,8 @@ struct bias_state
 
 constexpr std::int32_t bias_offset{160};
 
-// Errors up to this magnitude, added to `bias_state::index`, stay in the row of their N. Outside of the row B and C change
-// as at its ends.
+// Errors up to this magnitude, added to `bias_state::index`, stay in the row of their N. Outside of the row B and C
+// change as at its ends.
 constexpr std::int32_t largest_bias_in_row{95};
 static_assert(bias_offset + largest_bias_in_row < 256 && bias_offset - reset_value + 1 - largest_bias_in_row >= 0);
 
@@ -164,8 +164,8 @@ struct alignas(16) decoder_context
         k_is_0 = static_cast<std::int8_t>(result == 0 ? -1 : 0);
     }
 
-    // Code segments A.12 and A.13 of T.87, for an error of magnitude `magnitude` that counts as `change` in B, which is of
-    // magnitude `change_magnitude`.
+    // Code segments A.12 and A.13 of T.87, for an error of magnitude `magnitude` that counts as `change` in B, which is
+    // of magnitude `change_magnitude`.
     DICOM_JPEGLS_INLINE void update(const std::uint32_t magnitude, const std::int32_t change,
                                     const std::uint32_t change_magnitude) noexcept
     {

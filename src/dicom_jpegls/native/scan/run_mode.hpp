@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The run mode (T.87 A.7): the statistics of run interruptions and the order of the codes of run lengths, and how both are
-// written and read.
+// The run mode (T.87 A.7): the statistics of run interruptions and the order of the codes of run lengths, and how both
+// are written and read.
 #pragma once
 
 #include "code_reader.hpp"
@@ -100,8 +100,8 @@ inline std::int32_t interruption_type(const std::int32_t ra, const std::int32_t 
 
 // Codes the sample `x` that interrupts a run (T.87 A.7.2). Returns its reconstructed value.
 template<int ComponentCount, typename Mode>
-inline std::int32_t encode_interruption(run_state& state, pending_codes& codes, const std::int32_t x, const std::int32_t ra,
-                                        const std::int32_t rb, const Mode& mode) noexcept
+inline std::int32_t encode_interruption(run_state& state, pending_codes& codes, const std::int32_t x,
+                                        const std::int32_t ra, const std::int32_t rb, const Mode& mode) noexcept
 {
     const std::int32_t type{interruption_type<ComponentCount>(ra, rb, mode)};
     const std::int32_t predicted{type != 0 ? ra : rb};
@@ -131,7 +131,8 @@ inline std::int32_t encode_interruption(run_state& state, pending_codes& codes, 
 }
 
 // Codes the length of a run (T.87 A.7.1.2, code segments A.15 and A.16).
-inline void encode_run_length(run_state& state, pending_codes& codes, std::ptrdiff_t length, const bool ends_line) noexcept
+inline void encode_run_length(run_state& state, pending_codes& codes, std::ptrdiff_t length,
+                              const bool ends_line) noexcept
 {
     std::uint32_t ones{};
     while (length >= std::ptrdiff_t{1} << state.order())

@@ -121,12 +121,14 @@ protected:
 
     std::ptrdiff_t plane_count() const noexcept
     {
-        return Strategy::parameters_.interleave_mode == interleave_mode::line ? Strategy::frame_info_.component_count : 1;
+        return Strategy::parameters_.interleave_mode == interleave_mode::line ? Strategy::frame_info_.component_count
+                                                                              : 1;
     }
 
     // Codes a line of each plane by `code_line`, which gets the plane's number.
     template<typename Codec, typename CodeLine>
-    void for_each_plane(Codec& codec, line_buffer& lines, std::vector<std::uint32_t>& run_indices, const CodeLine& code_line)
+    void for_each_plane(Codec& codec, line_buffer& lines, std::vector<std::uint32_t>& run_indices,
+                        const CodeLine& code_line)
     {
         for (std::ptrdiff_t plane{}; plane != plane_count(); ++plane)
         {
@@ -143,7 +145,8 @@ protected:
 
 private:
     // A scan of one component is all that CharLS's line handling is to know of.
-    static charls::frame_info single_component(charls::frame_info frame, const charls::coding_parameters& parameters) noexcept
+    static charls::frame_info single_component(charls::frame_info frame,
+                                               const charls::coding_parameters& parameters) noexcept
     {
         if (parameters.interleave_mode == interleave_mode::none)
             frame.component_count = 1;
@@ -166,7 +169,8 @@ public:
         const auto codec{std::make_unique<Encoder>(this->mode_, this->bounds_, destination.data, destination.size)};
         for (std::uint32_t line{}; line != this->frame_info_.height; ++line)
         {
-            source->new_line_requested(lines.current(0), this->frame_info_.width, static_cast<std::size_t>(lines.distance()));
+            source->new_line_requested(lines.current(0), this->frame_info_.width,
+                                       static_cast<std::size_t>(lines.distance()));
             this->for_each_plane(*codec, lines, run_indices, [&](const std::ptrdiff_t plane) {
                 codec->encode_line(lines.above(plane), lines.current(plane), count);
             });
@@ -197,10 +201,12 @@ public:
         const std::ptrdiff_t count{this->sample_count()};
         typename base::line_buffer lines(count, this->plane_count(), codec_type::margin);
         std::vector<std::uint32_t> run_indices(static_cast<std::size_t>(this->plane_count()));
-        const auto codec{std::make_unique<codec_type>(this->mode_, this->bounds_, gradients(), source.begin(), source.end())};
+        const auto codec{
+            std::make_unique<codec_type>(this->mode_, this->bounds_, gradients(), source.begin(), source.end())};
 
         const std::uint32_t height{this->frame_info_.height};
-        const std::uint32_t interval{this->parameters_.restart_interval == 0 ? height : this->parameters_.restart_interval};
+        const std::uint32_t interval{this->parameters_.restart_interval == 0 ? height
+                                                                             : this->parameters_.restart_interval};
         std::uint32_t line_in_interval{};
         std::uint32_t marker_number{};
         for (std::uint32_t line{}; line != height; ++line)
@@ -217,7 +223,8 @@ public:
                 codec->decode_line(lines.above(plane), lines.current(plane), count);
             });
             ++line_in_interval;
-            if (line >= static_cast<std::uint32_t>(region.Y) && line < static_cast<std::uint32_t>(region.Y + region.Height))
+            if (line >= static_cast<std::uint32_t>(region.Y) &&
+                line < static_cast<std::uint32_t>(region.Y + region.Height))
                 destination->new_line_decoded(lines.current(0) + std::ptrdiff_t{region.X} * ComponentCount,
                                               static_cast<std::size_t>(region.Width),
                                               static_cast<std::size_t>(lines.distance()));
@@ -254,13 +261,15 @@ std::unique_ptr<Strategy> make_lossless(const charls::frame_info& frame, const c
 }
 
 template<typename Strategy, typename Sample>
-std::unique_ptr<Strategy> make_near_lossless(const charls::frame_info& frame, const charls::coding_parameters& parameters,
+std::unique_ptr<Strategy> make_near_lossless(const charls::frame_info& frame,
+                                             const charls::coding_parameters& parameters,
                                              const charls::jpegls_pc_parameters& presets)
 {
     using mode = scan::near_lossless<Sample>;
     const mode near_mode{frame.bits_per_sample, parameters.near_lossless};
     if constexpr (encodes<Strategy>)
-        return std::make_unique<encoder<scan::near_lossless_encoder<Sample>, mode, 1>>(frame, parameters, presets, near_mode);
+        return std::make_unique<encoder<scan::near_lossless_encoder<Sample>, mode, 1>>(frame, parameters, presets,
+                                                                                       near_mode);
     else
         return std::make_unique<decoder<mode, 1>>(frame, parameters, presets, near_mode);
 }
@@ -268,7 +277,8 @@ std::unique_ptr<Strategy> make_near_lossless(const charls::frame_info& frame, co
 } // namespace
 
 template<typename Strategy>
-std::unique_ptr<Strategy> create_scan_codec(const charls::frame_info& frame, const charls::coding_parameters& parameters,
+std::unique_ptr<Strategy> create_scan_codec(const charls::frame_info& frame,
+                                            const charls::coding_parameters& parameters,
                                             const charls::jpegls_pc_parameters& presets)
 {
     const std::int32_t maximum{charls::calculate_maximum_sample_value(frame.bits_per_sample)};
@@ -331,9 +341,11 @@ bool use_scan_codecs(const bool use) noexcept
     return use_codecs.exchange(use);
 }
 
-template std::unique_ptr<decoder_strategy> create_scan_codec(const charls::frame_info&, const charls::coding_parameters&,
+template std::unique_ptr<decoder_strategy> create_scan_codec(const charls::frame_info&,
+                                                             const charls::coding_parameters&,
                                                              const charls::jpegls_pc_parameters&);
-template std::unique_ptr<encoder_strategy> create_scan_codec(const charls::frame_info&, const charls::coding_parameters&,
+template std::unique_ptr<encoder_strategy> create_scan_codec(const charls::frame_info&,
+                                                             const charls::coding_parameters&,
                                                              const charls::jpegls_pc_parameters&);
 
 } // namespace dicom_jpegls

@@ -19,7 +19,8 @@ namespace dicom_jpegls {
 // A codec for the scan, or nullptr if CharLS's own has to do it. `Strategy` is CharLS's decoder_strategy or
 // encoder_strategy.
 template<typename Strategy>
-std::unique_ptr<Strategy> create_scan_codec(const charls::frame_info& frame, const charls::coding_parameters& parameters,
+std::unique_ptr<Strategy> create_scan_codec(const charls::frame_info& frame,
+                                            const charls::coding_parameters& parameters,
                                             const charls::jpegls_pc_parameters& presets);
 
 // Whether the codecs are compiled in.
