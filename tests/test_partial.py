@@ -386,7 +386,7 @@ def test_truncated_files(tmp_path, color):
     header = data.index(b"\xe0\x7f\x10\x00OB")
     path = tmp_path / "truncated.dcm"
     counts = []
-    for size in [*range(header + 12, len(data), 61), len(data)]:
+    for size in [*range(header + 20, len(data), 61), len(data)]:
         path.write_bytes(data[:size])
         array, good, errors = jls.pixel_array(jls.read_truncated(path), on_error="partial", fill_value=5)
         places = np.broadcast_to(good[:, :, np.newaxis], frames.shape)
@@ -397,6 +397,11 @@ def test_truncated_files(tmp_path, color):
     assert counts == sorted(counts)
     assert counts[0] == 0
     assert counts[-1] == good.size
+    path.write_bytes(data[: header + 12])
+    with pytest.raises(
+        jls.ParameterError, match=r"Pixel Data \(7FE0,0010\) is not soundly encapsulated: it has no item"
+    ):
+        jls.pixel_array(jls.read_truncated(path), on_error="partial")
     path.write_bytes(data[: header + 11])
     with pytest.raises(jls.ParameterError, match=r"the file ends before Pixel Data \(7FE0,0010\)"):
         jls.read_truncated(path)

@@ -954,8 +954,10 @@ def _encapsulated_frames(ds: Dataset, image_pixel: ImagePixel) -> Iterator[tuple
     data = _pixel_bytes(ds)
     count = image_pixel.number_of_frames
     try:
-        _, *fragments = _fragments(data)  # the first item is the Basic Offset Table
-        frames = _frames_by_start(fragments)
+        items = list(_fragments(data))
+        if not items:
+            raise ValueError("it has no item")
+        frames = _frames_by_start(items[1:])  # the first item is the Basic Offset Table
         if len(frames) < count:
             frames = list(_frames_by_table(ds, data, count))
     except (ValueError, struct.error) as error:
