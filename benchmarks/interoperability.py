@@ -1,4 +1,4 @@
-"""Which other software reads our JPEG-LS, and whether we read theirs: a table each way.
+"""Which other software reads our JPEG-LS, with restart markers too, and whether we read theirs: three tables.
 
 Usage: python benchmarks/interoperability.py [--codec-charls FOLDER] [--write] [--verbose]
 
@@ -187,6 +187,10 @@ def _ours_encode(source: Path, target: Path, near: int) -> None:
     ds = dcmread(source)
     jls.compress(ds, _transfer_syntax(near), near_lossless=near)
     save(ds, target)
+
+
+def _ours_encode_frame(frame: Array, ds: Dataset, near: int, **options: Any) -> bytes:
+    return jls.encode(frame, bits_per_sample=ds.BitsStored, near_lossless=near, **options)
 
 
 def _ours_decode(source: Path) -> Array:
@@ -577,6 +581,8 @@ class Case(NamedTuple):
     photometric_interpretation: str = "MONOCHROME2"
     planar_configuration: int | None = None
     near_lossless: int = 0
+    encode_options: dict[str, Any] | None = None
+    """Of `dicom_jpegls.encode`, where they say more than `dicom_jpegls.compress` can."""
 
 
 _IMAGE = (1, 48, 61)
@@ -604,6 +610,34 @@ CASES = (
 )
 
 
+def _with_restart_markers(
+    name: str, bits: int, mode: jls.InterleaveMode | None = None, near: int = 0, lines: int | None = 5
+) -> Case:
+    frames = random_frames(_IMAGE if mode is None else (*_IMAGE, 3), bits, "u1" if bits == 8 else "u2")
+    photometric_interpretation = "MONOCHROME2" if mode is None else "RGB"
+    options = {"interleave_mode": mode, "restart_interval": lines}
+    return Case(name, frames, bits, photometric_interpretation, 0, near, options)
+
+
+# 48 lines: with 5 in an interval the markers' numbers wrap, and the last interval is shorter.
+RESTART_CASES = (
+    _with_restart_markers("8 bits", 8),
+    _with_restart_markers("12 bits", 12),
+    _with_restart_markers("16 bits", 16),
+    _with_restart_markers("16 bits, intervals of one line", 16, lines=1),
+    _with_restart_markers("12 bits, NEAR 2", 12, near=2),
+    _with_restart_markers("RGB by pixel", 8, jls.InterleaveMode.SAMPLE),
+    _with_restart_markers("RGB by line", 8, jls.InterleaveMode.LINE),
+    _with_restart_markers(
+        "RGB by line, for comparison without restart markers", 8, jls.InterleaveMode.LINE, lines=None
+    ),
+    _with_restart_markers("RGB by plane", 8, jls.InterleaveMode.NONE),
+    _with_restart_markers("RGB by pixel, 16 bits", 16, jls.InterleaveMode.SAMPLE),
+    _with_restart_markers("RGB by line, 16 bits", 16, jls.InterleaveMode.LINE),
+    _with_restart_markers("RGB by plane, 16 bits", 16, jls.InterleaveMode.NONE),
+)
+
+
 def markdown_table(header: list[str], rows: list[list[str]]) -> str:
     """Lay out a table."""
     lines = [header, ["---"] * len(header), *rows]
@@ -627,7 +661,11 @@ def versions_text(versions: dict[str, str | None]) -> str:
 
 def _read_ours(workers: Workers, case: Case, native: Path, readers: list[str]) -> Iterator[Outcome]:
     compressed = native.with_name("ours.dcm")
-    _ours_encode(native, compressed, case.near_lossless)
+    if case.encode_options is None:
+        _ours_encode(native, compressed, case.near_lossless)
+    else:
+        encode = functools.partial(_ours_encode_frame, **case.encode_options)
+        _encode_streams(encode, native, compressed, case.near_lossless)
     for name in readers:
         yield judge(workers.call(name, "decode", compressed), case.frames, case.near_lossless)
 
@@ -652,14 +690,17 @@ def _read_theirs(workers: Workers, case: Case, native: Path, writers: list[str])
 
 
 def _table(
-    rows: Callable[[Workers, Case, Path, list[str]], Iterator[Outcome]], names: list[str], verbose: bool
+    rows: Callable[[Workers, Case, Path, list[str]], Iterator[Outcome]],
+    cases: tuple[Case, ...],
+    names: list[str],
+    verbose: bool,
 ) -> tuple[str, dict[str, str | None]]:
     versions = installed(names)
     present = [name for name in names if versions[name]]
     lines = []
     with Workers(verbose) as workers, tempfile.TemporaryDirectory() as temporary:
         native = Path(temporary, "original.dcm")
-        for case in CASES:
+        for case in cases:
             save(make_dataset(case.frames, case.bits_stored, *case[3:5]), native)
             outcomes = dict(zip(present, rows(workers, case, native, present), strict=True))
             lines.append([case.name, *(outcomes[name].verdict if name in outcomes else "" for name in names)])
@@ -671,7 +712,7 @@ def _table(
 
 
 def main() -> None:
-    """Run both tables."""
+    """Run all tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--codec-charls", metavar="FOLDER", help="where npm has installed @cornerstonejs/codec-charls")
     parser.add_argument("--write", action="store_true", help=f"update {DOCUMENT.name}")
@@ -682,13 +723,16 @@ def main() -> None:
 
     readers = [name for name, peer in PEERS.items() if peer.decode and name != OURS]
     writers = [name for name, peer in PEERS.items() if peer.encode and name != OURS]
-    ours, versions = _table(_read_ours, readers, arguments.verbose)
-    theirs, more = _table(_read_theirs, writers, arguments.verbose)
+    ours, versions = _table(_read_ours, CASES, readers, arguments.verbose)
+    strips, _ = _table(_read_ours, RESTART_CASES, readers, arguments.verbose)
+    theirs, more = _table(_read_theirs, CASES, writers, arguments.verbose)
     ours_version = installed([OURS])
     content = "\n\n".join(
         (
             "### Our files, read by others",
             ours,
+            "### Our files with restart markers, read by others",
+            strips,
             "### Their files, read by us",
             theirs,
             versions_text(ours_version | versions | more),

@@ -1,6 +1,5 @@
 """pydicom's own ways of coding pixel data, through the plugin."""
 
-import threading
 import types
 
 import numpy as np
@@ -76,35 +75,6 @@ def test_a_plugin_added_meanwhile_survives():
     finally:
         JPEGLSLosslessDecoder.remove_plugin("another")
         jls.register()
-
-
-def test_threads_may_register_while_others_decode():
-    ds = read("MR_small_jpeg_ls_lossless.dcm")
-    expected = ds.pixel_array.copy()
-    failures = []
-    barrier = threading.Barrier(4)
-
-    def switch():
-        barrier.wait()
-        for _ in range(50):
-            jls.register()
-            jls.unregister()
-
-    def use():
-        barrier.wait()
-        for _ in range(50):
-            try:
-                assert np.array_equal(JPEGLSLosslessDecoder.as_array(ds)[0], expected)
-            except Exception as error:
-                failures.append(error)
-
-    threads = [threading.Thread(target=target) for target in (switch, switch, use, use)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    jls.register()
-    assert not failures
 
 
 @pytest.mark.parametrize("name", JPEGLS_FILES)

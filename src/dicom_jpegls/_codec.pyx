@@ -808,17 +808,14 @@ cdef class Stream:
     cdef _Region region
     cdef stream.limits limits
     cdef stream.stream_info c_info
+    cdef stream.refusal refusal  # of a damaged stream
     cdef readonly object info
     cdef readonly object damage
 
-    def __init__(
-        self, object src not None, *, max_dimension=DEFAULT_MAX_DIMENSION,
-        max_samples=DEFAULT_MAX_SAMPLES, partial=False,
+    # Once for each object, unlike __init__: threads that share the object rely on its buffer.
+    def __cinit__(
+        self, object src not None, max_dimension=DEFAULT_MAX_DIMENSION, max_samples=DEFAULT_MAX_SAMPLES, partial=False,
     ):
-        self.open(src, max_dimension, max_samples, partial)
-
-    cdef int open(self, object src, object max_dimension, object max_samples, bint partial) except -1:
-        cdef stream.refusal at
         cdef cbool sound
         self.limits.dimension = <uint32_t>_integer(
             "max_dimension", max_dimension, 1, stream.highest_maximum_dimension)
@@ -828,13 +825,12 @@ cdef class Stream:
             raise ParameterError("src: the bytes of a stream must follow each other without gaps")
         with nogil:  # looks at every compressed byte once
             sound = stream.inspect(
-                self.region.data, self.region.size, self.limits, self.c_info, at) == stream.fault_none
+                self.region.data, self.region.size, self.limits, self.c_info, self.refusal) == stream.fault_none
         if not sound:
-            self.damage = _refusal_error(at)
+            self.damage = _refusal_error(self.refusal)
             if not partial or not self._can_be_salvaged():
                 raise self.damage
         self.info = self._record()
-        return 0
 
     cdef bint _can_be_salvaged(self) noexcept:
         cdef stream.refusal at
@@ -907,7 +903,7 @@ cdef class Stream:
         cdef _Target target = self._target(dst, stride)
         cdef int code
         if self.damage is not None:
-            raise self.damage
+            raise _refusal_error(self.refusal)  # a new one, because raising changes it
         if workers != 1 and worker_count(workers) > 1 and self._has_pieces():
             self._decode_pieces(target, worker_count(workers))
             return 0
@@ -1021,13 +1017,6 @@ cdef class Stream:
         return <size_t>size
 
 
-cdef Stream _open_stream(object src, object max_dimension, object max_samples):
-    """A `Stream` without a call in Python."""
-    cdef Stream source = Stream.__new__(Stream)
-    source.open(src, max_dimension, max_samples, False)
-    return source
-
-
 def read_info(src, *, max_dimension=DEFAULT_MAX_DIMENSION, max_samples=DEFAULT_MAX_SAMPLES):
     """Read what the markers of a JPEG-LS stream say, and check its structure; decode no sample.
 
@@ -1062,7 +1051,7 @@ def read_info(src, *, max_dimension=DEFAULT_MAX_DIMENSION, max_samples=DEFAULT_M
     >>> info.width, info.height, info.bits_per_sample, info.near_lossless, info.comments
     (3, 2, 8, 0, (b'hello',))
     """
-    return _open_stream(src, max_dimension, max_samples).info
+    return (<Stream>Stream.__new__(Stream, src, max_dimension, max_samples)).info
 
 
 def decode_into(
@@ -1117,7 +1106,7 @@ def decode_into(
     >>> list(pixels)
     [0, 1, 2, 3, 4, 5]
     """
-    cdef Stream source = _open_stream(src, max_dimension, max_samples)
+    cdef Stream source = Stream.__new__(Stream, src, max_dimension, max_samples)  # without a call in Python
     source.decode_to(dst, stride, workers)
     return source.info
 
