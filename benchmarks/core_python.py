@@ -22,7 +22,10 @@ ROUNDS = 60
 PEERS = {
     "dicom-jpegls": (lambda image, bits: jls.encode(image, bits_per_sample=bits), jls.decode),
     "imagecodecs": (lambda image, _bits: imagecodecs.jpegls_encode(image), imagecodecs.jpegls_decode),
-    "pyjpegls": (lambda image, _bits: jpeg_ls.encode_array(image), lambda stream: jpeg_ls.decode(stream)),
+    "pyjpegls": (
+        lambda image, _bits: jpeg_ls.encode_array(image),
+        lambda stream: jpeg_ls.decode(np.frombuffer(stream, np.uint8)),
+    ),
 }
 
 

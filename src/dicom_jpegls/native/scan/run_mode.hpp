@@ -158,30 +158,25 @@ inline void encode_run_length(run_state& state, pending_codes& codes, std::ptrdi
     codes.add(static_cast<std::uint32_t>(length), static_cast<std::uint32_t>(state.order()) + 1);
 }
 
-// 8 bytes of equal samples.
-template<typename Sample>
-DICOM_JPEGLS_INLINE std::uint64_t repeat_in_word(const Sample value) noexcept
-{
-    return value * (sizeof(Sample) == 1 ? std::uint64_t{0x0101010101010101} : std::uint64_t{0x0001000100010001});
-}
-
 // How many of up to `limit` pixels are like the one before `line`.
 template<int ComponentCount, typename Sample>
 inline std::ptrdiff_t find_run_length(const Sample* const line, const std::ptrdiff_t limit) noexcept
 {
-    std::ptrdiff_t samples{};
+    // Each sample is compared with that of the pixel before, 8 bytes at a time. The first byte that differs is the
+    // highest one that does.
+    constexpr auto step{static_cast<std::ptrdiff_t>(8 / sizeof(Sample))};
     const std::ptrdiff_t sample_limit{limit * ComponentCount};
-    if constexpr (ComponentCount == 1)
+    std::ptrdiff_t samples{};
+    for (; samples + step <= sample_limit; samples += step)
     {
-        // 8 bytes at a time. The first byte that differs is the highest one that does.
-        constexpr auto step{static_cast<std::ptrdiff_t>(8 / sizeof(Sample))};
-        const std::uint64_t expected{repeat_in_word(line[-1])};
-        for (; samples + step <= sample_limit; samples += step)
+        std::uint64_t found;
+        std::uint64_t before;
+        std::memcpy(&found, line + samples, sizeof found);
+        std::memcpy(&before, line + samples - ComponentCount, sizeof before);
+        if (const std::uint64_t difference{big_endian(found ^ before)}; difference != 0)
         {
-            std::uint64_t found;
-            std::memcpy(&found, line + samples, sizeof found);
-            if (const std::uint64_t difference{big_endian(found ^ expected)}; difference != 0)
-                return samples + static_cast<std::ptrdiff_t>((63U - highest_bit(difference)) / (8 * sizeof(Sample)));
+            samples += static_cast<std::ptrdiff_t>((63U - highest_bit(difference)) / (8 * sizeof(Sample)));
+            return samples / ComponentCount;
         }
     }
     while (samples != sample_limit && line[samples] == line[samples - ComponentCount])
@@ -189,7 +184,7 @@ inline std::ptrdiff_t find_run_length(const Sample* const line, const std::ptrdi
     return samples / ComponentCount;
 }
 
-// Repeats the pixel before `line` in `samples` samples. A single component may write up to 32 bytes behind.
+// Repeats the pixel before `line` in `samples` samples. May write up to 32 samples behind.
 template<int ComponentCount, typename Sample>
 inline void repeat_pixel(Sample* const line, const std::ptrdiff_t samples) noexcept
 {
@@ -198,7 +193,8 @@ inline void repeat_pixel(Sample* const line, const std::ptrdiff_t samples) noexc
         // 32 bytes at a time: most runs take one step, and steps are easier to foresee than lengths.
         constexpr auto step{static_cast<std::ptrdiff_t>(32 / sizeof(Sample))};
         constexpr auto in_word{static_cast<std::ptrdiff_t>(8 / sizeof(Sample))};
-        const std::uint64_t word{repeat_in_word(line[-1])};
+        const std::uint64_t word{
+            line[-1] * (sizeof(Sample) == 1 ? std::uint64_t{0x0101010101010101} : std::uint64_t{0x0001000100010001})};
         for (std::ptrdiff_t i{}; i < samples; i += step)
         {
             for (std::ptrdiff_t j{}; j != step; j += in_word)
@@ -207,8 +203,12 @@ inline void repeat_pixel(Sample* const line, const std::ptrdiff_t samples) noexc
     }
     else
     {
-        for (std::ptrdiff_t i{}; i != samples; ++i)
-            line[i] = line[i - ComponentCount];
+        // 8 pixels at a time.
+        Sample pattern[8 * ComponentCount];
+        for (std::ptrdiff_t i{}; i != 8 * ComponentCount; ++i)
+            pattern[i] = line[i % ComponentCount - ComponentCount];
+        for (std::ptrdiff_t i{}; i < samples; i += 8 * ComponentCount)
+            std::memcpy(line + i, pattern, sizeof pattern);
     }
 }
 
