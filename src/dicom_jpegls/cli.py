@@ -1,42 +1,39 @@
-"""The command line: compress, decompress, inspect and verify files."""
+"""The command line: compress, decompress, inspect and verify files and whole trees, and look at what NEAR does."""
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
-import warnings
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import numpy as np
-from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels.utils import pixel_array as native_pixel_array
-from pydicom.uid import (
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    JPEGLSTransferSyntaxes,
-    UncompressedTransferSyntaxes,
-)
 from rich.console import Console
 from rich.table import Table
 
 import dicom_jpegls
-from dicom_jpegls.array import decode
-from dicom_jpegls.dataset import compress, decompress, pixel_array, stream_infos
-from dicom_jpegls.errors import JPEGLSError, StreamError
+from dicom_jpegls.batch import Action, JournalInUseError, Options, PlanError, Status, Summary, find_files, transcode
+from dicom_jpegls.batch.run import available_cores, silence_pydicom
+from dicom_jpegls.batch.transcode import (
+    NothingToDoError,
+    NotVerifiedError,
+    Outcome,
+    compress_file,
+    decompress_file,
+    explain,
+    verify_file,
+)
+from dicom_jpegls.errors import StreamError
+from dicom_jpegls.facts import file_facts, flatten
+from dicom_jpegls.progress import BarDisplay, Display, JsonDisplay, LineDisplay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from numpy.typing import NDArray
-    from pydicom import Dataset, FileDataset
-
-    from dicom_jpegls.parameters import StreamInfo
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 
 class ExitStatus(IntEnum):
@@ -49,6 +46,9 @@ class ExitStatus(IntEnum):
     NOT_CONVERTIBLE = 4
     NOTHING_TO_DO = 5
     TARGET_EXISTS = 6
+    SOME_FAILED = 7
+    ALL_FAILED = 8
+    INTERRUPTED = 130
 
 
 _EXIT_STATUSES = """\b
@@ -60,13 +60,16 @@ Exit status:
   4  the input is no DICOM file, has no pixel data, or cannot be converted
   5  nothing to do: the input has the wanted transfer syntax already
   6  the output exists, and --force is not given
+  7  of many files, some failed
+  8  of many files, all failed
+  130  interrupted; the same command goes on from there
 """
 
 
 class _Failure(click.ClickException):
     """Ends the command with one line on standard error."""
 
-    def __init__(self, status: ExitStatus, path: Path, message: object) -> None:
+    def __init__(self, status: ExitStatus, path: Path | str, message: object) -> None:
         super().__init__(f"{path}: {message}")
         self.exit_code = int(status)  # type: ignore[misc]  # click means it to be set so
 
@@ -81,13 +84,52 @@ _path = click.Path(path_type=Path)
 @click.version_option(dicom_jpegls.__version__)
 def cli() -> None:
     """JPEG-LS for DICOM files."""
-    # Of the file's oddities, those that matter end in an error of ours.
-    warnings.filterwarnings("ignore", module="pydicom")
+    silence_pydicom()
+
+
+def _shown_options(function: _Function) -> _Function:
+    """Add the options of the commands that work on many files."""
+    for option in reversed(
+        (
+            click.option(
+                "--workers", type=click.IntRange(1), metavar="N", help="Processes; by default one for each core."
+            ),
+            click.option("--dask", metavar="ADDRESS", help="Run on the Dask cluster whose scheduler is there."),
+            click.option("--quiet", "-q", is_flag=True, help="Say nothing but what failed."),
+            click.option("--json", "as_json", is_flag=True, help="Print the record of each file as a line of JSON."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def _writing_options(function: _Function) -> _Function:
+    """Add the options of the commands that write many files."""
+    for option in reversed(
+        (
+            click.option("--in-place", is_flag=True, help="Replace the files themselves, keeping their time stamps."),
+            click.option(
+                "--others",
+                type=click.Choice(["copy", "skip"]),
+                default="copy",
+                show_default=True,
+                help="What to do in a tree with files that cannot be converted.",
+            ),
+            click.option(
+                "--records",
+                type=_path,
+                metavar="FILE",
+                help="Where the records of a tree's files go, as lines of JSON; by default .dicom-jpegls.jsonl in DST.",
+            ),
+            click.option("--force", is_flag=True, help="Replace files that exist."),
+        )
+    ):
+        function = option(function)
+    return _shown_options(function)
 
 
 @cli.command("compress")
-@click.argument("source", metavar="IN", type=_path)
-@click.argument("target", metavar="OUT", type=_path)
+@click.argument("paths", metavar="SRC... DST", nargs=-1, required=True, type=_path)
 @click.option(
     "--near-lossless",
     type=click.IntRange(0, 255),
@@ -124,7 +166,7 @@ def cli() -> None:
     type=click.Choice(["basic", "extended", "empty"]),
     default="basic",
     show_default=True,
-    help="Which table says where the frames begin.",
+    help="Which table says where the frames begin; of more than 2 GiB it is the extended one instead of the basic.",
 )
 @click.option(
     "--lossy-attributes/--no-lossy-attributes",
@@ -132,239 +174,247 @@ def cli() -> None:
     show_default=True,
     help="Record a loss in the dataset, and give it a new SOP Instance UID.",
 )
-@click.option(
-    "--verify/--no-verify", default=True, show_default=True, help="Decode and compare every frame before writing."
-)
-@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
-def compress_command(
-    source: Path, target: Path, near_lossless: int, planar_configuration: str | None, force: bool, **options: Any
-) -> None:
-    """Compress the pixel data of the DICOM file IN with JPEG-LS into OUT."""
-    uid = JPEGLSNearLossless if near_lossless else JPEGLSLossless
-    planes = None if planar_configuration is None else int(planar_configuration)
+@_writing_options
+def compress_command(paths: tuple[Path, ...], planar_configuration: str | None, **options: Any) -> None:
+    """Compress the pixel data of DICOM files with JPEG-LS.
 
-    def convert(ds: FileDataset) -> None:
-        if _transfer_syntax(ds) == uid:
-            raise _Failure(ExitStatus.NOTHING_TO_DO, source, f"its transfer syntax is {uid.name} already")
-        result = compress(ds, uid, near_lossless=near_lossless, planar_configuration=planes, **options)
-        for count, what in (
-            (result.clipped_samples, "signed sample(s) clipped"),
-            (result.cleared_samples, "sample(s) lost bits above Bits Stored"),
-        ):
-            if count:
-                click.echo(f"{source}: {count} {what}", err=True)
-
-    _convert(source, target, force, convert)
+    SRC is a file, a folder with everything below it, or a quoted pattern such as 'studies/**/*.dcm'; DST is the file
+    to write for a single SRC file, otherwise a folder that gets the same tree. Every frame is decoded and compared
+    before a file is written. The same command again goes on where it stopped.
+    """
+    options["planar_configuration"] = None if planar_configuration is None else int(planar_configuration)
+    _convert(Action.COMPRESS, paths, options)
 
 
 @cli.command("decompress")
-@click.argument("source", metavar="IN", type=_path)
-@click.argument("target", metavar="OUT", type=_path)
-@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
-def decompress_command(source: Path, target: Path, force: bool) -> None:
-    """Decompress the JPEG-LS pixel data of the DICOM file IN into OUT (Explicit VR Little Endian)."""
+@click.argument("paths", metavar="SRC... DST", nargs=-1, required=True, type=_path)
+@_writing_options
+def decompress_command(paths: tuple[Path, ...], **options: Any) -> None:
+    """Decompress the JPEG-LS pixel data of DICOM files (into Explicit VR Little Endian).
 
-    def convert(ds: FileDataset) -> None:
-        if _transfer_syntax(ds) in UncompressedTransferSyntaxes:
-            raise _Failure(ExitStatus.NOTHING_TO_DO, source, "its pixel data is uncompressed already")
-        decompress(ds)
-
-    _convert(source, target, force, convert)
+    SRC and DST are as those of compress.
+    """
+    _convert(Action.DECOMPRESS, paths, options)
 
 
 @cli.command("info")
-@click.argument("source", metavar="FILE", type=_path)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def info_command(source: Path, as_json: bool) -> None:
-    """Tell what FILE holds: a DICOM file, or a JPEG-LS stream of its own."""
-    with _reporting(source):
-        data = _read_stream(source)
-        facts = _dataset_facts(_read_dataset(source)) if data is None else _stream_facts(dicom_jpegls.read_info(data))
-    if as_json:
-        click.echo(json.dumps({"file": str(source), **facts}, indent=2))
+@click.argument("sources", metavar="SRC...", nargs=-1, required=True, type=_path)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table, a line for each of many files.")
+def info_command(sources: tuple[Path, ...], as_json: bool) -> None:
+    """Tell what files hold: DICOM files, or JPEG-LS streams of their own."""
+    if len(sources) == 1 and not _is_many(sources[0]):
+        with _reporting(sources[0]):
+            facts = file_facts(sources[0])
+        if as_json:
+            click.echo(json.dumps({"file": str(sources[0]), **facts}, indent=2))
+            return
+        table = Table("name", "value", show_header=False)
+        table.columns[0].no_wrap = True
+        for name, value in flatten(facts):
+            table.add_row(name, value)
+        click.echo(sources[0])
+        Console().print(table)
         return
-    table = Table("name", "value", show_header=False)
-    table.columns[0].no_wrap = True
-    for name, value in _flatten(facts):
-        table.add_row(name, value)
-    click.echo(source)
-    Console().print(table)
+    with _reporting(sources[0]):
+        files = find_files(sources)
+    table = Table("file", "transfer syntax", "size", "frames", "bits", "NEAR", "bytes")
+    failed = 0
+    for path, name in files:
+        try:
+            facts = file_facts(path)
+        except Exception as error:  # one bad file does not stop the others
+            failed += 1
+            click.echo(f"{path}: {explain(error)}", err=True)
+            continue
+        if as_json:
+            click.echo(json.dumps({"file": str(path), **facts}))
+        else:
+            table.add_row(name, *_row(facts))
+    if not as_json:
+        Console().print(table)
+    _exit(failed, len(files) - failed)
+
+
+def _row(facts: dict[str, Any]) -> list[str]:
+    """Give the cells of one of many files."""
+    shape = [facts.get("rows", facts.get("height")), facts.get("columns", facts.get("width"))]
+    values = (
+        facts.get("transfer_syntax") or ("JPEG-LS stream" if "width" in facts else None),
+        None if None in shape else " x ".join(map(str, shape)),
+        facts.get("frames") or facts.get("number_of_frames"),
+        facts.get("bits_stored", facts.get("bits_per_sample")),
+        facts.get("near_lossless"),
+        facts.get("pixel_data_size", facts.get("size")),
+    )
+    return ["" if value is None else str(value) for value in values]
 
 
 @cli.command("verify")
-@click.argument("source", metavar="FILE", type=_path)
+@click.argument("source", metavar="SRC", type=_path)
 @click.argument("reference", metavar="[REFERENCE]", type=_path, required=False)
-def verify_command(source: Path, reference: Path | None) -> None:
-    """Decode every frame of FILE; with REFERENCE, also compare the samples within the NEAR of FILE's streams."""
-    with _reporting(source, ExitStatus.NOT_VERIFIED):
-        pixels, near_lossless = _pixels(source)
-    if reference is None:
-        click.echo(f"{source}: decodes, shape {pixels.shape}, NEAR {near_lossless}")
+@_shown_options
+def verify_command(source: Path, reference: Path | None, **options: Any) -> None:
+    """Decode every frame of SRC; with REFERENCE, also compare the samples within the NEAR of SRC's streams.
+
+    SRC is a file, a folder or a quoted pattern. REFERENCE is a file, or a folder with the same tree. Without it, files
+    that this program has written in a folder are compared with what it recorded there.
+    """
+    if _is_many(source):
+        _run_many(Action.VERIFY, [source], reference, Options(), None, **options)
         return
-    with _reporting(reference):
-        expected, _ = _pixels(reference)
-    if pixels.shape != expected.shape:
-        raise _Failure(
-            ExitStatus.NOT_VERIFIED, source, f"shape {pixels.shape}; that of {reference} is {expected.shape}"
-        )
-    error = int(np.abs(pixels.astype(np.int32) - expected).max())
-    if error > near_lossless:
-        raise _Failure(
-            ExitStatus.NOT_VERIFIED, source, f"largest error against {reference} is {error}; NEAR is {near_lossless}"
-        )
-    click.echo(f"{source}: matches {reference}, largest error {error}, NEAR {near_lossless}")
+    with _reporting(source, ExitStatus.NOT_VERIFIED, reference):
+        verification = verify_file(source, reference)
+    outcome = verification.outcome
+    if options["as_json"]:
+        facts = {name: value for name, value in outcome._asdict().items() if value is not None}
+        click.echo(json.dumps({"file": str(source), **facts}))
+    elif not options["quiet"] and reference is None:
+        click.echo(f"{source}: decodes, shape {verification.shape}, NEAR {outcome.near_lossless}")
+    elif not options["quiet"]:
+        error = outcome.largest_error
+        click.echo(f"{source}: matches {reference}, largest error {error}, NEAR {outcome.near_lossless}")
 
 
-def _convert(source: Path, target: Path, force: bool, convert: Callable[[FileDataset], None]) -> None:
-    if target.exists() and not force:
+def _is_many(path: Path) -> bool:
+    """Whether a source means more than one file: a folder or a pattern."""
+    return path.is_dir() or (bool(set("*?[") & set(str(path))) and not os.path.lexists(path))
+
+
+def _convert(action: Action, paths: Sequence[Path], values: dict[str, Any]) -> None:
+    in_place = values.pop("in_place")
+    shown = {name: values.pop(name) for name in ("workers", "dask", "quiet", "as_json")}
+    records = values.pop("records")
+    options = Options(**values)
+    if in_place:
+        _run_many(action, paths, None, options, records, **shown)
+        return
+    if len(paths) < 2:
+        raise click.UsageError("DST is missing; --in-place replaces the files themselves")
+    *sources, target = paths
+    if len(sources) > 1 or _is_many(sources[0]) or target.is_dir():
+        _run_many(action, sources, target, options, records, **shown)
+    else:
+        _convert_one(action, sources[0], target, options, **shown)
+
+
+def _convert_one(
+    action: Action,
+    source: Path,
+    target: Path,
+    options: Options,
+    *,
+    workers: int | None,
+    dask: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    if dask:
+        raise click.UsageError("--dask is for many files")
+    if target.exists() and not options.force:
         raise _Failure(ExitStatus.TARGET_EXISTS, target, "exists; --force replaces it")
-    with _reporting(source):
-        ds = _read_dataset(source)
-        before = len(ds.PixelData) if "PixelData" in ds else 0
-        convert(ds)
-    with _reporting(target):
-        _write(ds, target, force)
-    click.echo(f"{source} -> {target}: {before} -> {len(ds.PixelData)} bytes of pixel data")
-
-
-def _write(ds: FileDataset, target: Path, force: bool) -> None:
-    """Write to a temporary file beside the target and rename it: the target is whole or not there."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            ds.save_as(file, enforce_file_format=True)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        if force:
-            temporary.replace(target)
+    # Nobody else may write a target that a single file is converted into.
+    with _reporting(source, target=target):
+        if action is Action.COMPRESS:
+            outcome = compress_file(source, target, options, threads=workers or available_cores())
         else:
-            _rename_new(temporary, target)
-    except FileExistsError:
-        raise _Failure(ExitStatus.TARGET_EXISTS, target, "exists; --force replaces it") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+            outcome = decompress_file(source, target, options)
+    for count, what in (
+        (outcome.clipped_samples, "signed sample(s) clipped"),
+        (outcome.cleared_samples, "sample(s) lost bits above Bits Stored"),
+    ):
+        if count:
+            click.echo(f"{source}: {count} {what}", err=True)
+    if as_json:
+        click.echo(json.dumps({"source": str(source), "target": str(target), **_known(outcome)}))
+    elif not quiet:
+        sizes = (outcome.native_size, outcome.compressed_size)
+        before, after = sizes if action is Action.COMPRESS else sizes[::-1]
+        click.echo(f"{source} -> {target}: {before} -> {after} bytes of pixel data")
 
 
-def _rename_new(temporary: Path, target: Path) -> None:
-    """Give a file a new name, but never that of a file which came there meanwhile."""
-    try:
-        os.link(temporary, target)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        if target.exists():
-            raise FileExistsError(target) from None
-        temporary.replace(target)
+def _known(outcome: Outcome) -> dict[str, Any]:
+    return {name: value for name, value in outcome._asdict().items() if value is not None}
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _run_many(
+    action: Action,
+    sources: Sequence[Path],
+    target: Path | None,
+    options: Options,
+    records: Path | None,
+    *,
+    workers: int | None,
+    dask: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    console, errors = Console(), Console(stderr=True)
+    kind: type[Display]
+    if as_json:
+        kind = JsonDisplay
+    elif quiet:
+        kind = Display
+    else:
+        kind = BarDisplay if errors.is_terminal else LineDisplay
+    summary = Summary()
+    interrupted = False
+    with kind(console, errors) as display:
+        with _reporting(sources[0]):
+            try:
+                transcode(
+                    sources,
+                    target,
+                    action,
+                    options,
+                    workers=workers,
+                    dask=dask,
+                    records=records,
+                    summary=summary,
+                    on_plan=display.plan,
+                    on_record=display.record,
+                    on_bytes=display.coded,
+                )
+            except KeyboardInterrupt:
+                interrupted = True
+            except (PlanError, JournalInUseError) as error:
+                raise click.UsageError(str(error)) from error
+        display.summary(summary, interrupted=interrupted)
+    if interrupted:
+        click.get_current_context().exit(ExitStatus.INTERRUPTED)
+    _exit(summary.counts[Status.FAILED], summary.succeeded)
+
+
+def _exit(failed: int, succeeded: int) -> None:
+    if failed:
+        click.get_current_context().exit(ExitStatus.SOME_FAILED if succeeded else ExitStatus.ALL_FAILED)
 
 
 @contextmanager
-def _reporting(path: Path, stream_status: ExitStatus = ExitStatus.NOT_CONVERTIBLE) -> Iterator[None]:
+def _reporting(
+    source: Path,
+    not_verified: ExitStatus = ExitStatus.NOT_CONVERTIBLE,
+    other: Path | None = None,
+    *,
+    target: Path | None = None,
+) -> Iterator[None]:
     """Turn what can go wrong with a file into one line and an exit status."""
     try:
         yield
-    except InvalidDicomError:
-        raise _Failure(ExitStatus.NOT_CONVERTIBLE, path, "is no DICOM file (no 'DICM' prefix)") from None
+    except NothingToDoError as error:
+        raise _Failure(ExitStatus.NOTHING_TO_DO, source, error) from error
+    except FileExistsError:
+        raise _Failure(ExitStatus.TARGET_EXISTS, target or source, "exists; --force replaces it") from None
+    except InvalidDicomError as error:
+        raise _Failure(ExitStatus.NOT_CONVERTIBLE, source, explain(error)) from None
     except OSError as error:
-        raise _Failure(ExitStatus.FILE_ERROR, path, error.strerror or error) from error
-    except StreamError as error:
-        raise _Failure(stream_status, path, error) from error
-    except JPEGLSError as error:
-        raise _Failure(ExitStatus.NOT_CONVERTIBLE, path, error) from error
+        named = error.filename in (str(other), str(source))
+        path = error.filename if named else target or source
+        raise _Failure(ExitStatus.FILE_ERROR, path, explain(error)) from error
     except MemoryError as error:
-        raise _Failure(ExitStatus.FILE_ERROR, path, f"not enough memory {error}") from error
+        raise _Failure(ExitStatus.FILE_ERROR, source, explain(error)) from error
+    except (StreamError, NotVerifiedError) as error:
+        raise _Failure(not_verified, source, error) from error
     except click.ClickException:
         raise
-    except Exception as error:  # pydicom reads damaged files until something breaks
-        raise _Failure(
-            ExitStatus.NOT_CONVERTIBLE, path, f"cannot be read as DICOM: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _read_stream(path: Path) -> bytes | None:
-    """Read a file that is a JPEG-LS stream of its own; None for any other."""
-    with path.open("rb") as file:
-        return file.read() if file.read(2) == b"\xff\xd8" and file.seek(0) == 0 else None
-
-
-def _read_dataset(path: Path) -> FileDataset:
-    return dcmread(path)
-
-
-def _transfer_syntax(ds: FileDataset) -> str:
-    return str(ds.file_meta.get("TransferSyntaxUID", ""))
-
-
-def _pixels(path: Path) -> tuple[NDArray[Any], int]:
-    """Decode all samples of a file; gives them and the largest NEAR of its streams."""
-    data = _read_stream(path)
-    if data is not None:
-        return decode(data), dicom_jpegls.read_info(data).near_lossless
-    ds = _read_dataset(path)
-    if _transfer_syntax(ds) in JPEGLSTransferSyntaxes:
-        return pixel_array(ds), max(info.near_lossless for info in stream_infos(ds))
-    return native_pixel_array(ds, raw=True), 0
-
-
-def _stream_facts(info: StreamInfo) -> dict[str, Any]:
-    raw_size = info.width * info.height * info.component_count * (1 if info.bits_per_sample <= 8 else 2)
-    return {
-        "width": info.width,
-        "height": info.height,
-        "bits_per_sample": info.bits_per_sample,
-        "component_count": info.component_count,
-        "interleave_mode": info.interleave_mode.name.lower(),
-        "near_lossless": info.near_lossless,
-        "color_transformation": info.color_transformation.name.lower(),
-        "preset_coding_parameters": info.preset_coding_parameters._asdict(),
-        "restart_interval": info.restart_interval,
-        "spiff_header": info.spiff_header._asdict() if info.spiff_header else None,
-        "comments": [comment.decode("latin-1") for comment in info.comments],
-        "application_data": [{"number": number, "bytes": len(data)} for number, data in info.application_data],
-        "size": info.size,
-        "ratio": round(raw_size / info.size, 3),
-    }
-
-
-def _dataset_facts(ds: Dataset) -> dict[str, Any]:
-    uid = ds.file_meta.get("TransferSyntaxUID")
-    facts: dict[str, Any] = {"transfer_syntax": uid.name if uid else None, "transfer_syntax_uid": uid}
-    for name, keyword in (
-        ("photometric_interpretation", "PhotometricInterpretation"),
-        ("samples_per_pixel", "SamplesPerPixel"),
-        ("planar_configuration", "PlanarConfiguration"),
-        ("number_of_frames", "NumberOfFrames"),
-        ("rows", "Rows"),
-        ("columns", "Columns"),
-        ("bits_allocated", "BitsAllocated"),
-        ("bits_stored", "BitsStored"),
-        ("high_bit", "HighBit"),
-        ("pixel_representation", "PixelRepresentation"),
-    ):
-        facts[name] = ds.get(keyword)
-    facts["pixel_data_size"] = len(ds.PixelData) if "PixelData" in ds else None
-    if uid in JPEGLSTransferSyntaxes:
-        infos = stream_infos(ds)
-        facts["frames"] = len(infos)
-        facts["near_lossless"] = max(info.near_lossless for info in infos)
-        facts["streams_size"] = sum(info.size for info in infos)
-        facts["first_stream"] = _stream_facts(infos[0])
-    return facts
-
-
-def _flatten(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Give the rows of a table: nested facts behind the name of what they belong to, nothing that is absent."""
-    for name, value in facts.items():
-        if isinstance(value, dict) and not all(isinstance(item, int) for item in value.values()):
-            yield from _flatten(value, f"{prefix}{name}.")
-        elif isinstance(value, dict):
-            yield f"{prefix}{name}", ", ".join(f"{key} {item}" for key, item in value.items())
-        elif value not in (None, [], ""):
-            yield f"{prefix}{name}", str(value)
+    except Exception as error:
+        raise _Failure(ExitStatus.NOT_CONVERTIBLE, source, explain(error)) from error

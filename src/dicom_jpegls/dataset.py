@@ -796,22 +796,6 @@ def read_truncated(path: str | os.PathLike[str]) -> FileDataset:
     return ds
 
 
-def stream_infos(ds: Dataset) -> list[StreamInfo]:
-    """Read what the JPEG-LS stream of each frame says, and check it against the attributes; decode nothing.
-
-    Raises
-    ------
-    ParameterError
-        If the dataset is not compressed with JPEG-LS, or its attributes do not fit the streams.
-    InvalidStreamError, UnsupportedStreamError
-        If a stream is not sound.
-    """
-    _require_jpegls(ds)
-    _require_pixel_data(ds)
-    image_pixel = image_pixel_of(ds)
-    return [open_frame(index, frame, image_pixel).info for index, frame in _encapsulated_frames(ds, image_pixel)]
-
-
 def _wanted_frames(frames: Iterable[int], count: int) -> list[int]:
     wanted = []
     for frame in frames:

@@ -7,10 +7,7 @@ import os
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover  # Windows
-    fcntl = None  # type: ignore[assignment]
+from dicom_jpegls.batch.target import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,12 +157,9 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a+b")
-        if fcntl is not None:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._file.close()
-                raise JournalInUseError(f"{path}: another job is writing here") from None
+        if not lock(self._file):
+            self._file.close()
+            raise JournalInUseError(f"{path}: another job is writing here")
         self.records = {record.name: record for record in read_records(path)}
         if self._file.tell() and self._last_byte() != b"\n":
             self._file.write(b"\n")  # behind a line that was torn when a job was killed

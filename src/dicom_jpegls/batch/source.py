@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 # Elements of group 7FE0 in front of which reading stops.
 _PIXEL_ELEMENTS = {0x0008: "FloatPixelData", 0x0009: "DoubleFloatPixelData", 0x0010: "PixelData"}
+# Of the names of photometric interpretations whose chrominance has half the columns.
+_SUBSAMPLED = "_422"
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 
 # A JPEG-LS stream starts so (T.87 C.1.1).
@@ -215,13 +217,27 @@ class SourceFile:
         ParameterError
             If Pixel Data does not fit the attributes.
         """
+        image_pixel = image_pixel_of(self.ds)
+        try:
+            check_native_layout(image_pixel)
+        except ParameterError as error:
+            raise NotConvertibleError(str(error)) from error
         if self.transfer_syntax in UncompressedTransferSyntaxes:
-            image_pixel = image_pixel_of(self.ds)
+            if image_pixel.photometric_interpretation.endswith(_SUBSAMPLED):
+                raise NotConvertibleError(
+                    str(
+                        attribute_error(
+                            "photometric_interpretation",
+                            image_pixel.photometric_interpretation,
+                            "JPEG-LS cannot code subsampled colours",
+                        )
+                    )
+                )
             return Decoded(image_pixel, self.native_frames(image_pixel), Dataset())
         if self.transfer_syntax in JPEGLSTransferSyntaxes:
             image_pixel = self.decoded_image_pixel()
             return Decoded(image_pixel, self._jpegls_frames(image_pixel), Dataset())
-        return self._decoded_by_pydicom()
+        return self._decoded_by_pydicom(image_pixel)
 
     def native_frames(self, image_pixel: ImagePixel, first: int = 0, last: int | None = None) -> Iterator[NDArray[Any]]:
         """Give the frames of native pixel data from `first` up to `last`, which is not among them."""
@@ -251,10 +267,13 @@ class SourceFile:
         """Give the attributes of JPEG-LS data once it is decompressed; reads, for colour, all streams."""
         image_pixel = image_pixel_of(self.ds)
         check_native_layout(image_pixel)
-        infos: Iterator[StreamInfo] = (
-            open_frame(index, stream, image_pixel).info for index, stream in enumerate(self.streams(image_pixel))
-        )
+        infos = self.infos(image_pixel)
         return decoded_image_pixel(image_pixel, infos if image_pixel.samples_per_pixel > 1 else islice(infos, 1))
+
+    def infos(self, image_pixel: ImagePixel) -> Iterator[StreamInfo]:
+        """Read what the JPEG-LS stream of each frame says, and check it against the attributes; decode nothing."""
+        for index, stream in enumerate(self.streams(image_pixel)):
+            yield open_frame(index, stream, image_pixel).info
 
     def streams(self, image_pixel: ImagePixel) -> Iterator[bytes]:
         """Give the JPEG-LS stream of each frame.
@@ -308,10 +327,8 @@ class SourceFile:
             decode_frame(index, stream, frame)
             yield frame
 
-    def _decoded_by_pydicom(self) -> Decoded:
+    def _decoded_by_pydicom(self, image_pixel: ImagePixel) -> Decoded:
         """Let pydicom decode a frame at a time, out of the file."""
-        image_pixel = image_pixel_of(self.ds)
-        check_native_layout(image_pixel)
         try:
             decoder = get_decoder(self.transfer_syntax)
         except NotImplementedError:
@@ -329,7 +346,7 @@ class SourceFile:
         first, properties = next(frames)
         attributes = Dataset()
         # Subsampled colours (JPEG) have become whole ones.
-        photometric_interpretation = str(properties["photometric_interpretation"]).removesuffix("_422")
+        photometric_interpretation = str(properties["photometric_interpretation"]).removesuffix(_SUBSAMPLED)
         if photometric_interpretation != image_pixel.photometric_interpretation:
             attributes.PhotometricInterpretation = photometric_interpretation
         decoded = image_pixel._replace(

@@ -8,6 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+try:
+    import fcntl
+except ImportError:  # pragma: no cover  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
@@ -39,6 +44,7 @@ class NewFile:
         self._like = like
         self.path = target.parent / f".{target.name[:100]}.{secrets.token_hex(6)}{_SUFFIX}"
         self.file: BinaryIO = self.path.open("xb")
+        lock(self.file)  # says that the file is no leftover
 
     def __enter__(self) -> NewFile:
         return self
@@ -54,7 +60,6 @@ class NewFile:
         """Put all that was written on the disk."""
         self.file.flush()
         os.fsync(self.file.fileno())
-        self.file.close()
 
     def commit(self, *, replace: bool) -> None:
         """Give the synced file its name; `sync_folder` makes that last, too.
@@ -88,6 +93,18 @@ def _rename_new(path: Path, target: Path) -> None:
         path.replace(target)
 
 
+def lock(file: BinaryIO) -> bool:
+    """Take a file for this process, until it ends or closes the file; False if another one has it."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            pass
+    return True
+
+
 def sync_folder(folder: Path) -> None:
     """Put a folder's names on the disk, where the system can."""
     if os.name != "posix":
@@ -110,7 +127,9 @@ def remove_leftovers(folders: Iterable[Path]) -> int:
     for folder in folders:
         with suppress(FileNotFoundError), os.scandir(folder) as entries:
             for entry in entries:
-                if is_temporary(entry.name):
-                    Path(entry.path).unlink(missing_ok=True)
-                    count += 1
+                if is_temporary(entry.name) and entry.is_file(follow_symlinks=False):
+                    with suppress(FileNotFoundError), open(entry.path, "rb") as file:
+                        if lock(file):
+                            os.unlink(entry.path)
+                            count += 1
     return count

@@ -137,7 +137,7 @@ def run_job(job: Job, tick: Tick = no_tick) -> Record:
         except NothingToDoError as error:
             status, reason = Status.PASSED, str(error)
         except (NotConvertibleError, InvalidDicomError) as error:
-            copies = job.options.others == "copy" and job.action is not Action.VERIFY
+            copies = job.options.others == "copy" and job.action is not Action.VERIFY and not job.in_place
             status, reason = (Status.COPIED if copies else Status.SKIPPED), explain(error)
         if status in (Status.PASSED, Status.COPIED) and not job.in_place and job.target is not None:
             copy_file(source, Path(job.target), force=job.options.force)

@@ -1,0 +1,367 @@
+"""Many files: on the processes of this machine or on a Dask cluster, each of them once, whatever happens to it."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import warnings
+from collections import Counter, deque
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from multiprocessing.connection import wait as wait_for_sentinels
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dicom_jpegls.batch.plan import plan
+from dicom_jpegls.batch.records import JOURNAL_NAME, Action, Job, Journal, Options, Record, Status, read_records
+from dicom_jpegls.batch.target import remove_leftovers, sync_folder
+from dicom_jpegls.batch.transcode import CancelledError, no_tick, run_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from multiprocessing.context import SpawnContext
+    from multiprocessing.sharedctypes import Synchronized
+    from multiprocessing.synchronize import Event
+
+    from distributed import Client
+
+# How often progress is looked at, in seconds.
+_INTERVAL = 0.1
+
+# How many files wait for each worker, so that none is idle.
+_QUEUED_FOR_EACH_WORKER = 2
+
+# How often a Dask task is tried again after its worker died.
+_RETRIES = 3
+
+
+class Summary:
+    """What came of all files.
+
+    Attributes
+    ----------
+    counts : collections.Counter
+        Files by `Status`.
+    done_before : int
+        Files that an earlier job has done and verified.
+    reasons : collections.Counter
+        How often files were copied, skipped or passed through, by (status, reason).
+    failures : list of Record
+        Those that failed.
+    native_size, compressed_size : int
+        Bytes of the native pixel data and of the streams of the converted files.
+    source_size, target_size : int
+        Bytes of the files, before and after.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[Status] = Counter()
+        self.done_before = 0
+        self.reasons: Counter[tuple[Status, str]] = Counter()
+        self.failures: list[Record] = []
+        self.native_size = self.compressed_size = self.source_size = self.target_size = 0
+
+    @property
+    def succeeded(self) -> int:
+        """Files that did not fail."""
+        return self.done_before + self.counts.total() - self.counts[Status.FAILED]
+
+    def add(self, record: Record) -> None:
+        """Count a record."""
+        self.counts[record.status] += 1
+        if record.status is Status.FAILED:
+            self.failures.append(record)
+            return
+        if record.reason:
+            self.reasons[record.status, record.reason] += 1
+        self.native_size += record.native_size or 0
+        self.compressed_size += record.compressed_size or 0
+        if record.target_size is not None:
+            self.source_size += record.source_size or 0
+            self.target_size += record.target_size
+
+
+def transcode(
+    sources: Iterable[str | os.PathLike[str]],
+    target: str | os.PathLike[str] | None,
+    action: Action = Action.COMPRESS,
+    options: Options | None = None,
+    *,
+    workers: int | None = None,
+    dask: str | Client | None = None,
+    records: str | os.PathLike[str] | None = None,
+    on_plan: Callable[[Sequence[Job], int], None] | None = None,
+    on_record: Callable[[Record], None] | None = None,
+    on_bytes: Callable[[int], None] | None = None,
+    summary: Summary | None = None,
+) -> Summary:
+    """Compress, decompress or verify many files, and go on where an earlier call stopped.
+
+    Parameters
+    ----------
+    sources : iterable of str or path
+        Files, folders and patterns; see `find_files`.
+    target : str or path, optional
+        The folder that gets the same tree; None converts in place. For `Action.VERIFY` what to compare with, or None.
+    action : Action, optional
+        What to do.
+    options : Options, optional
+        How to do it.
+    workers : int, optional
+        Processes; by default one for each core. 1 works in this process. If there are fewer files than workers, frames
+        of a file are coded on threads.
+    dask : str or distributed.Client, optional
+        A cluster to run on, or the address of its scheduler. Its workers need the same files under the same names.
+    records : str or path, optional
+        The journal; by default a file `.dicom-jpegls.jsonl` in the target, or in the first source when in place.
+    on_plan : callable, optional
+        Called once with the jobs that are to be done and the number of those that an earlier call has done.
+    on_record : callable, optional
+        Called with the record of each file.
+    on_bytes : callable, optional
+        Called now and then with the native bytes that were coded so far.
+    summary : Summary, optional
+        One to count in, which is then known also after an interrupt.
+
+    Returns
+    -------
+    Summary
+        What came of them. No exception of a single file ends the job.
+
+    Raises
+    ------
+    FileNotFoundError, PlanError
+        See `plan`.
+    JournalInUseError
+        If another job writes the same journal.
+    KeyboardInterrupt
+        After an interrupt; what was done is in the journal, and nothing is half-written.
+    """
+    sources = list(sources)
+    jobs = plan(sources, target, action, options)
+    if action is Action.VERIFY and target is None:
+        jobs = _with_recorded_hashes(jobs, sources)
+    summary = summary or Summary()
+    folders = sorted({Path(job.target).parent for job in jobs if job.target})
+    with ExitStack() as stack:
+        journal: Journal | None = None
+        if action is not Action.VERIFY:
+            for folder in folders:
+                folder.mkdir(parents=True, exist_ok=True)
+            path = Path(records) if records is not None else _journal_path(sources, target)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            journal = stack.enter_context(Journal(path))
+            remove_leftovers(folders)
+            todo = [job for job in jobs if not journal.is_done(job)]
+        else:
+            todo = jobs
+        summary.done_before = len(jobs) - len(todo)
+        if on_plan is not None:
+            on_plan(todo, summary.done_before)
+
+        def handle(record: Record) -> None:
+            if journal is not None:
+                journal.add(record)
+            summary.add(record)
+            if on_record is not None:
+                on_record(record)
+
+        if dask is not None:
+            _run_on_dask(todo, dask, handle)
+        else:
+            _run_locally(todo, workers or available_cores(), handle, on_bytes or no_tick)
+        if action is not Action.VERIFY:
+            for folder in folders:
+                sync_folder(folder)
+    return summary
+
+
+def _with_recorded_hashes(jobs: list[Job], sources: Sequence[str | os.PathLike[str]]) -> list[Job]:
+    """Add the pixel hashes that the jobs which wrote the files left in journals beside them."""
+    recorded: dict[str, str | None] = {}
+    for source in sources:
+        journal = Path(source) / JOURNAL_NAME
+        if journal.is_file():
+            recorded |= {
+                os.path.abspath(record.target): record.pixels_sha256_after
+                for record in read_records(journal)
+                if record.target is not None
+            }
+    return [job._replace(expected_sha256=recorded.get(os.path.abspath(job.source))) for job in jobs]
+
+
+def _journal_path(sources: Sequence[str | os.PathLike[str]], target: str | os.PathLike[str] | None) -> Path:
+    if target is not None:
+        return Path(target) / JOURNAL_NAME
+    first = Path(sources[0])
+    return (first if first.is_dir() else first.parent) / JOURNAL_NAME
+
+
+def available_cores() -> int:
+    """Give the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _run_locally(
+    jobs: Sequence[Job], workers: int, handle: Callable[[Record], None], on_bytes: Callable[[int], None]
+) -> None:
+    threads = max(1, workers // len(jobs)) if jobs else 1
+    jobs = [job._replace(threads=threads) for job in jobs]
+    if workers == 1 or len(jobs) <= 1:
+        total = 0
+
+        def tick(size: int) -> None:
+            nonlocal total
+            total += size
+            on_bytes(total)
+
+        for job in jobs:
+            handle(run_job(job, tick))
+        return
+    pool = _Pool(min(workers, len(jobs)), handle, on_bytes)
+    suspects = deque(jobs)
+    while suspects:
+        # When a process dies, so do those of all files in hand. They get one of their own, one after the other: only
+        # the file that kills it again is given up.
+        suspects = deque(pool.run(suspects))
+        if pool.rest and not suspects:
+            suspects.append(pool.rest.popleft())
+        while suspects:
+            job = suspects.popleft()
+            if pool.run(deque([job]), alone=True):
+                reason = "its worker process died twice, the second time alone: perhaps out of memory"
+                handle(Record(job.action, job.name, job.source, job.target, Status.FAILED, reason))
+        suspects = pool.rest
+
+
+class _Pool:
+    """Processes that work on files, and are replaced when one of them dies."""
+
+    def __init__(self, workers: int, handle: Callable[[Record], None], on_bytes: Callable[[int], None]) -> None:
+        # Not forked: this process may have threads.
+        self._context: SpawnContext = multiprocessing.get_context("spawn")
+        self._workers = workers
+        self._handle = handle
+        self._on_bytes = on_bytes
+        self._stop = self._context.Event()
+        self._bytes = self._context.Value("q", 0)
+        self.rest: deque[Job] = deque()
+        """Files that were not begun when a process died."""
+
+    def run(self, jobs: deque[Job], *, alone: bool = False) -> list[Job]:
+        """Work until all files are done, or a process dies; gives the files in hand then."""
+        executor = ProcessPoolExecutor(
+            1 if alone else self._workers,
+            mp_context=self._context,
+            initializer=_start_worker,
+            initargs=(self._stop, self._bytes),
+        )
+        running: dict[Future[Record], Job] = {}
+        broken: list[Job] = []
+        try:
+            while (jobs or running) and not broken:
+                while jobs and len(running) < self._workers * _QUEUED_FOR_EACH_WORKER:
+                    running[executor.submit(_run_in_worker, jobs[0])] = jobs[0]
+                    jobs.popleft()
+                self._collect(running, broken, _INTERVAL)
+                self._on_bytes(self._bytes.value)
+        except BrokenProcessPool:  # noticed by submit
+            pass
+        except BaseException:
+            self._stop.set()
+            executor.shutdown(cancel_futures=True)
+            self._collect(running, broken, 0)
+            raise
+        executor.shutdown()
+        self._collect(running, broken, None)
+        if alone:
+            return broken or list(jobs)
+        self.rest = jobs
+        return broken
+
+    def _collect(self, running: dict[Future[Record], Job], broken: list[Job], timeout: float | None) -> None:
+        done, _ = wait(running, timeout, FIRST_COMPLETED if timeout else "ALL_COMPLETED")
+        for future in done:
+            job = running.pop(future)
+            try:
+                self._handle(future.result())
+            except BrokenProcessPool:
+                broken.append(job)
+            except CancelledError:
+                pass
+
+
+_tick: Callable[[int], None] = no_tick
+
+
+def _start_worker(stop: Event, counter: Synchronized[int]) -> None:
+    global _tick  # of this process
+
+    def tick(size: int) -> None:
+        with counter.get_lock():
+            counter.value += size
+        if stop.is_set():
+            raise CancelledError
+
+    _tick = tick
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
+    silence_pydicom()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def silence_pydicom() -> None:
+    """Let pydicom not write to standard error: of a file's oddities, those that matter become a reason."""
+    warnings.filterwarnings("ignore", module="pydicom")
+    logger = logging.getLogger("pydicom")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+
+
+def _end_with(sentinel: int) -> None:
+    """End this process with its parent; a killed parent cannot say it."""
+    wait_for_sentinels([sentinel])
+    os._exit(1)
+
+
+def _run_in_worker(job: Job) -> Record:
+    _tick(0)
+    return run_job(job, _tick)
+
+
+def _run_on_dask(jobs: Sequence[Job], dask: str | Client, handle: Callable[[Record], None]) -> None:
+    """Give the files to a cluster, a few more than it can work on, and take each result as it comes."""
+    from distributed import Client, as_completed
+
+    with ExitStack() as stack:
+        client = dask if isinstance(dask, Client) else stack.enter_context(Client(dask))  # type: ignore[no-untyped-call]
+        waiting = deque(jobs)
+        running: dict[Any, Job] = {}
+        completed = as_completed()  # type: ignore[no-untyped-call]
+
+        def submit() -> None:
+            job = waiting.popleft()
+            future = client.submit(run_job, job, pure=False, retries=_RETRIES)
+            running[future] = job
+            completed.add(future)  # type: ignore[no-untyped-call]
+
+        try:
+            for _ in range(min(len(waiting), _QUEUED_FOR_EACH_WORKER * max(1, sum(client.ncores().values())))):
+                submit()
+            for future in completed:
+                job = running.pop(future)
+                if future.status == "finished":
+                    handle(future.result())
+                else:
+                    reason = f"Dask gave it up: {future.exception()}"
+                    handle(Record(job.action, job.name, job.source, job.target, Status.FAILED, reason))
+                if waiting:
+                    submit()
+        except BaseException:
+            client.cancel(list(running))
+            raise
