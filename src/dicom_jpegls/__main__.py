@@ -1,18 +1,33 @@
 """Starts the command line, or says what it needs."""
 
+import argparse
 import sys
+from collections.abc import Sequence
+
+# Which extra brings what the commands import.
+_EXTRAS = {"click": "cli", "rich": "cli", "distributed": "dask", "matplotlib": "plot", "skimage": "plot"}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None, name: str = "dicom-jpegls") -> None:
     """Run the command ``dicom-jpegls``."""
     try:
         from dicom_jpegls.cli import cli
+
+        cli(arguments, prog_name=name)
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
-        if missing not in ("click", "rich"):
+        if missing not in _EXTRAS:
             raise
-        sys.exit(f"dicom-jpegls: the command line needs {missing}: pip install 'dicom-jpegls[cli]'")
-    cli(prog_name="dicom-jpegls")
+        what = "the command line" if _EXTRAS[missing] == "cli" else "this command"
+        sys.exit(f"dicom-jpegls: {what} needs {missing}: pip install 'dicom-jpegls[{_EXTRAS[missing]}]'")
+
+
+def add_subparser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``jpegls`` to pydicom's command line, with the same commands; pydicom calls this for an entry point."""
+    # No prefix is one of pydicom's: all arguments, the options too, are for the commands here.
+    parser = subparsers.add_parser("jpegls", add_help=False, prefix_chars="\0", help="JPEG-LS for DICOM files")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    parser.set_defaults(func=lambda parsed: main(parsed.arguments, "pydicom jpegls"))
 
 
 if __name__ == "__main__":

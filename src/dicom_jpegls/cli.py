@@ -275,6 +275,112 @@ def verify_command(source: Path, reference: Path | None, **options: Any) -> None
         click.echo(f"{source}: matches {reference}, largest error {error}, NEAR {outcome.near_lossless}")
 
 
+def _near_list(_context: click.Context, _parameter: click.Parameter, value: str) -> list[int]:
+    """Read numbers with commas between them."""
+    try:
+        numbers = sorted({int(number) for number in value.split(",")})
+    except ValueError:
+        raise click.BadParameter(f"{value!r}; whole numbers with commas between them are needed") from None
+    if not all(0 <= number <= 255 for number in numbers):
+        raise click.BadParameter(f"{value!r}; 0 to 255 is allowed")
+    return numbers
+
+
+def _picture_options(function: _Function) -> _Function:
+    """Add the options of the commands that write a picture."""
+    for option in (
+        click.option("--force", is_flag=True, help="Replace the PNG if it exists."),
+        click.option("--output", type=_path, metavar="PNG", help="The picture; by default named as the file, here."),
+        click.option("--frame", type=click.IntRange(0), default=0, show_default=True, help="Which frame, from 0."),
+    ):
+        function = option(function)
+    return function
+
+
+@cli.command("explore")
+@click.argument("source", metavar="FILE", type=_path)
+@click.option(
+    "--near",
+    "near_lossless",
+    default="0,1,2,3,5,10",
+    show_default=True,
+    callback=_near_list,
+    help="The NEAR to try, with commas between them.",
+)
+@_picture_options
+def explore_command(source: Path, near_lossless: list[int], frame: int, output: Path | None, force: bool) -> None:
+    """Show what each NEAR does to FILE: a table of sizes and errors, and a picture to look at.
+
+    The picture has the image and a rate-distortion curve, and for each NEAR the decoded image and the amplified
+    difference, windowed as the file's VOI attributes ask. Errors, PSNR (whose peak is the range of the image's samples)
+    and SSIM are those of the stored samples.
+    """
+    from dicom_jpegls.explore import draw_exploration, explore, number
+
+    target = _picture(source, output, "near", force)
+    with _reporting(source, target=target):
+        exploration = explore(source, near_lossless, frame=frame)
+    table = Table("NEAR", "bytes", "ratio", "largest error", "mean error", "PSNR / dB", "SSIM")
+    for column in table.columns:
+        column.justify = "right"
+    for trial in exploration.trials:
+        values = trial.quality
+        table.add_row(
+            str(trial.near_lossless),
+            str(trial.size),
+            f"{trial.ratio:.2f}",
+            str(values.largest_error),
+            f"{values.mean_error:.3f}",
+            number(values.psnr, 1),
+            number(values.ssim, 5),
+        )
+        if trial.clipped_samples:
+            click.echo(
+                f"{source}: NEAR {trial.near_lossless}: {trial.clipped_samples} signed sample(s) clipped", err=True
+            )
+    Console().print(table)
+    with _reporting(target):
+        draw_exploration(exploration, target)
+    click.echo(target)
+
+
+@cli.command("compare")
+@click.argument("first", metavar="A", type=_path)
+@click.argument("second", metavar="B", type=_path)
+@_picture_options
+def compare_command(first: Path, second: Path, frame: int, output: Path | None, force: bool) -> None:
+    """Show how B differs from A: errors, PSNR and SSIM of the stored samples, and a picture to look at."""
+    from dicom_jpegls.explore import compare, draw_comparison, number
+
+    target = _picture(second, output, "compare", force)
+    with _reporting(second, other=first):
+        comparison = compare(first, second, frame=frame)
+    values = comparison.quality
+    table = Table("", "bytes", "largest error", "mean error", "PSNR / dB", "SSIM")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    table.add_row(str(first), str(first.stat().st_size))
+    table.add_row(
+        str(second),
+        str(second.stat().st_size),
+        str(values.largest_error),
+        f"{values.mean_error:.3f}",
+        number(values.psnr, 1),
+        number(values.ssim, 5),
+    )
+    Console().print(table)
+    with _reporting(target):
+        draw_comparison(comparison, target)
+    click.echo(target)
+
+
+def _picture(source: Path, output: Path | None, what: str, force: bool) -> Path:
+    target = output or Path(f"{source.name.removesuffix('.dcm')}-{what}.png")
+    if target.exists() and not force:
+        raise _Failure(ExitStatus.TARGET_EXISTS, target, "exists; --force replaces it")
+    return target
+
+
 def _is_many(path: Path) -> bool:
     """Whether a source means more than one file: a folder or a pattern."""
     return path.is_dir() or (bool(set("*?[") & set(str(path))) and not os.path.lexists(path))
