@@ -1,5 +1,6 @@
 """The command line: what it writes, what it says, its exit status, and what it leaves behind."""
 
+import functools
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import numpy as np
 import pydicom
 import pytest
 from click.testing import CliRunner
-from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, JPEGLSNearLossless
+from pydicom.uid import MPEG2MPML, ExplicitVRLittleEndian, JPEGLSLossless, JPEGLSNearLossless
 
 import dicom_jpegls as jls
 from dicom_files import TEST_FILES, make_dataset, random_frames
@@ -139,8 +140,11 @@ def truncated(_):
     return TEST_FILES / "MR_truncated.dcm"
 
 
-def compressed_otherwise(_):
-    return TEST_FILES / "JPEG2000.dcm"
+def compressed_otherwise(folder):
+    ds = pydicom.dcmread(TEST_FILES / "JPEG2000.dcm")
+    ds.file_meta.TransferSyntaxUID = MPEG2MPML
+    ds.save_as(folder / "video.dcm")
+    return folder / "video.dcm"
 
 
 def damaged_header(folder):
@@ -151,10 +155,6 @@ def damaged_header(folder):
 
 def missing(folder):
     return folder / "nothing-here.dcm"
-
-
-def a_folder(folder):
-    return folder
 
 
 def already_there(folder):
@@ -168,10 +168,9 @@ def already_there(folder):
         (not_dicom, ExitStatus.NOT_CONVERTIBLE, "is no DICOM file"),
         (no_pixel_data, ExitStatus.NOT_CONVERTIBLE, "Pixel Data (7FE0,0010) is absent"),
         (truncated, ExitStatus.NOT_CONVERTIBLE, "it is truncated"),
-        (compressed_otherwise, ExitStatus.NOT_CONVERTIBLE, "only native pixel data can be compressed"),
+        (compressed_otherwise, ExitStatus.NOT_CONVERTIBLE, "pydicom cannot decode MPEG2 Main Profile"),
         (damaged_header, ExitStatus.NOT_CONVERTIBLE, "damaged.dcm: "),
         (missing, ExitStatus.FILE_ERROR, "No such file"),
-        (a_folder, ExitStatus.FILE_ERROR, "Is a directory"),
         (already_there, ExitStatus.NOTHING_TO_DO, "its transfer syntax is JPEG-LS Lossless"),
     ],
 )
@@ -240,6 +239,28 @@ def test_the_command_and_the_module_run(tmp_path):
     for command in ([sys.executable, "-m", "dicom_jpegls"], [Path(sys.executable).parent / "dicom-jpegls"]):
         output = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True, cwd=tmp_path)
         assert jls.__version__ in output.stdout
+
+
+def test_the_commands_are_pydicoms_too(tmp_path):
+    pydicom_command = Path(sys.executable).parent / "pydicom"
+    run_it = functools.partial(subprocess.run, capture_output=True, text=True, check=False, cwd=tmp_path)
+    result = run_it([pydicom_command, "jpegls", "compress", "--near-lossless", "3", CT, "out.dcm"])
+    assert "32768 -> 8508 bytes" in result.stdout
+    result = run_it([pydicom_command, "jpegls", "--help"])
+    assert result.stdout.startswith("Usage: pydicom jpegls [OPTIONS] COMMAND")
+    assert run_it([pydicom_command, "jpegls", "compress", "none", "x"]).returncode == ExitStatus.FILE_ERROR
+
+
+@pytest.mark.parametrize(
+    ("module", "extra", "command"),
+    [("skimage", "plot", ["explore", CT]), ("matplotlib", "plot", ["compare", CT, CT])],
+)
+def test_the_extra_that_a_command_needs_is_named(tmp_path, module, extra, command):
+    code = f"import sys; sys.modules[{module!r}] = None; from dicom_jpegls.__main__ import main; main()"
+    arguments = [sys.executable, "-c", code, *map(str, command)]
+    result = subprocess.run(arguments, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.strip() == f"dicom-jpegls: this command needs {module}: pip install 'dicom-jpegls[{extra}]'"
 
 
 @pytest.mark.parametrize("name", ["click", "rich"])

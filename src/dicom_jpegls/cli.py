@@ -16,8 +16,7 @@ from rich.table import Table
 
 import dicom_jpegls
 from dicom_jpegls.batch import Action, JournalInUseError, Options, PlanError, Status, Summary, find_files, transcode
-from dicom_jpegls.batch.run import available_cores, silence_pydicom
-from dicom_jpegls.batch.transcode import (
+from dicom_jpegls.batch.convert import (
     NothingToDoError,
     NotVerifiedError,
     Outcome,
@@ -26,6 +25,8 @@ from dicom_jpegls.batch.transcode import (
     explain,
     verify_file,
 )
+from dicom_jpegls.batch.run import available_cores, silence_pydicom
+from dicom_jpegls.batch.source import SourceFile
 from dicom_jpegls.errors import StreamError
 from dicom_jpegls.facts import file_facts, flatten
 from dicom_jpegls.progress import BarDisplay, Display, JsonDisplay, LineDisplay
@@ -418,7 +419,8 @@ def _convert_one(
         raise click.UsageError("--dask is for many files")
     if target.exists() and not options.force:
         raise _Failure(ExitStatus.TARGET_EXISTS, target, "exists; --force replaces it")
-    # Nobody else may write a target that a single file is converted into.
+    with _reporting(source), SourceFile(source) as file:
+        before = file.pixel_data_size
     with _reporting(source, target=target):
         if action is Action.COMPRESS:
             outcome = compress_file(source, target, options, threads=workers or available_cores())
@@ -433,9 +435,8 @@ def _convert_one(
     if as_json:
         click.echo(json.dumps({"source": str(source), "target": str(target), **_known(outcome)}))
     elif not quiet:
-        sizes = (outcome.native_size, outcome.compressed_size)
-        before, after = sizes if action is Action.COMPRESS else sizes[::-1]
-        click.echo(f"{source} -> {target}: {before} -> {after} bytes of pixel data")
+        with SourceFile(target) as file:
+            click.echo(f"{source} -> {target}: {before} -> {file.pixel_data_size} bytes of pixel data")
 
 
 def _known(outcome: Outcome) -> dict[str, Any]:

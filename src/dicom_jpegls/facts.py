@@ -8,8 +8,8 @@ from pydicom import dcmread
 from pydicom.uid import JPEGLSTransferSyntaxes
 
 import dicom_jpegls
+from dicom_jpegls.batch.convert import read_stream
 from dicom_jpegls.batch.source import NotConvertibleError, SourceFile
-from dicom_jpegls.batch.transcode import read_stream
 from dicom_jpegls.dataset import image_pixel_of
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """Whole trees of files: compressed, decompressed and verified on one machine or many."""
 
+from dicom_jpegls.batch.convert import run_job
 from dicom_jpegls.batch.plan import Found, PlanError, find_files, plan
 from dicom_jpegls.batch.records import (
     Action,
@@ -12,7 +13,6 @@ from dicom_jpegls.batch.records import (
     read_records,
 )
 from dicom_jpegls.batch.run import Summary, transcode
-from dicom_jpegls.batch.transcode import run_job
 
 __all__ = [
     "Action",

@@ -16,10 +16,10 @@ from multiprocessing.connection import wait as wait_for_sentinels
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dicom_jpegls.batch.convert import CancelledError, no_tick, run_job
 from dicom_jpegls.batch.plan import plan
 from dicom_jpegls.batch.records import JOURNAL_NAME, Action, Job, Journal, Options, Record, Status, read_records
 from dicom_jpegls.batch.target import remove_leftovers, sync_folder
-from dicom_jpegls.batch.transcode import CancelledError, no_tick, run_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -37,6 +37,9 @@ _QUEUED_FOR_EACH_WORKER = 2
 
 # How often a Dask task is tried again after its worker died.
 _RETRIES = 3
+
+
+_SILENCE = logging.NullHandler()
 
 
 class Summary:
@@ -175,6 +178,7 @@ def transcode(
         else:
             _run_locally(todo, workers or available_cores(), handle, on_bytes or no_tick)
         if action is not Action.VERIFY:
+            remove_leftovers(folders)  # of workers that a killed job left behind, for a moment
             for folder in folders:
                 sync_folder(folder)
     return summary
@@ -318,9 +322,7 @@ def _start_worker(stop: Event, counter: Synchronized[int]) -> None:
 def silence_pydicom() -> None:
     """Let pydicom not write to standard error: of a file's oddities, those that matter become a reason."""
     warnings.filterwarnings("ignore", module="pydicom")
-    logger = logging.getLogger("pydicom")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
+    logging.getLogger("pydicom").addHandler(_SILENCE)
 
 
 def _end_with(sentinel: int) -> None:

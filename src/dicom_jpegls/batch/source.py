@@ -99,7 +99,9 @@ class SourceFile:
     Raises
     ------
     NotConvertibleError
-        If it has no Pixel Data or says no transfer syntax.
+        If it has no Pixel Data.
+    ParameterError
+        If it says no transfer syntax, or ends inside an attribute.
     pydicom.errors.InvalidDicomError
         If it is no DICOM file.
     OSError
@@ -124,7 +126,7 @@ class SourceFile:
             self.ds = dcmread(self._file, stop_before_pixels=True)
         uid = self.ds.file_meta.get("TransferSyntaxUID")
         if not uid:
-            raise NotConvertibleError("Transfer Syntax UID (0002,0010) is absent")
+            raise ParameterError("Transfer Syntax UID (0002,0010) is absent")
         self.transfer_syntax: UID = ExplicitVRLittleEndian if uid == DeflatedExplicitVRLittleEndian else uid
         self._order = "<" if self.transfer_syntax.is_little_endian else ">"
         self._find_pixel_data()
@@ -156,6 +158,7 @@ class SourceFile:
         group, element = struct.unpack_from(f"{self._order}HH", header) if len(header) == 12 else (None, None)
         keyword = _PIXEL_ELEMENTS.get(element) if group == 0x7FE0 and element is not None else None
         if keyword != "PixelData":
+            self._check_end(place)
             raise NotConvertibleError(str(no_pixel_data_error(keyword)))
         # Some files switch to implicit VR; the two letters of a VR would be an odd length.
         self.vr = header[4:6].decode("latin-1")
@@ -166,6 +169,14 @@ class SourceFile:
         self._head_end = place
         self._offset = place + (12 if explicit else 8)
         self._size = self._file.seek(0, 2)
+
+    def _check_end(self, end: int) -> None:
+        """See that a file without Pixel Data was not cut off in front of it."""
+        if not self.ds:
+            return
+        last: DataElement | RawDataElement = self.ds.get_item(max(self.ds.keys()))
+        if isinstance(last, RawDataElement) and len(last.value or b"") < last.length < _UNDEFINED_LENGTH:
+            raise ParameterError(f"the file ends after {end} bytes inside the value of {last.tag}: it is truncated")
 
     def __enter__(self) -> SourceFile:
         return self
@@ -218,6 +229,9 @@ class SourceFile:
             If Pixel Data does not fit the attributes.
         """
         image_pixel = image_pixel_of(self.ds)
+        for name in ("rows", "columns", "number_of_frames"):
+            if getattr(image_pixel, name) < 1:
+                raise attribute_error(name, getattr(image_pixel, name), "1 or more is allowed")
         try:
             check_native_layout(image_pixel)
         except ParameterError as error:

@@ -486,9 +486,9 @@ def _is_same_result(path: Path, other: Path) -> bool:
         with SourceFile(path) as first, SourceFile(other) as second:
             if first.transfer_syntax != second.transfer_syntax or first.transfer_syntax not in JPEGLSTransferSyntaxes:
                 return False
-            for ds in (first.ds, second.ds):
-                if "SOPInstanceUID" in ds:
-                    del ds.SOPInstanceUID
+            if first.ds.SOPInstanceUID == second.ds.SOPInstanceUID or first.trailing() != second.trailing():
+                return False
+            del first.ds.SOPInstanceUID, second.ds.SOPInstanceUID
             if first.ds != second.ds:
                 return False
             image_pixel = image_pixel_of(first.ds)
