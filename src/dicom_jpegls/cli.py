@@ -25,10 +25,11 @@ from dicom_jpegls.batch.convert import (
     explain,
     verify_file,
 )
-from dicom_jpegls.batch.run import available_cores, silence_pydicom
+from dicom_jpegls.batch.run import silence_pydicom
 from dicom_jpegls.batch.source import SourceFile
 from dicom_jpegls.errors import StreamError
 from dicom_jpegls.facts import file_facts, flatten
+from dicom_jpegls.parallel import worker_count
 from dicom_jpegls.progress import BarDisplay, Display, JsonDisplay, LineDisplay
 
 if TYPE_CHECKING:
@@ -264,7 +265,7 @@ def verify_command(source: Path, reference: Path | None, **options: Any) -> None
         _run_many(Action.VERIFY, [source], reference, Options(), None, **options)
         return
     with _reporting(source, ExitStatus.NOT_VERIFIED, reference):
-        verification = verify_file(source, reference)
+        verification = verify_file(source, reference, threads=worker_count(options["workers"]))
     outcome = verification.outcome
     if options["as_json"]:
         facts = {name: value for name, value in outcome._asdict().items() if value is not None}
@@ -422,10 +423,8 @@ def _convert_one(
     with _reporting(source), SourceFile(source) as file:
         before = file.pixel_data_size
     with _reporting(source, target=target):
-        if action is Action.COMPRESS:
-            outcome = compress_file(source, target, options, threads=workers or available_cores())
-        else:
-            outcome = decompress_file(source, target, options)
+        convert = compress_file if action is Action.COMPRESS else decompress_file
+        outcome = convert(source, target, options, threads=worker_count(workers))
     for count, what in (
         (outcome.clipped_samples, "signed sample(s) clipped"),
         (outcome.cleared_samples, "sample(s) lost bits above Bits Stored"),

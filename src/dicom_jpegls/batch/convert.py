@@ -9,13 +9,11 @@ import shutil
 import struct
 import time
 import zlib
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from itertools import zip_longest
+from itertools import count, repeat, zip_longest
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from pydicom import Dataset, FileDataset
@@ -33,7 +31,7 @@ from pydicom.uid import (
 
 from dicom_jpegls._codec import read_info
 from dicom_jpegls.array import decode
-from dicom_jpegls.batch.records import Action, Job, Options, Record, Status
+from dicom_jpegls.batch.records import Action, Job, Options, Part, Record, Status
 from dicom_jpegls.batch.source import START_OF_IMAGE, NotConvertibleError, SourceFile
 from dicom_jpegls.batch.target import NewFile
 from dicom_jpegls.dataset import (
@@ -51,9 +49,10 @@ from dicom_jpegls.dataset import (
     verify_frame,
 )
 from dicom_jpegls.errors import JPEGLSError, ParameterError
+from dicom_jpegls.parallel import map_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -61,8 +60,6 @@ if TYPE_CHECKING:
 
     Tick = Callable[[int], None]
     """Called with the native bytes of each frame that was done; ends the work by an exception of its own."""
-
-_T = TypeVar("_T")
 
 # Streams wait in memory up to this size, then in a temporary file without a name: the attributes in front of them in
 # the file tell their sizes.
@@ -177,7 +174,13 @@ def explain(error: BaseException) -> str:
 
 
 def compress_file(
-    source_path: Path, target: Path, options: Options, *, threads: int = 1, tick: Tick = no_tick
+    source_path: Path,
+    target: Path,
+    options: Options,
+    *,
+    threads: int = 1,
+    parts: Sequence[Part] = (),
+    tick: Tick = no_tick,
 ) -> Outcome:
     """Compress a file with JPEG-LS; every frame is decoded again and compared, and the result read back.
 
@@ -189,6 +192,8 @@ def compress_file(
         See there.
     threads : int, optional
         How many frames are coded at the same time.
+    parts : sequence of Part, optional
+        All frames as `encode_part` has coded them, in their order.
     tick : callable, optional
         See `run_job`.
 
@@ -206,13 +211,17 @@ def compress_file(
         If a file cannot be read or written. After any error the target is as it was.
     """
     uid = JPEGLSNearLossless if options.near_lossless else JPEGLSLossless
-    with SourceFile(source_path) as source, SpooledTemporaryFile(max_size=_STREAMS_IN_MEMORY) as spool:
+    with (
+        SourceFile(source_path) as source,
+        SpooledTemporaryFile(max_size=_STREAMS_IN_MEMORY, dir=target.parent) as spool,
+    ):
         if source.transfer_syntax in JPEGLSTransferSyntaxes:
             raise NothingToDoError(f"its transfer syntax is {source.transfer_syntax.name} already")
         before = source_path.stat()
         image_pixel, frames, attributes = source.decoded()
         coding = _plan(image_pixel, uid, options)
-        coded = _encode(frames, coding, spool, threads, tick)
+        streams = _part_streams(parts) if parts else repeat(None)
+        coded = _encode(zip(count(), frames, streams, strict=False), coding, spool, threads, tick)
         outcome = coded.outcome
         changes = Dataset()
         changes.update(attributes)
@@ -259,6 +268,50 @@ def _plan(image_pixel: ImagePixel, uid: str, options: Options) -> Coding:
         raise NotConvertibleError(str(error)) from error
 
 
+def encode_part(job: Job, first: int, last: int, path: str) -> Part | None:
+    """Code some frames of a file into a file of their own, for `compress_file` to join: a task for a cluster.
+
+    Parameters
+    ----------
+    job : Job
+        What to do to the whole file.
+    first, last : int
+        Numbers of the first frame, and of that behind the last one.
+    path : str
+        Where to put the streams.
+
+    Returns
+    -------
+    Part or None
+        None if a frame cannot be coded: `run_job` says why.
+    """
+    uid = JPEGLSNearLossless if job.options.near_lossless else JPEGLSLossless
+    lengths = []
+    try:
+        with SourceFile(Path(job.source)) as source, open(path, "wb") as file:
+            image_pixel = image_pixel_of(source.ds)
+            coding = _plan(image_pixel, uid, job.options)
+            for index, native in enumerate(source.native_frames(image_pixel, first, last), first):
+                one = native[np.newaxis]
+                cleared, clipped = count_unused(one, coding, first=index), count_overflowing(one, coding, first=index)
+                samples = prepare_frame(native, coding, cleared=bool(cleared), clipped=bool(clipped))
+                stream = encode_frame(index, samples, coding)
+                if not coding.near_lossless:
+                    verify_frame(index, stream, samples, coding)
+                file.write(stream)
+                lengths.append(len(stream))
+    except (JPEGLSError, OSError):
+        return None
+    return Part(path, lengths)
+
+
+def _part_streams(parts: Sequence[Part]) -> Iterator[bytes]:
+    for part in parts:
+        with open(part.path, "rb") as file:
+            for length in part.lengths:
+                yield file.read(length)
+
+
 class _CodedFrame(NamedTuple):
     native: NDArray[Any]
     decoded: NDArray[Any]
@@ -278,19 +331,22 @@ class _Coded(NamedTuple):
 
 
 def _encode(
-    frames: Iterable[NDArray[Any]],
+    frames: Iterable[tuple[int, NDArray[Any], bytes | None]],
     coding: Coding,
     spool: SpooledTemporaryFile[bytes],
     threads: int,
     tick: Tick,
 ) -> _Coded:
-    """Code all frames into items, and see that each can be decoded to what it was."""
+    """Code all frames into items, and see that each can be decoded to what it was; some have their streams already."""
 
-    def code(index: int, native: NDArray[Any]) -> _CodedFrame:
+    def code(item: tuple[int, NDArray[Any], bytes | None]) -> _CodedFrame:
+        index, native, stream = item
         cleared = count_unused(native[np.newaxis], coding, first=index)
         clipped = count_overflowing(native[np.newaxis], coding, first=index)
         samples = prepare_frame(native, coding, cleared=bool(cleared), clipped=bool(clipped))
-        stream = encode_frame(index, samples, coding)
+        if stream is not None and not coding.near_lossless:
+            return _CodedFrame(native, samples, stream, 0, cleared, clipped)  # as compared where it was encoded
+        stream = stream or encode_frame(index, samples, coding)
         decoded, error = verify_frame(index, stream, samples, coding)
         return _CodedFrame(native, decoded, stream, error, cleared, clipped)
 
@@ -298,7 +354,7 @@ def _encode(
     offsets: list[int] = []
     lengths: list[int] = []
     largest_error = clipped = cleared = checksum = place = 0
-    for frame in _in_order(code, enumerate(frames), threads):
+    for frame in map_in_order(code, frames, threads):
         before.update(_native_bytes(frame.native))
         after.update(_native_bytes(frame.decoded))
         checksum = zlib.crc32(frame.stream, checksum)
@@ -327,31 +383,14 @@ def _encode(
     return _Coded(outcome, offsets, lengths, checksum)
 
 
-def _in_order(function: Callable[..., _T], items: Iterable[tuple[Any, ...]], threads: int) -> Iterator[_T]:
-    """Call a function with items on some threads; gives the results in the order of the items, few at a time."""
-    if threads == 1:
-        for item in items:
-            yield function(*item)
-        return
-    pool = ThreadPoolExecutor(threads)
-    try:
-        waiting: deque[Future[_T]] = deque()
-        for item in items:
-            waiting.append(pool.submit(function, *item))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
 def _native_bytes(samples: NDArray[Any]) -> memoryview:
     """Give samples as little-endian bytes by pixel."""
     return np.ascontiguousarray(samples, samples.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data
 
 
-def decompress_file(source_path: Path, target: Path, options: Options, *, tick: Tick = no_tick) -> Outcome:
+def decompress_file(
+    source_path: Path, target: Path, options: Options, *, threads: int = 1, tick: Tick = no_tick
+) -> Outcome:
     """Decompress a file's JPEG-LS pixel data; the result is read back. Parameters and errors as of `compress_file`."""
     with SourceFile(source_path) as source:
         if source.transfer_syntax in UncompressedTransferSyntaxes:
@@ -361,7 +400,7 @@ def decompress_file(source_path: Path, target: Path, options: Options, *, tick: 
                 f"Transfer Syntax UID (0002,0010) is {source.transfer_syntax.name}; JPEG-LS is needed"
             )
         before = source_path.stat()
-        image_pixel, frames, _ = source.decoded()
+        image_pixel, frames, _ = source.decoded(threads)
         changes = Dataset()
         if image_pixel.planar_configuration is not None:
             changes.PlanarConfiguration = image_pixel.planar_configuration
@@ -530,7 +569,7 @@ class Pixels(NamedTuple):
 
 
 @contextmanager
-def open_pixels(path: Path) -> Iterator[Pixels]:
+def open_pixels(path: Path, threads: int = 1) -> Iterator[Pixels]:
     """Give the samples of a DICOM file, or of a JPEG-LS stream of its own; each frame is decoded when it is its turn.
 
     Raises
@@ -544,7 +583,7 @@ def open_pixels(path: Path) -> Iterator[Pixels]:
         yield Pixels(image.shape, iter([image]), lambda: read_info(stream).near_lossless)
         return
     with SourceFile(path) as source:
-        image_pixel, frames, _ = source.decoded()
+        image_pixel, frames, _ = source.decoded(threads)
         shape: tuple[int, ...] = (image_pixel.rows, image_pixel.columns)
         if image_pixel.samples_per_pixel > 1:
             shape += (image_pixel.samples_per_pixel,)
@@ -567,7 +606,12 @@ class Verification(NamedTuple):
 
 
 def verify_file(
-    path: Path, reference: Path | None = None, *, expected_sha256: str | None = None, tick: Tick = no_tick
+    path: Path,
+    reference: Path | None = None,
+    *,
+    expected_sha256: str | None = None,
+    threads: int = 1,
+    tick: Tick = no_tick,
 ) -> Verification:
     """Decode every frame of a file, and compare its samples with those of another, or with their hash.
 
@@ -579,20 +623,20 @@ def verify_file(
         As `compress_file` does.
     """
     with ExitStack() as stack:
-        pixels = stack.enter_context(open_pixels(path))
+        pixels = stack.enter_context(open_pixels(path, threads))
         expected: Pixels | None = None
         if reference is not None:
             expected = stack.enter_context(open_pixels(reference))
             if pixels.shape != expected.shape:
                 raise NotVerifiedError(f"shape {pixels.shape}; that of {reference} is {expected.shape}")
         digest = hashlib.sha256()
-        count = size = largest_error = 0
+        number = size = largest_error = 0
         for frame in pixels.frames:
             digest.update(_native_bytes(frame))
             if expected is not None:
                 difference = frame.astype(np.int32) - next(expected.frames)
                 largest_error = max(largest_error, int(np.abs(difference).max()))
-            count += 1
+            number += 1
             size += frame.nbytes
             tick(frame.nbytes)
         near_lossless = pixels.near_lossless()
@@ -601,7 +645,7 @@ def verify_file(
     if expected_sha256 not in (None, digest.hexdigest()):
         raise NotVerifiedError("its samples are not those that were recorded when it was written")
     outcome = Outcome(
-        frames=count,
+        frames=number,
         native_size=size,
         pixels_sha256_after=digest.hexdigest(),
         near_lossless=near_lossless,
@@ -611,17 +655,22 @@ def verify_file(
 
 
 def _run_compress(job: Job, tick: Tick) -> tuple[Outcome, Status]:
-    outcome = compress_file(Path(job.source), Path(str(job.target)), job.options, threads=job.threads, tick=tick)
+    outcome = compress_file(
+        Path(job.source), Path(str(job.target)), job.options, threads=job.threads, parts=job.parts, tick=tick
+    )
     return outcome, Status.COMPRESSED
 
 
 def _run_decompress(job: Job, tick: Tick) -> tuple[Outcome, Status]:
-    return decompress_file(Path(job.source), Path(str(job.target)), job.options, tick=tick), Status.DECOMPRESSED
+    outcome = decompress_file(Path(job.source), Path(str(job.target)), job.options, threads=job.threads, tick=tick)
+    return outcome, Status.DECOMPRESSED
 
 
 def _run_verify(job: Job, tick: Tick) -> tuple[Outcome, Status]:
     reference = Path(job.target) if job.target is not None else None
-    verification = verify_file(Path(job.source), reference, expected_sha256=job.expected_sha256, tick=tick)
+    verification = verify_file(
+        Path(job.source), reference, expected_sha256=job.expected_sha256, threads=job.threads, tick=tick
+    )
     return verification.outcome, Status.VERIFIED
 
 

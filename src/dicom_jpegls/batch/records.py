@@ -57,6 +57,14 @@ class Options(NamedTuple):
     """Whether to replace files that are there."""
 
 
+class Part(NamedTuple):
+    """Some frames of a large file, coded into a file of their own by one of the tasks that share the work."""
+
+    path: str
+    lengths: list[int]
+    """Bytes of each stream; they lie one behind the other."""
+
+
 class Job(NamedTuple):
     """One file, and what to do to it. Can be pickled: it goes to other processes and machines."""
 
@@ -68,6 +76,8 @@ class Job(NamedTuple):
     """The file to write, the source itself in place; for `Action.VERIFY` the file to compare with, if any."""
     options: Options = Options()
     threads: int = 1
+    parts: tuple[Part, ...] = ()
+    """All frames, if other tasks have coded them."""
     expected_sha256: str | None = None
     """Of the pixels, for `Action.VERIFY`: as the record of the job that wrote the file has it."""
 

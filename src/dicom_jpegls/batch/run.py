@@ -12,14 +12,20 @@ from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
+from itertools import pairwise
 from multiprocessing.connection import wait as wait_for_sentinels
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dicom_jpegls.batch.convert import CancelledError, no_tick, run_job
+from pydicom.uid import UncompressedTransferSyntaxes
+
+from dicom_jpegls.batch.convert import CancelledError, encode_part, no_tick, run_job
 from dicom_jpegls.batch.plan import plan
-from dicom_jpegls.batch.records import JOURNAL_NAME, Action, Job, Journal, Options, Record, Status, read_records
-from dicom_jpegls.batch.target import remove_leftovers, sync_folder
+from dicom_jpegls.batch.records import JOURNAL_NAME, Action, Job, Journal, Options, Part, Record, Status, read_records
+from dicom_jpegls.batch.source import SourceFile
+from dicom_jpegls.batch.target import remove_leftovers, sync_folder, temporary_path
+from dicom_jpegls.dataset import image_pixel_of
+from dicom_jpegls.parallel import worker_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -34,6 +40,9 @@ _INTERVAL = 0.1
 
 # How many files wait for each worker, so that none is idle.
 _QUEUED_FOR_EACH_WORKER = 2
+
+# Files from twice this size on are coded in parts, if there is a cluster: less is not worth the writing and reading.
+_PART_SIZE = 2**27
 
 # How often a Dask task is tried again after its worker died.
 _RETRIES = 3
@@ -176,7 +185,7 @@ def transcode(
         if dask is not None:
             _run_on_dask(todo, dask, handle)
         else:
-            _run_locally(todo, workers or available_cores(), handle, on_bytes or no_tick)
+            _run_locally(todo, worker_count(workers), handle, on_bytes or no_tick)
         if action is not Action.VERIFY:
             remove_leftovers(folders)  # of workers that a killed job left behind, for a moment
             for folder in folders:
@@ -203,11 +212,6 @@ def _journal_path(sources: Sequence[str | os.PathLike[str]], target: str | os.Pa
         return Path(target) / JOURNAL_NAME
     first = Path(sources[0])
     return (first if first.is_dir() else first.parent) / JOURNAL_NAME
-
-
-def available_cores() -> int:
-    """Give the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run_locally(
@@ -346,14 +350,23 @@ def _run_on_dask(jobs: Sequence[Job], dask: str | Client, handle: Callable[[Reco
         running: dict[Any, Job] = {}
         completed = as_completed()  # type: ignore[no-untyped-call]
 
+        cores = max(1, sum(client.ncores().values()))
+
         def submit() -> None:
             job = waiting.popleft()
-            future = client.submit(run_job, job, pure=False, retries=_RETRIES)
+            parts = [
+                client.submit(encode_part, job, *part, pure=False, retries=_RETRIES)
+                for part in frame_ranges(job, _QUEUED_FOR_EACH_WORKER * cores)
+            ]
+            if parts:
+                future = client.submit(_join, job, parts, pure=False, retries=_RETRIES)
+            else:
+                future = client.submit(run_job, job, pure=False, retries=_RETRIES)
             running[future] = job
             completed.add(future)  # type: ignore[no-untyped-call]
 
         try:
-            for _ in range(min(len(waiting), _QUEUED_FOR_EACH_WORKER * max(1, sum(client.ncores().values())))):
+            for _ in range(min(len(waiting), _QUEUED_FOR_EACH_WORKER * cores)):
                 submit()
             for future in completed:
                 job = running.pop(future)
@@ -367,3 +380,31 @@ def _run_on_dask(jobs: Sequence[Job], dask: str | Client, handle: Callable[[Reco
         except BaseException:
             client.cancel(list(running))
             raise
+
+
+def frame_ranges(job: Job, most: int) -> list[tuple[int, int, str]]:
+    """Divide the frames of a large native file among tasks: the arguments of `encode_part`, none if it does not pay."""
+    if job.action is not Action.COMPRESS or job.target is None:
+        return []
+    try:
+        if os.stat(job.source).st_size < 2 * _PART_SIZE:
+            return []
+        with SourceFile(Path(job.source)) as source:
+            if source.transfer_syntax not in UncompressedTransferSyntaxes:
+                return []
+            frames = image_pixel_of(source.ds).number_of_frames
+            count = min(most, frames, source.pixel_data_size // _PART_SIZE)
+    except Exception:  # the job itself will say why
+        return []
+    ends = [frames * number // count for number in range(count + 1)] if count > 1 else []
+    return [(first, last, str(temporary_path(Path(job.target)))) for first, last in pairwise(ends)]
+
+
+def _join(job: Job, parts: list[Part | None]) -> Record:
+    """Put a file together from its parts, or do all of it if there is not each of them."""
+    known = [part for part in parts if part is not None and os.path.exists(part.path)]
+    try:
+        return run_job(job._replace(parts=tuple(known)) if len(known) == len(parts) else job)
+    finally:
+        for part in known:
+            Path(part.path).unlink(missing_ok=True)

@@ -37,6 +37,7 @@ from dicom_jpegls.dataset import (
 )
 from dicom_jpegls.errors import ParameterError
 from dicom_jpegls.image_pixel import attribute_error, check_native_layout
+from dicom_jpegls.parallel import map_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -218,8 +219,8 @@ class SourceFile:
         end = self._fragments[1] if self._length == _UNDEFINED_LENGTH else self._offset + self._length
         return min(end, self._size) - self._offset
 
-    def decoded(self) -> Decoded:
-        """Give the samples of all frames, each of them decoded when it is its turn.
+    def decoded(self, threads: int = 1) -> Decoded:
+        """Give the samples of all frames, each of them decoded when it is its turn, JPEG-LS on some threads ahead.
 
         Raises
         ------
@@ -250,7 +251,7 @@ class SourceFile:
             return Decoded(image_pixel, self.native_frames(image_pixel), Dataset())
         if self.transfer_syntax in JPEGLSTransferSyntaxes:
             image_pixel = self.decoded_image_pixel()
-            return Decoded(image_pixel, self._jpegls_frames(image_pixel), Dataset())
+            return Decoded(image_pixel, self._jpegls_frames(image_pixel, threads), Dataset())
         return self._decoded_by_pydicom(image_pixel)
 
     def native_frames(self, image_pixel: ImagePixel, first: int = 0, last: int | None = None) -> Iterator[NDArray[Any]]:
@@ -330,15 +331,20 @@ class SourceFile:
             end = offset + 8 + length
         return fragments, end
 
-    def _jpegls_frames(self, image_pixel: ImagePixel) -> Iterator[NDArray[Any]]:
+    def _jpegls_frames(self, image_pixel: ImagePixel, threads: int) -> Iterator[NDArray[Any]]:
         one = image_pixel._replace(number_of_frames=1)
-        for index, data in enumerate(self.streams(image_pixel)):
+
+        def decode(item: tuple[int, bytes]) -> tuple[NDArray[Any], StreamInfo, int]:
+            index, data = item
             stream = open_frame(index, data, image_pixel)
-            self.near_lossless = max(self.near_lossless, stream.info.near_lossless)
-            self.streams_size += len(data)
             samples: NDArray[Any] = np.empty(native_shape(one), native_dtype(one))
             frame = (samples.transpose(0, 2, 3, 1) if one.planar_configuration == 1 else samples)[0]
             decode_frame(index, stream, frame)
+            return frame, stream.info, len(data)
+
+        for frame, info, size in map_in_order(decode, enumerate(self.streams(image_pixel)), threads):
+            self.near_lossless = max(self.near_lossless, info.near_lossless)
+            self.streams_size += size
             yield frame
 
     def _decoded_by_pydicom(self, image_pixel: ImagePixel) -> Decoded:

@@ -42,7 +42,7 @@ class NewFile:
     def __init__(self, target: Path, *, like: os.stat_result | None = None) -> None:
         self._target = target
         self._like = like
-        self.path = target.parent / f".{target.name[:100]}.{secrets.token_hex(6)}{_SUFFIX}"
+        self.path = temporary_path(target)
         self.file: BinaryIO = self.path.open("xb")
         lock(self.file)  # says that the file is no leftover
 
@@ -114,6 +114,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def temporary_path(target: Path) -> Path:
+    """Give a new name for a temporary file beside a target."""
+    return target.parent / f".{target.name[:100]}.{secrets.token_hex(6)}{_SUFFIX}"
 
 
 def is_temporary(name: str) -> bool:
