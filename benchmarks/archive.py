@@ -1,0 +1,222 @@
+"""How fast whole trees are compressed, what is lost when jobs are killed, and how much memory a large file takes.
+
+Usage: python benchmarks/archive.py [--files N] [--rounds N] [--large [GIGABYTES]] [--parts] [--folder FOLDER]
+
+Without --large and --parts: a tree of files of the pydicom wheel, 1 % of them broken in ten ways. It is compressed by
+one worker, by two, and by a loop of pydicom and pyjpegls, in turn, and the best times are compared. Then a job is killed
+twice, resumed, verified and decompressed, and every sample compared with the tree's. With --parts: a large file as one
+task of a Dask cluster of two processes against frame ranges as tasks.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import JPEGLSLossless, JPEGLSTransferSyntaxes
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from archive_tree import files_below, is_native_image, make_tree
+from dicom_jpegls import batch
+from dicom_jpegls.batch import Action, Options, Status
+
+JOURNAL = ".dicom-jpegls.jsonl"
+
+
+def compress_with_pydicom(tree: Path, target: Path) -> int:
+    """Compress a tree by a loop over pydicom and pyjpegls; files that fail are copied. Gives how many did not."""
+    count = 0
+    for name, path in files_below(tree).items():
+        place = target / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            ds = pydicom.dcmread(path)
+            if ds.file_meta.TransferSyntaxUID in JPEGLSTransferSyntaxes:
+                raise ValueError("as wanted already")
+            if ds.file_meta.TransferSyntaxUID.is_compressed:
+                ds.decompress(generate_instance_uid=False)
+            ds.compress(JPEGLSLossless, encoding_plugin="pyjpegls", generate_instance_uid=False)
+            ds.save_as(place, enforce_file_format=True)
+            count += 1
+        except Exception:
+            shutil.copyfile(path, place)
+    return count
+
+
+def timed(function: Callable[[Path], object], folder: Path) -> float:
+    """Give the seconds that a function takes to fill a folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    start = time.perf_counter()
+    function(folder)
+    return time.perf_counter() - start
+
+
+def measure_throughput(tree: Path, folder: Path, rounds: int) -> None:
+    """Print the best times of the three ways and their ratios."""
+    ways: dict[str, Callable[[Path], object]] = {
+        "pydicom + pyjpegls, one process": lambda target: compress_with_pydicom(tree, target),
+        "dicom-jpegls, 1 worker": lambda target: batch.transcode([tree], target, workers=1),
+        "dicom-jpegls, 2 workers": lambda target: batch.transcode([tree], target, workers=2),
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            times[name].append(timed(way, folder / "timed"))
+    count = len(files_below(tree))
+    for name, values in times.items():
+        print(f"{name}: {min(values):.1f} s, {count / min(values):.0f} files/s")
+    loop, one, two = (min(values) for values in times.values())
+    print(f"2 workers against 1: {one / two:.2f} x; 2 workers against the loop: {loop / two:.2f} x")
+    shutil.rmtree(folder / "timed")
+
+
+def lines(path: Path) -> int:
+    """Count the lines of a file that may not be there."""
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def check_killed_and_resumed(tree: Path, broken: set[str], folder: Path) -> None:
+    """Kill a job twice, resume it, verify and decompress, and compare every sample."""
+    target, native = folder / "jls", folder / "native"
+    count = len(files_below(tree))
+    for part in (0.2, 0.6):
+        command = [sys.executable, "-m", "dicom_jpegls", "compress", "--quiet", "--workers", "2", tree, target]
+        process = subprocess.Popen(command)
+        journal = target / JOURNAL
+        while lines(journal) < part * count:
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        print(f"killed after {lines(journal)} records")
+    summary = batch.transcode([tree], target, workers=2)
+    print(f"resumed: {summary.done_before} done before, {dict(summary.counts)}")
+    last = {record.name: record for record in batch.read_records(target / JOURNAL)}
+    assert len(last) == count
+    assert {record.name for record in last.values() if record.status is Status.FAILED} == broken
+    assert set(files_below(target)) == set(files_below(tree)) - broken
+
+    verified = batch.transcode([target], None, Action.VERIFY, workers=2)
+    assert not verified.failures
+    batch.transcode([target], native, Action.DECOMPRESS, workers=2)
+    compared = 0
+    for name, path in files_below(native).items():
+        if is_native_image(tree / name) and is_native_image(path):
+            before, after = pydicom.dcmread(tree / name), pydicom.dcmread(path)
+            np.testing.assert_array_equal(pixel_array(before, raw=True), pixel_array(after, raw=True))
+            compared += 1
+    print(f"verified {verified.counts[Status.VERIFIED]}, decompressed and compared bit for bit {compared}")
+
+
+# Runs in a process of its own, for its peak memory alone.
+LARGE = """
+import json, pathlib, resource, sys, time
+from dicom_jpegls.batch import Options
+from dicom_jpegls.batch.convert import compress_file, decompress_file
+source, folder, threads = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3])
+results = []
+for function, target in ((compress_file, folder / "jls.dcm"), (decompress_file, folder / "native.dcm")):
+    start = time.perf_counter()
+    outcome = function(source, target, Options(), threads=threads)
+    results.append([time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss])
+    source = target
+print(json.dumps([results, outcome.frames, outcome.ratio]))
+"""
+
+
+def write_large_file(path: Path, gigabytes: float) -> int:
+    """Write a native multi-frame file: a real CT slice, tiled to 1024 x 1024, shifted from frame to frame."""
+    ds = pydicom.examples.ct
+    tile = np.tile(ds.pixel_array, (8, 8))
+    frames = min(int(gigabytes * 1e9), 2**32 - 2) // tile.nbytes
+    ds.Rows, ds.Columns, ds.NumberOfFrames = *tile.shape, frames
+    ds.PixelData = b""
+    head = path.with_suffix(".head")
+    ds.save_as(head, enforce_file_format=True)
+    data = head.read_bytes()
+    head.unlink()
+    end = data.index(b"\xe0\x7f\x10\x00OW\0\0")
+    rng = np.random.default_rng(1)
+    with path.open("wb") as file:
+        file.write(data[: end + 8] + (frames * tile.nbytes).to_bytes(4, "little"))
+        for _ in range(frames):
+            shifted = np.roll(tile, rng.integers(0, 128, 2), (0, 1)) + rng.integers(-4, 5, tile.shape, np.int16)
+            file.write(shifted.astype("<i2").tobytes())
+    return frames
+
+
+def measure_large_file(folder: Path, gigabytes: float) -> None:
+    """Print time and peak memory of a file of gigabytes, compressed and decompressed, and compare the result."""
+    source = folder / "large.dcm"
+    write_large_file(source, gigabytes)
+    size = source.stat().st_size
+    output = subprocess.run([sys.executable, "-c", LARGE, source, folder, "2"], capture_output=True, check=True).stdout
+    results, frames, ratio = json.loads(output)
+    print(f"{size / 1e9:.2f} GB in {frames} frames, ratio {ratio:.2f}")
+    for name, (seconds, memory) in zip(("compress", "decompress"), results, strict=True):
+        print(f"{name}: {seconds:.1f} s, {size / 1e6 / seconds:.0f} MB/s, peak memory {memory / 1024:.0f} MiB")
+    with source.open("rb") as first, (folder / "native.dcm").open("rb") as second:
+        first.seek(-frames * 2**21, os.SEEK_END)
+        second.seek(-frames * 2**21, os.SEEK_END)
+        assert all(first.read(2**21) == second.read(2**21) for _ in range(frames))
+    print("decompressed bit for bit")
+
+
+def measure_parts(folder: Path, rounds: int) -> None:
+    """Print how much faster a large file is as frame ranges than as one task, on a cluster of two processes."""
+    from distributed import Client, LocalCluster
+
+    source = folder / "large.dcm"
+    write_large_file(source, 0.6)
+    size = batch.run._PART_SIZE
+    times: dict[bool, list[float]] = {True: [], False: []}
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        for _ in range(rounds):
+            for whole in (True, False):
+                batch.run._PART_SIZE = 2**40 if whole else size
+                way = lambda target: batch.transcode([source], target, options=Options(), dask=client)  # noqa: E731
+                times[whole].append(timed(way, folder / "timed"))
+    whole, parts = min(times[True]), min(times[False])
+    print(f"one task: {whole:.1f} s, frame ranges: {parts:.1f} s, {whole / parts:.2f} x")
+
+
+def main() -> None:
+    """Measure what the arguments say, in a folder that is deleted afterwards."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--files", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--large", type=float, nargs="?", const=4.3)
+    parser.add_argument("--parts", action="store_true")
+    parser.add_argument("--folder", type=Path)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    batch.run.silence_pydicom()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        folder = Path(name)
+        if arguments.large:
+            measure_large_file(folder, arguments.large)
+        elif arguments.parts:
+            measure_parts(folder, arguments.rounds)
+        else:
+            broken = make_tree(folder / "tree", arguments.files, max(10, arguments.files // 100))
+            size = sum(path.stat().st_size for path in files_below(folder / "tree").values())
+            print(f"{arguments.files} files, {size / 1e6:.0f} MB, {len(broken)} of them broken")
+            measure_throughput(folder / "tree", folder, arguments.rounds)
+            check_killed_and_resumed(folder / "tree", broken, folder)
+
+
+if __name__ == "__main__":
+    main()
