@@ -3,9 +3,9 @@
 Usage: python benchmarks/archive.py [--files N] [--rounds N] [--large [GIGABYTES]] [--parts] [--folder FOLDER]
 
 Without --large and --parts: a tree of files of the pydicom wheel, 1 % of them broken in ten ways. It is compressed by
-one worker, by two, and by a loop of pydicom and pyjpegls, in turn, and the best times are compared. Then a job is killed
-twice, resumed, verified and decompressed, and every sample compared with the tree's. With --parts: a large file as one
-task of a Dask cluster of two processes against frame ranges as tasks.
+one worker, by two, and by a loop of pydicom and pyjpegls, in turn, and the best times are compared. Then a job is
+killed twice, resumed, verified and decompressed, and every sample compared with the tree's. With --parts: a large file
+as one task of a Dask cluster of two processes against frame ranges as tasks.
 """
 
 import argparse

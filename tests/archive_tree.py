@@ -130,10 +130,10 @@ def is_native_image(path: Path) -> bool:
         return False
 
 
-def run_or_die(job):
+def run_or_die(jobs):
     """Stand in for the function that worker processes call: dies with files called so, like one without memory."""
-    from dicom_jpegls.batch.convert import run_job
+    from dicom_jpegls.batch import run_job
 
-    if job.name.endswith("poison"):
+    if any(job.name.endswith("poison") for job in jobs):
         os.kill(os.getpid(), signal.SIGKILL)
-    return run_job(job)
+    return [run_job(job) for job in jobs]

@@ -75,9 +75,12 @@ def test_frames_of_a_large_file_are_divided_among_tasks(tmp_path, cluster, monke
     batch.transcode([tmp_path / "a"], tmp_path / "alone", options=options, workers=1)
     assert (tmp_path / "jls" / "a").read_bytes() == (tmp_path / "alone" / "a").read_bytes()
     assert set(files_below(tmp_path / "jls")) == {"a"}
-    records = [next(batch.read_records(tmp_path / name / ".dicom-jpegls.jsonl")) for name in ("jls", "alone")]
-    assert records[0].pixels_sha256_after == records[1].pixels_sha256_after
-    assert records[0].largest_error == records[1].largest_error == near_lossless
+    together, alone = (
+        {record.name: record for record in batch.read_records(tmp_path / folder / ".dicom-jpegls.jsonl")}["a"]
+        for folder in ("jls", "alone")
+    )
+    assert together.pixels_sha256_after == alone.pixels_sha256_after
+    assert together.largest_error == alone.largest_error == near_lossless
 
 
 def test_jobs_fit_delayed(tmp_path, cluster):

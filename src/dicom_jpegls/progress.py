@@ -171,7 +171,7 @@ class BarDisplay(LineDisplay):
 
     def __init__(self, out: Console, err: Console) -> None:
         super().__init__(out, err)
-        self._progress = Progress(
+        self.progress = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=None),
             TextColumn("{task.percentage:>3.0f} %"),
@@ -184,26 +184,26 @@ class BarDisplay(LineDisplay):
             transient=True,
             expand=True,
         )
-        self._task = self._progress.add_task("", total=None)
+        self._task = self.progress.add_task("", total=None)
 
     def __enter__(self) -> Display:
-        self._progress.start()
+        self.progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self.progress.stop()
 
     def plan(self, jobs: Sequence[Job], done_before: int) -> None:  # noqa: D102
         super().plan(jobs, done_before)
-        self._progress.update(self._task, total=self.counts.total_size)
+        self.progress.update(self._task, total=self.counts.total_size)
 
     def _line(self) -> None:
-        self._progress.update(self._task, completed=self.counts.completed_size)
+        self.progress.update(self._task, completed=self.counts.completed_size)
 
     def summary(self, summary: Summary, *, interrupted: bool) -> None:  # noqa: D102
-        self._progress.stop()
+        self.progress.stop()
         super().summary(summary, interrupted=interrupted)
 
 

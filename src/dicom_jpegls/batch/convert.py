@@ -213,7 +213,7 @@ def compress_file(
     uid = JPEGLSNearLossless if options.near_lossless else JPEGLSLossless
     with (
         SourceFile(source_path) as source,
-        SpooledTemporaryFile(max_size=_STREAMS_IN_MEMORY, dir=target.parent) as spool,
+        SpooledTemporaryFile(max_size=_STREAMS_IN_MEMORY, dir=str(target.parent)) as spool,
     ):
         if source.transfer_syntax in JPEGLSTransferSyntaxes:
             raise NothingToDoError(f"its transfer syntax is {source.transfer_syntax.name} already")

@@ -9,9 +9,10 @@ import signal
 import threading
 import warnings
 from collections import Counter, deque
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import CancelledError as CancelledFutureError
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import pairwise
 from multiprocessing.connection import wait as wait_for_sentinels
 from pathlib import Path
@@ -25,10 +26,10 @@ from dicom_jpegls.batch.records import JOURNAL_NAME, Action, Job, Journal, Optio
 from dicom_jpegls.batch.source import SourceFile
 from dicom_jpegls.batch.target import remove_leftovers, sync_folder, temporary_path
 from dicom_jpegls.dataset import image_pixel_of
-from dicom_jpegls.parallel import worker_count
+from dicom_jpegls.parallel import map_in_order, worker_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from multiprocessing.context import SpawnContext
     from multiprocessing.sharedctypes import Synchronized
     from multiprocessing.synchronize import Event
@@ -40,6 +41,11 @@ _INTERVAL = 0.1
 
 # How many files wait for each worker, so that none is idle.
 _QUEUED_FOR_EACH_WORKER = 2
+
+# Small files go to a worker together, up to so many and so many bytes, and so many of them are worked on at once.
+_TOGETHER = 16
+_SIZE_TOGETHER = 2**23
+_AT_ONCE = 4
 
 # Files from twice this size on are coded in parts, if there is a cluster: less is not worth the writing and reading.
 _PART_SIZE = 2**27
@@ -218,7 +224,7 @@ def _run_locally(
     jobs: Sequence[Job], workers: int, handle: Callable[[Record], None], on_bytes: Callable[[int], None]
 ) -> None:
     threads = max(1, workers // len(jobs)) if jobs else 1
-    jobs = [job._replace(threads=threads) for job in jobs]
+    waiting = deque(job._replace(threads=threads) for job in jobs)
     if workers == 1 or len(jobs) <= 1:
         total = 0
 
@@ -227,23 +233,41 @@ def _run_locally(
             total += size
             on_bytes(total)
 
-        for job in jobs:
-            handle(run_job(job, tick))
+        while waiting:
+            for record in _records(_next_jobs(waiting, 1), tick):
+                handle(record)
         return
     pool = _Pool(min(workers, len(jobs)), handle, on_bytes)
-    suspects = deque(jobs)
-    while suspects:
-        # When a process dies, so do those of all files in hand. They get one of their own, one after the other: only
-        # the file that kills it again is given up.
-        suspects = deque(pool.run(suspects))
-        if pool.rest and not suspects:
-            suspects.append(pool.rest.popleft())
+    while waiting:
+        # When a process dies, so do those of all files in hand. These files get a process for one at a time: only the
+        # file that kills it again is given up.
+        suspects = pool.run(waiting)
         while suspects:
-            job = suspects.popleft()
-            if pool.run(deque([job]), alone=True):
+            for job in pool.run(suspects, alone=True):
                 reason = "its worker process died twice, the second time alone: perhaps out of memory"
                 handle(Record(job.action, job.name, job.source, job.target, Status.FAILED, reason))
-        suspects = pool.rest
+
+
+def _next_jobs(waiting: deque[Job], workers: int) -> list[Job]:
+    """Take the next files for a worker: a large one, or several small ones."""
+    jobs = [waiting.popleft()]
+    most = min(_TOGETHER, len(waiting) // (_QUEUED_FOR_EACH_WORKER * workers))
+    size = _size(jobs[0])
+    while len(jobs) <= most and (size := size + _size(waiting[0])) < _SIZE_TOGETHER:
+        jobs.append(waiting.popleft())
+    return jobs
+
+
+def _size(job: Job) -> int:
+    try:
+        return os.stat(job.source).st_size
+    except OSError:
+        return 0
+
+
+def _records(jobs: Sequence[Job], tick: Callable[[int], None]) -> Iterator[Record]:
+    """Do some files, small ones a few at a time: most of their time is waiting for the disk to sync."""
+    return map_in_order(lambda job: run_job(job, tick), jobs, min(len(jobs), _AT_ONCE))
 
 
 class _Pool:
@@ -257,49 +281,49 @@ class _Pool:
         self._on_bytes = on_bytes
         self._stop = self._context.Event()
         self._bytes = self._context.Value("q", 0)
-        self.rest: deque[Job] = deque()
-        """Files that were not begun when a process died."""
 
-    def run(self, jobs: deque[Job], *, alone: bool = False) -> list[Job]:
-        """Work until all files are done, or a process dies; gives the files in hand then."""
+    def run(self, waiting: deque[Job], *, alone: bool = False) -> deque[Job]:
+        """Do the files that wait until there are no more, or a process dies; gives the files in hand then."""
         executor = ProcessPoolExecutor(
             1 if alone else self._workers,
             mp_context=self._context,
             initializer=_start_worker,
             initargs=(self._stop, self._bytes),
         )
-        running: dict[Future[Record], Job] = {}
-        broken: list[Job] = []
+        most = 1 if alone else self._workers * _QUEUED_FOR_EACH_WORKER
+        running: dict[Future[list[Record]], list[Job]] = {}
+        in_hand: deque[Job] = deque()
         try:
-            while (jobs or running) and not broken:
-                while jobs and len(running) < self._workers * _QUEUED_FOR_EACH_WORKER:
-                    running[executor.submit(_run_in_worker, jobs[0])] = jobs[0]
-                    jobs.popleft()
-                self._collect(running, broken, _INTERVAL)
+            while (waiting or running) and not in_hand:
+                while waiting and len(running) < most and not in_hand:
+                    jobs = [waiting.popleft()] if alone else _next_jobs(waiting, self._workers)
+                    try:
+                        running[executor.submit(_run_in_worker, jobs)] = jobs
+                    except BrokenProcessPool:
+                        in_hand.extend(jobs)
+                self._collect(running, in_hand, _INTERVAL)
                 self._on_bytes(self._bytes.value)
-        except BrokenProcessPool:  # noticed by submit
-            pass
         except BaseException:
             self._stop.set()
             executor.shutdown(cancel_futures=True)
-            self._collect(running, broken, 0)
+            self._collect(running, in_hand, None)
             raise
         executor.shutdown()
-        self._collect(running, broken, None)
-        if alone:
-            return broken or list(jobs)
-        self.rest = jobs
-        return broken
+        self._collect(running, in_hand, None)
+        return in_hand
 
-    def _collect(self, running: dict[Future[Record], Job], broken: list[Job], timeout: float | None) -> None:
-        done, _ = wait(running, timeout, FIRST_COMPLETED if timeout else "ALL_COMPLETED")
+    def _collect(
+        self, running: dict[Future[list[Record]], list[Job]], in_hand: deque[Job], timeout: float | None
+    ) -> None:
+        done, _ = wait(running, timeout, ALL_COMPLETED if timeout is None else FIRST_COMPLETED)
         for future in done:
-            job = running.pop(future)
+            jobs = running.pop(future)
             try:
-                self._handle(future.result())
+                for record in future.result():
+                    self._handle(record)
             except BrokenProcessPool:
-                broken.append(job)
-            except CancelledError:
+                in_hand.extend(jobs)
+            except CancelledFutureError:
                 pass
 
 
@@ -335,9 +359,13 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _run_in_worker(job: Job) -> Record:
-    _tick(0)
-    return run_job(job, _tick)
+def _run_in_worker(jobs: Sequence[Job]) -> list[Record]:
+    records = []
+    with suppress(CancelledError):
+        _tick(0)
+        for record in _records(jobs, _tick):
+            records.append(record)  # noqa: PERF402  # what is done counts, also when the next one is stopped
+    return records
 
 
 def _run_on_dask(jobs: Sequence[Job], dask: str | Client, handle: Callable[[Record], None]) -> None:
