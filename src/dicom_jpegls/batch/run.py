@@ -26,10 +26,10 @@ from dicom_jpegls.batch.records import JOURNAL_NAME, Action, Job, Journal, Optio
 from dicom_jpegls.batch.source import SourceFile
 from dicom_jpegls.batch.target import remove_leftovers, sync_folder, temporary_path
 from dicom_jpegls.dataset import image_pixel_of
-from dicom_jpegls.parallel import map_in_order, worker_count
+from dicom_jpegls.parallel import worker_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from multiprocessing.context import SpawnContext
     from multiprocessing.sharedctypes import Synchronized
     from multiprocessing.synchronize import Event
@@ -42,10 +42,9 @@ _INTERVAL = 0.1
 # How many files wait for each worker, so that none is idle.
 _QUEUED_FOR_EACH_WORKER = 2
 
-# Small files go to a worker together, up to so many and so many bytes, and so many of them are worked on at once.
+# Small files go to a worker together, up to so many and so many bytes.
 _TOGETHER = 16
 _SIZE_TOGETHER = 2**23
-_AT_ONCE = 4
 
 # Files from twice this size on are coded in parts, if there is a cluster: less is not worth the writing and reading.
 _PART_SIZE = 2**27
@@ -233,9 +232,8 @@ def _run_locally(
             total += size
             on_bytes(total)
 
-        while waiting:
-            for record in _records(_next_jobs(waiting, 1), tick):
-                handle(record)
+        for job in waiting:
+            handle(run_job(job, tick))
         return
     pool = _Pool(min(workers, len(jobs)), handle, on_bytes)
     while waiting:
@@ -263,11 +261,6 @@ def _size(job: Job) -> int:
         return os.stat(job.source).st_size
     except OSError:
         return 0
-
-
-def _records(jobs: Sequence[Job], tick: Callable[[int], None]) -> Iterator[Record]:
-    """Do some files, small ones a few at a time: most of their time is waiting for the disk to sync."""
-    return map_in_order(lambda job: run_job(job, tick), jobs, min(len(jobs), _AT_ONCE))
 
 
 class _Pool:
@@ -361,10 +354,10 @@ def _end_with(sentinel: int) -> None:
 
 def _run_in_worker(jobs: Sequence[Job]) -> list[Record]:
     records = []
-    with suppress(CancelledError):
+    with suppress(CancelledError):  # what is done counts, also when the next one is stopped
         _tick(0)
-        for record in _records(jobs, _tick):
-            records.append(record)  # noqa: PERF402  # what is done counts, also when the next one is stopped
+        for job in jobs:
+            records.append(run_job(job, _tick))
     return records
 
 

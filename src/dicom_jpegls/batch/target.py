@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 # Of the names of temporary files; nobody else's files end so.
 _SUFFIX = ".dicom-jpegls-tmp"
 
+_CHUNK = 2**20
+
 
 class NewFile:
     """A temporary file beside its target, which `commit` gives the target's name; otherwise it leaves nothing.
@@ -35,16 +38,15 @@ class NewFile:
     ----------
     path : pathlib.Path
         The temporary file.
-    file : BinaryIO
-        The same, open for writing.
     """
 
     def __init__(self, target: Path, *, like: os.stat_result | None = None) -> None:
         self._target = target
         self._like = like
         self.path = temporary_path(target)
-        self.file: BinaryIO = self.path.open("xb")
-        lock(self.file)  # says that the file is no leftover
+        self._file: BinaryIO = self.path.open("xb")
+        self._checksum = 0
+        lock(self._file)  # says that the file is no leftover
 
     def __enter__(self) -> NewFile:
         return self
@@ -53,13 +55,31 @@ class NewFile:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         with suppress(OSError):  # a full disk may show only now
-            self.file.close()
+            self._file.close()
         self.path.unlink(missing_ok=True)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Write the next bytes."""
+        self._checksum = zlib.crc32(data, self._checksum)
+        self._file.write(data)
+
+    def copy(self, source: BinaryIO) -> None:
+        """Write the rest of another file."""
+        while chunk := source.read(_CHUNK):
+            self.write(chunk)
 
     def sync(self) -> None:
         """Put all that was written on the disk."""
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def is_as_written(self) -> bool:
+        """Read the file back and compare it with what was written."""
+        checksum = 0
+        with self.path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                checksum = zlib.crc32(chunk, checksum)
+        return checksum == self._checksum
 
     def commit(self, *, replace: bool) -> None:
         """Give the synced file its name; `sync_folder` makes that last, too.
