@@ -73,8 +73,6 @@ def measure_throughput(tree: Path, folder: Path, rounds: int) -> None:
         "pydicom + pyjpegls, one process": lambda target: compress_with_pydicom(tree, target),
         "dicom-jpegls, 1 worker": lambda target: batch.transcode([tree], target, workers=1),
         "dicom-jpegls, 2 workers": lambda target: batch.transcode([tree], target, workers=2),
-        # More than there are cores: they wait for the disk to sync, which the loop does not ask for.
-        "dicom-jpegls, 4 workers": lambda target: batch.transcode([tree], target, workers=4),
     }
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for _ in range(rounds):
@@ -84,9 +82,9 @@ def measure_throughput(tree: Path, folder: Path, rounds: int) -> None:
     best = {name: tuple(min(column) for column in zip(*values, strict=True)) for name, values in times.items()}
     for name, (seconds, processors) in best.items():
         print(f"{name}: {seconds:.1f} s, {count / seconds:.0f} files/s, processor time {processors:.1f} s")
-    (loop, _), (one, one_processors), (two, two_processors), (four, _) = best.values()
+    (loop, _), (one, one_processors), (two, two_processors) = best.values()
     print(f"2 workers against 1: {one / two:.2f} x")
-    print(f"against the loop: 1 worker {loop / one:.2f} x, 2 workers {loop / two:.2f} x, 4 workers {loop / four:.2f} x")
+    print(f"against the loop: 1 worker {loop / one:.2f} x, 2 workers {loop / two:.2f} x")
     # What is left where other work keeps the cores busy: two cores for the processor time that two workers need.
     print(f"by processor time, 2 workers against 1: {2 * one_processors / two_processors:.2f} x")
     shutil.rmtree(folder / "timed")

@@ -357,7 +357,7 @@ def _run_in_worker(jobs: Sequence[Job]) -> list[Record]:
     with suppress(CancelledError):  # what is done counts, also when the next one is stopped
         _tick(0)
         for job in jobs:
-            records.append(run_job(job, _tick))
+            records.append(run_job(job, _tick))  # noqa: PERF401
     return records
 
 
