@@ -99,7 +99,8 @@ inline int charls_decode(const std::uint8_t* stream, const std::size_t size, std
 inline bool found_data_left(const int code)
 {
     return code == static_cast<int>(charls::jpegls_errc::jpeg_marker_start_byte_not_found) ||
-           code == static_cast<int>(charls::jpegls_errc::too_much_encoded_data);
+           code == static_cast<int>(charls::jpegls_errc::too_much_encoded_data) ||
+           code == static_cast<int>(charls::jpegls_errc::end_of_image_marker_not_found);
 }
 
 // The pieces of a stream, of at least so many lines each; none if it is refused.

@@ -553,8 +553,11 @@ cdef int _decode_piece(
 
 
 cdef bint _found_data_left(int code) noexcept nogil:
-    # What CharLS says once all lines are decoded and data is left: zeros, always or depending on where they stand, or more.
-    return code == CHARLS_JPEGLS_ERRC_JPEG_MARKER_START_BYTE_NOT_FOUND or code == CHARLS_JPEGLS_ERRC_TOO_MUCH_ENCODED_DATA
+    # What CharLS says once all lines are decoded and data is left: zeros, always or depending on where they stand, or
+    # more, that with an FF at that place.
+    return (code == CHARLS_JPEGLS_ERRC_JPEG_MARKER_START_BYTE_NOT_FOUND
+            or code == CHARLS_JPEGLS_ERRC_TOO_MUCH_ENCODED_DATA
+            or code == CHARLS_JPEGLS_ERRC_END_OF_IMAGE_MARKER_NOT_FOUND)
 
 
 cdef uint32_t _count_good_lines(
