@@ -6,6 +6,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_OUTPUT := demo-output
 BENCHMARK_OUTPUT := benchmark-output
 
+# Files of tests are shared out among the cores, the long ones first to whoever is free.
+PYTEST_OPTIONS := -q -n auto --dist loadfile
+
 # `make fuzz`: seconds for each target (0 replays the kept inputs), and which.
 SECONDS ?= 60
 TARGET ?= $(basename $(notdir $(wildcard fuzz/*.cpp)))
@@ -38,7 +41,7 @@ lint: $(VENV)/.development
 	$(BIN)/stubtest dicom_jpegls
 
 unit: $(VENV)/.development
-	$(BIN)/pytest -q
+	$(BIN)/pytest $(PYTEST_OPTIONS)
 
 # The wheel is built from the sdist, as an index would get it.
 wheel: $(VENV)/.development
@@ -59,7 +62,7 @@ installed:
 	$(VENV)-installed/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)-installed/bin/python -m pip install --quiet --disable-pip-version-check --group test \
 	    "dicom-jpegls[cli] @ file://$(firstword $(wildcard $(CURDIR)/dist/*.whl))"
-	DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-installed/bin/pytest -q tests
+	DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-installed/bin/pytest $(PYTEST_OPTIONS) tests
 
 # Needs clang. The inputs found stay in $(FUZZ)/corpus for the next run, and what fails in $(FUZZ)/findings.
 fuzz: $(VENV)/.package
