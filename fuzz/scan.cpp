@@ -158,9 +158,11 @@ void decode_both(const std::vector<std::uint8_t>& bytes, const std::uint64_t siz
     const block fast{size, 0xA5};
     const block own{size, 0xA5};
     use_scan_codecs(true);
-    const auto fast_code = static_cast<jpegls_errc>(charls_decode(stream, fast, 0));
+    const auto fast_code =
+        static_cast<jpegls_errc>(charls_decode(stream.data(), stream.size(), fast.data(), fast.size(), 0));
     use_scan_codecs(false);
-    const auto own_code = static_cast<jpegls_errc>(charls_decode(stream, own, 0));
+    const auto own_code =
+        static_cast<jpegls_errc>(charls_decode(stream.data(), stream.size(), own.data(), own.size(), 0));
     REQUIRE(!sound || fast_code == jpegls_errc::success);
     if (fast_code == jpegls_errc::success)
     {
