@@ -148,6 +148,7 @@ private:
                     }
                     if (DICOM_JPEGLS_UNLIKELY(any == 0))
                         break;
+                    DICOM_JPEGLS_UNROLL
                     for (std::ptrdiff_t component{}; component != ComponentCount; ++component)
                     {
                         ra[component] =

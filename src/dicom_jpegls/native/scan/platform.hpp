@@ -36,6 +36,13 @@
 #define DICOM_JPEGLS_UNLIKELY(condition) (condition)
 #endif
 
+// Before a loop over the components of a pixel, which GCC does not unroll by itself where its body is long.
+#if defined(__GNUC__) && !defined(__clang__)
+#define DICOM_JPEGLS_UNROLL _Pragma("GCC unroll 4")
+#else
+#define DICOM_JPEGLS_UNROLL
+#endif
+
 namespace dicom_jpegls::scan {
 
 // The number of the highest bit that is set, 0 to 63. `value` must not be 0.
