@@ -89,6 +89,22 @@ def test_the_same_buffers(name, workers):
     source.append(0)
 
 
+@pytest.mark.parametrize("kind", [bytearray, lambda data: memoryview(bytearray(data))])
+def test_a_buffer_is_held_and_given_back_by_many(kind):
+    for _ in range(20):
+        source = kind(jls.encode(np.zeros((4, 4), np.uint8)))
+
+        def work(_, source=source):
+            for _ in range(300):
+                jls.read_info(source)
+
+        assert in_threads(4, work) == [None] * 4
+        if isinstance(source, memoryview):
+            source.release()
+        else:
+            source.append(0)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("name", FORMATS)
 def test_one_stream_object(name, workers):

@@ -1,4 +1,5 @@
 # cython: language_level=3, cdivision=True, binding=True, auto_pickle=False, autotestdict=False, embedsignature=False
+# cython: freethreading_compatible=True
 # distutils: language=c++
 """The only module that touches pointers or CharLS. Knows buffers, no arrays and no DICOM.
 
@@ -262,11 +263,14 @@ cdef class _Region:
         if not PyObject_CheckBuffer(source):
             raise TypeError(f"{name}: an object with the buffer protocol is needed, not {type(source).__name__}")
         try:
-            PyObject_GetBuffer(source, &self.view, PyBUF_STRIDES | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
+            # Up to Python 3.13 the built-in types do not count their buffers' holders safely without the GIL.
+            with cython.critical_section(source):
+                PyObject_GetBuffer(
+                    source, &self.view, PyBUF_STRIDES | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
         except (BufferError, ValueError) as error:
             kind = "writable buffer of rows" if writable else "buffer of rows"
             raise ParameterError(f"{name}: a {kind} is needed: {error}") from error
-        self.held = True
+        self.held = <void*>self.view.obj != NULL  # otherwise nothing needs to be given back
         self.itemsize = self.view.itemsize
         self.data = <uint8_t*>self.view.buf
         self._check_items()
@@ -275,7 +279,8 @@ cdef class _Region:
 
     def __dealloc__(self):
         if self.held:
-            PyBuffer_Release(&self.view)
+            with cython.critical_section(self.view.obj):
+                PyBuffer_Release(&self.view)
 
     cdef int _check_items(self) except -1:
         if self.itemsize == 1:
