@@ -1,6 +1,7 @@
 // Calls what the patches to CharLS change and prints a line for each: what came of it.
 #include "src/context_run_mode.h"
 #include "src/decoder_strategy.h"
+#include "src/jpeg_stream_writer.h"
 #include "src/lossless_traits.h"
 
 #include <cstdio>
@@ -97,6 +98,22 @@ int main()
     print("pixels that differ in the fourth component only", [] {
         using traits = charls::lossless_traits<charls::quad<uint8_t>, 8>;
         return traits::is_near({charls::triplet<uint8_t>{1, 2, 3}, 4}, {charls::triplet<uint8_t>{1, 2, 3}, 5});
+    });
+
+    print("the byte behind a destination that the scan has filled", [] {
+        uint8_t bytes[4]{};
+        charls::jpeg_stream_writer writer;
+        writer.destination({bytes, 3});
+        writer.seek(3);
+        try
+        {
+            writer.write_end_of_image(true);
+        }
+        catch (const charls::jpegls_error&)
+        {
+            // There is no room for EOI.
+        }
+        return bytes[3];
     });
     return 0;
 }
