@@ -73,6 +73,8 @@ def damage_fragments(draw, ds):
         fragment = draw(st.just(fragments[i]) | damaged_bytes(fragments[i]))
         cut = draw(st.just(0) | st.integers(0, len(fragment)))
         parts += [fragment[:cut], fragment[cut:]] if cut else [fragment]
+    # pydicom makes no empty fragment.
+    parts = [part for part in parts if part] or [b"\0\0"]
     ds.PixelData = encapsulate(parts, has_bot=draw(st.booleans()))
 
 

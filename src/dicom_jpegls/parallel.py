@@ -55,4 +55,8 @@ def map_in_order(function: Callable[[_Item], _Result], items: Iterable[_Item], w
         while pending:
             yield pending.popleft().result()
     finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+        try:
+            executor.shutdown(wait=True, cancel_futures=True)
+        except KeyboardInterrupt:  # while it waits
+            executor.shutdown(wait=True, cancel_futures=True)
+            raise

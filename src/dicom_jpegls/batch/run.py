@@ -12,7 +12,7 @@ from collections import Counter, deque
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures import CancelledError as CancelledFutureError
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import pairwise
 from multiprocessing.connection import wait as wait_for_sentinels
 from pathlib import Path
@@ -29,7 +29,7 @@ from dicom_jpegls.dataset import image_pixel_of
 from dicom_jpegls.parallel import worker_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from multiprocessing.context import SpawnContext
     from multiprocessing.sharedctypes import Synchronized
     from multiprocessing.synchronize import Event
@@ -291,7 +291,8 @@ class _Pool:
                 while waiting and len(running) < most and not in_hand:
                     jobs = [waiting.popleft()] if alone else _next_jobs(waiting, self._workers)
                     try:
-                        running[executor.submit(_run_in_worker, jobs)] = jobs
+                        with _interrupts_held_back():  # may start a worker
+                            running[executor.submit(_run_in_worker, jobs)] = jobs
                     except BrokenProcessPool:
                         in_hand.extend(jobs)
                 self._collect(running, in_hand, _INTERVAL)
@@ -318,6 +319,19 @@ class _Pool:
                 in_hand.extend(jobs)
             except CancelledFutureError:
                 pass
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Start processes with Ctrl-C blocked: it would end them before they can ignore it, and a pool may hang then."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _tick: Callable[[int], None] = no_tick
