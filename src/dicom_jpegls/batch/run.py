@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnContext
     from multiprocessing.sharedctypes import Synchronized
     from multiprocessing.synchronize import Event
+    from types import FrameType
 
     from distributed import Client
 
@@ -286,24 +287,26 @@ class _Pool:
         most = 1 if alone else self._workers * _QUEUED_FOR_EACH_WORKER
         running: dict[Future[list[Record]], list[Job]] = {}
         in_hand: deque[Job] = deque()
-        try:
-            while (waiting or running) and not in_hand:
-                while waiting and len(running) < most and not in_hand:
-                    jobs = [waiting.popleft()] if alone else _next_jobs(waiting, self._workers)
-                    try:
-                        with _interrupts_held_back():  # may start a worker
-                            running[executor.submit(_run_in_worker, jobs)] = jobs
-                    except BrokenProcessPool:
-                        in_hand.extend(jobs)
-                self._collect(running, in_hand, _INTERVAL)
-                self._on_bytes(self._bytes.value)
-        except BaseException:
-            self._stop.set()
-            executor.shutdown(cancel_futures=True)
+        with _deferred_interrupts() as raise_interrupt:
+            try:
+                while (waiting or running) and not in_hand:
+                    raise_interrupt()
+                    while waiting and len(running) < most and not in_hand:
+                        jobs = [waiting.popleft()] if alone else _next_jobs(waiting, self._workers)
+                        try:
+                            with _blocked_interrupts():  # may start a worker
+                                running[executor.submit(_run_in_worker, jobs)] = jobs
+                        except BrokenProcessPool:
+                            in_hand.extend(jobs)
+                    self._collect(running, in_hand, _INTERVAL)
+                    self._on_bytes(self._bytes.value)
+            except BaseException:
+                self._stop.set()
+                executor.shutdown(cancel_futures=True)
+                self._collect(running, in_hand, None)
+                raise
+            executor.shutdown()
             self._collect(running, in_hand, None)
-            raise
-        executor.shutdown()
-        self._collect(running, in_hand, None)
         return in_hand
 
     def _collect(
@@ -322,8 +325,39 @@ class _Pool:
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Start processes with Ctrl-C blocked: it would end them before they can ignore it, and a pool may hang then."""
+def _deferred_interrupts() -> Iterator[Callable[[], None]]:
+    """Let Ctrl-C act only where the function that this gives is called, and at the end.
+
+    Anywhere else in a process pool, it can leave a lock held or a process that nobody knows of, and the pool hangs.
+    Blocking the signal in this thread would not do: any other thread takes it then, and it is raised in this one.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield lambda: None  # Python raises nothing here
+        return
+    came = False
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+
+    def raise_interrupt() -> None:
+        nonlocal came
+        if came:
+            came = False
+            before(signal.SIGINT, None)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield raise_interrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
+    raise_interrupt()
+
+
+@contextmanager
+def _blocked_interrupts() -> Iterator[None]:
+    """Start processes with Ctrl-C blocked: it would end them before they can ignore it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
