@@ -104,7 +104,7 @@ sanitize:
 	$(VENV)-sanitize/bin/python -m pip install --quiet --disable-pip-version-check --group test '.[cli]' \
 	    -C build-dir=build/sanitize -C cmake.build-type=RelWithDebInfo -C install.strip=false \
 	    -C 'cmake.define.CMAKE_CXX_FLAGS=-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
-	$(SANITIZED) DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-sanitize/bin/pytest -q tests \
+	$(SANITIZED) DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-sanitize/bin/pytest $(PYTEST_OPTIONS) tests \
 	    --ignore tests/test_memory.py
 
 # In an environment of its own: with other peers installed, pydicom decides otherwise than in the tests.
@@ -144,4 +144,4 @@ $(VENV)/.development: $(VENV)/.package
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-installed $(VENV)-free-threaded $(VENV)-bench build dist $(DEMO_OUTPUT) $(BENCHMARK_OUTPUT)
+	rm -rf $(addprefix $(VENV),-installed -free-threaded -sanitize -bench) $(VENV) build dist $(DEMO_OUTPUT) $(BENCHMARK_OUTPUT)

@@ -548,8 +548,8 @@ def main() -> None:
     (arguments.output / "results.json").write_text(json.dumps(results, indent=1, default=list) + "\n")
     plot(measurements, arguments.output)
     if arguments.write:
-        (DOCUMENT.parent / PLOT).write_bytes((arguments.output / PLOT).read_bytes())
-        replace_marked(DOCUMENT, f"{content}\n\n![MB of samples per second, by image and by package]({PLOT})")
+        (DOCUMENT.parent / "images" / PLOT).write_bytes((arguments.output / PLOT).read_bytes())
+        replace_marked(DOCUMENT, f"{content}\n\n![MB of samples per second, by image and by package](images/{PLOT})")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 import os
+import signal
 import sys
 import tomllib
 import venv
@@ -13,6 +14,9 @@ from commands import ROOT, run, succeed
 # The same examples in every run, and no deadline: nothing here is about time.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=150)
 settings.load_profile("repeatable")
+
+# A shell starts what runs in the background with SIGINT ignored, which the tests of Ctrl-C would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from pydicom.uid import JPEGLSLossless, JPEGLSNearLossless
 import dicom_jpegls as jls
 from dicom_files import make_dataset, random_frames
 from dicom_jpegls import _codec
-from dicom_jpegls.parallel import map_in_order, worker_count
+from dicom_jpegls.parallel import map_all, map_in_order, worker_count
 from jls_streams import IMAGE_KINDS, encode_strips, largest_error, make_image, scans
 
 # --- The pool ---------------------------------------------------------------------------------------------------------
@@ -67,6 +67,38 @@ def test_closing_ends_the_work():
     next(results)
     results.close()
     assert len(started) <= 6
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("dicom_jpegls")]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_all_results_are_in_order_and_the_caller_works_too(workers):
+    threads = set()
+
+    def work(i):
+        threads.add(threading.current_thread())
+        time.sleep(0.001 * (1 + i % 3))
+        return i * i
+
+    assert map_all(work, range(50), workers) == [i * i for i in range(50)]
+    assert len(threads) == workers
+    assert threading.current_thread() in threads
+    assert map_all(work, (), workers) == []
+    assert map_all(str, "a", workers) == ["a"]  # perhaps done before another thread begins
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_the_first_item_that_fails_is_the_one_that_is_told(workers):
+    started = []
+
+    def work(i):
+        started.append(i)
+        time.sleep(0.01 if i == 3 else 0.001)  # later ones have failed when this one does
+        if i >= 3:
+            raise KeyError(i)
+
+    with pytest.raises(KeyError, match=r"^3$"):
+        map_all(work, range(1000), workers)
+    assert len(started) < 20
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("dicom_jpegls")]
 
 

@@ -41,7 +41,7 @@ from dicom_jpegls.errors import (
     UnpatchedCharLSWarning,
     UnsupportedStreamError,
 )
-from dicom_jpegls.parallel import map_in_order, worker_count
+from dicom_jpegls.parallel import map_all, worker_count
 from dicom_jpegls.parameters import (
     ColorTransformation,
     InterleaveMode,
@@ -937,8 +937,7 @@ cdef class Stream:
         decoding.source = self
         decoding.target = target
         self._find_pieces(&decoding.pieces, <uint32_t>max(1, min(lines, self.c_info.height)))
-        for _ in map_in_order(decoding, range(decoding.pieces.count), workers):
-            pass
+        map_all(decoding, range(decoding.pieces.count), workers)
         _deliver(target.place)
         return 0
 
@@ -1692,8 +1691,7 @@ cdef class _StripEncoding:
         if self.strips == NULL:
             raise MemoryError(f"{self.count * sizeof(Strip)} bytes")
         self.task_size = (self.count - 1) // (_TASKS_PER_WORKER * encoding.workers) + 1
-        for _ in map_in_order(self, range(0, self.count, self.task_size), min(encoding.workers, self.count)):
-            pass
+        map_all(self, range(0, self.count, self.task_size), min(encoding.workers, self.count))
         return 0
 
     def __call__(self, size_t first):
@@ -1833,12 +1831,31 @@ def encode(
         try:
             code = encoding.encode(scratch, <size_t>size, &bytes_written)
             if code == CHARLS_JPEGLS_ERRC_SUCCESS:
-                return PyBytes_FromStringAndSize(<char*>scratch, <Py_ssize_t>bytes_written)
+                return _moved_to_bytes(&scratch, bytes_written)
         finally:
             free(scratch)
         if code != CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL or size == enough:
             raise _error(code)
         size = enough
+
+
+cdef bytes _moved_to_bytes(uint8_t** memory, size_t size):
+    # From the end, giving back what is copied, so that not all of it is in memory twice: bytes cannot be resized by the
+    # limited API. Few large steps, since some systems' realloc copies.
+    cdef bytes data = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>size)  # not zeroed
+    cdef uint8_t* target = <uint8_t*><char*>data
+    cdef size_t step = max(size // 32, 2**20)
+    cdef uint8_t* shrunk
+    with nogil:
+        while size:
+            step = min(step, size)
+            size -= step
+            memcpy(target + size, memory[0] + size, step)
+            if size:
+                shrunk = <uint8_t*>realloc(memory[0], size)
+                if shrunk != NULL:
+                    memory[0] = shrunk
+    return data
 
 
 cdef bytes _encode_in_strips(_Encoding encoding):

@@ -39,7 +39,7 @@ from dicom_jpegls.array import (
 from dicom_jpegls.derivation import changed_image_attributes, derived_attributes
 from dicom_jpegls.errors import JPEGLSError, ParameterError, StreamError
 from dicom_jpegls.image_pixel import ImagePixel
-from dicom_jpegls.parallel import map_in_order, worker_count
+from dicom_jpegls.parallel import map_all, map_in_order, worker_count
 from dicom_jpegls.samples import (
     clear_unused_bits,
     count_outside,
@@ -200,7 +200,7 @@ def compress(
         stream = encode_frame(index, samples, coding, restart_interval, workers_of_frame)
         return stream, verify_frame(index, stream, samples, coding)[1] if verify else 0
 
-    coded = list(map_in_order(code_frame, range(len(native)), min(workers, len(native))))
+    coded = map_all(code_frame, range(len(native)), min(workers, len(native)))
     streams = [stream for stream, _ in coded]
     result = CompressionResult(
         frame_count=len(streams),
@@ -717,8 +717,7 @@ class _Decoding:
             else:
                 decode_frame(index, stream, array[place], workers_of_frame)
 
-        for _ in map_in_order(decode_one, range(len(streams)), max(1, min(self._workers, len(streams)))):
-            pass
+        map_all(decode_one, range(len(streams)), max(1, min(self._workers, len(streams))))
 
     def iterate(self, numbers: Iterable[int]) -> Iterator[NDArray[Any]]:
         """Decode frames in this order, some of them ahead."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import operator
 import os
+import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from dicom_jpegls.errors import ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
 _Item = TypeVar("_Item")
@@ -45,15 +47,61 @@ def map_in_order(function: Callable[[_Item], _Result], items: Iterable[_Item], w
     if workers == 1:
         yield from map(function, items)
         return
-    executor = ThreadPoolExecutor(workers, thread_name_prefix="dicom_jpegls")
     pending: deque[Future[_Result]] = deque()
-    try:
+    with _threads(workers) as executor:
         for item in items:
             pending.append(executor.submit(function, item))
             if len(pending) == 2 * workers:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+
+
+def map_all(function: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> list[_Result]:
+    """Call a function for each item, so many at once, and give the results in the items' order.
+
+    The calling thread is one of the workers, and each takes the next item by itself: faster than `map_in_order`, whose
+    items go through the calling thread. After an exception or Ctrl-C nothing new is started, what runs is waited for,
+    and of several exceptions that of the first item is raised.
+    """
+    if workers == 1:
+        return list(map(function, items))
+    results: dict[int, _Result] = {}
+    failures: dict[int, Exception] = {}
+    numbers = iter(range(len(items)))
+    lock = threading.Lock()
+    stop = False
+
+    def work() -> None:
+        while not (stop or failures):
+            with lock:
+                number = next(numbers, None)
+            if number is None:
+                return
+            try:
+                results[number] = function(items[number])
+            except Exception as error:
+                failures[number] = error
+
+    with _threads(workers - 1) as executor:
+        others = [executor.submit(work) for _ in range(workers - 1)]
+        try:
+            work()
+        finally:
+            stop = True  # if it is interrupted; otherwise all items are taken
+    for other in others:
+        if not other.cancelled():  # it had not begun when all items were taken
+            other.result()
+    if failures:
+        raise failures[min(failures)]
+    return [results[number] for number in range(len(items))]
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    executor = ThreadPoolExecutor(count, thread_name_prefix="dicom_jpegls")
+    try:
+        yield executor
     finally:
         try:
             executor.shutdown(wait=True, cancel_futures=True)
