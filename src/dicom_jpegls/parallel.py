@@ -84,8 +84,8 @@ def map_all(function: Callable[[_Item], _Result], items: Sequence[_Item], worker
                 failures[number] = error
 
     with _threads(workers - 1) as executor:
-        others = [executor.submit(work) for _ in range(workers - 1)]
         try:
+            others = [executor.submit(work) for _ in range(workers - 1)]
             work()
         finally:
             stop = True  # if it is interrupted; otherwise all items are taken
