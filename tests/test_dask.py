@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import time
 
 import pytest
 
@@ -28,17 +29,35 @@ def cluster():
         yield client
 
 
-def test_every_file_once_though_a_worker_dies(tmp_path, cluster):
+def wait_until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def kill_workers(cluster, count):
+    """End some workers with results that nobody has fetched, and wait until the scheduler has noticed."""
+    pids = dict(list(cluster.run(os.getpid).items())[:count])
+    wait_until(lambda: not any(cluster.processing().values()))
+    for pid in pids.values():
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not pids.keys() & cluster.run_on_scheduler(lambda dask_scheduler: set(dask_scheduler.workers)))
+
+
+# With all of them, results are lost, and nobody is there to make them again at once.
+@pytest.mark.parametrize("killed", [1, 3])
+def test_every_file_once_though_workers_die(tmp_path, cluster, killed):
     broken = make_tree(tmp_path / "tree", 48, 6)
     alone = batch.transcode([tmp_path / "tree"], tmp_path / "alone", workers=1)
     seen = []
 
-    def kill_one(record):
+    def kill_some(record):
         seen.append(record)
         if len(seen) == 10:
-            os.kill(next(iter(cluster.run(os.getpid).values())), signal.SIGKILL)
+            kill_workers(cluster, killed)
 
-    summary = batch.transcode([tmp_path / "tree"], tmp_path / "jls", dask=cluster, on_record=kill_one)
+    summary = batch.transcode([tmp_path / "tree"], tmp_path / "jls", dask=cluster, on_record=kill_some)
     assert summary.counts == alone.counts
     lines = [json.loads(line) for line in (tmp_path / "jls" / ".dicom-jpegls.jsonl").read_text().splitlines()]
     assert len(lines) == len({line["name"] for line in lines}) == len(seen) == 48

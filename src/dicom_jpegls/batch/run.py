@@ -439,11 +439,14 @@ def _run_on_dask(jobs: Sequence[Job], dask: str | Client, handle: Callable[[Reco
                 submit()
             for future in completed:
                 job = running.pop(future)
-                if future.status == "finished":
-                    handle(future.result())
-                else:
-                    reason = f"Dask gave it up: {future.exception()}"
-                    handle(Record(job.action, job.name, job.source, job.target, Status.FAILED, reason))
+                try:
+                    record = future.result()  # waits, if it was lost with its worker meanwhile and is made again
+                except Exception as error:
+                    if future.status != "error":
+                        raise  # the cluster failed, not this file
+                    reason = f"Dask gave it up: {error}"
+                    record = Record(job.action, job.name, job.source, job.target, Status.FAILED, reason)
+                handle(record)
                 if waiting:
                     submit()
         except BaseException:
