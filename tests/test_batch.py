@@ -256,7 +256,6 @@ def test_killed_twice_and_resumed(tree, tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="known fault: an interrupted job can hang in the process pool")
 def test_an_interrupt_stops_promptly_and_leaves_a_job_that_goes_on(tree, tmp_path):
     target = tmp_path / "jls"
     process = start("compress", tree[0], target, "--workers", 2, "--json")
@@ -269,6 +268,25 @@ def test_an_interrupt_stops_promptly_and_leaves_a_job_that_goes_on(tree, tmp_pat
     summary = batch.transcode([tree[0]], target, workers=1)
     assert summary.done_before >= 5 - BROKEN / 2
     check_result(tree, target)
+
+
+def test_an_interrupt_ends_a_job_that_has_files_queued(tree, tmp_path):
+    script = f"""
+from dicom_jpegls import batch
+from dicom_jpegls.batch import run
+
+def interrupt(record):
+    raise KeyboardInterrupt
+
+run._QUEUED_FOR_EACH_WORKER = 20  # more than the pool hands to its workers
+run._TOGETHER = 0
+try:
+    batch.transcode([{str(tree[0])!r}], {str(tmp_path / "jls")!r}, workers=2, on_record=interrupt)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    assert result.stdout == "interrupted\n"
 
 
 def test_a_torn_line_of_the_journal_is_done_again(tmp_path):

@@ -9,7 +9,7 @@ import signal
 import threading
 import warnings
 from collections import Counter, deque
-from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures import CancelledError as CancelledFutureError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
@@ -298,21 +298,28 @@ class _Pool:
                                 running[executor.submit(_run_in_worker, jobs)] = jobs
                         except BrokenProcessPool:
                             in_hand.extend(jobs)
-                    self._collect(running, in_hand, _INTERVAL)
+                    done, _ = wait(running, _INTERVAL, FIRST_COMPLETED)
+                    self._collect(done, running, in_hand)
                     self._on_bytes(self._bytes.value)
             except BaseException:
                 self._stop.set()
                 executor.shutdown(cancel_futures=True)
-                self._collect(running, in_hand, None)
+                self._collect(list(running), running, in_hand)
                 raise
             executor.shutdown()
-            self._collect(running, in_hand, None)
+            self._collect(list(running), running, in_hand)
         return in_hand
 
     def _collect(
-        self, running: dict[Future[list[Record]], list[Job]], in_hand: deque[Job], timeout: float | None
+        self,
+        done: Iterable[Future[list[Record]]],
+        running: dict[Future[list[Record]], list[Job]],
+        in_hand: deque[Job],
     ) -> None:
-        done, _ = wait(running, timeout, ALL_COMPLETED if timeout is None else FIRST_COMPLETED)
+        """Take the results of what is done: of all, once the executor was shut down.
+
+        `wait` must not be asked then, for it waits for ever for what `shutdown` cancelled.
+        """
         for future in done:
             jobs = running.pop(future)
             try:
