@@ -10,7 +10,7 @@ from pydicom.uid import JPEGLSTransferSyntaxes
 import dicom_jpegls
 from dicom_jpegls.batch.convert import read_stream
 from dicom_jpegls.batch.source import NotConvertibleError, SourceFile
-from dicom_jpegls.dataset import image_pixel_of
+from dicom_jpegls.pixel_data import image_pixel_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

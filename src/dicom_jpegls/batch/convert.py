@@ -38,9 +38,6 @@ from dicom_jpegls.dataset import (
     count_overflowing,
     count_unused,
     encode_frame,
-    image_pixel_of,
-    little_endian_words,
-    native_vr,
     plan_coding,
     prepare_frame,
     update_attributes,
@@ -48,6 +45,7 @@ from dicom_jpegls.dataset import (
 )
 from dicom_jpegls.errors import JPEGLSError, ParameterError
 from dicom_jpegls.parallel import map_in_order
+from dicom_jpegls.pixel_data import image_pixel_of, little_endian_words, native_vr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -25,8 +25,8 @@ from dicom_jpegls.batch.plan import plan
 from dicom_jpegls.batch.records import JOURNAL_NAME, Action, Job, Journal, Options, Part, Record, Status, read_records
 from dicom_jpegls.batch.source import SourceFile
 from dicom_jpegls.batch.target import remove_leftovers, sync_folder, temporary_path
-from dicom_jpegls.dataset import image_pixel_of
 from dicom_jpegls.parallel import worker_count
+from dicom_jpegls.pixel_data import image_pixel_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

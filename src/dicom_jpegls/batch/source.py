@@ -23,21 +23,19 @@ from pydicom.uid import (
 )
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
-from dicom_jpegls.dataset import (
+from dicom_jpegls.dataset import decode_frame, decoded_image_pixel, open_frame
+from dicom_jpegls.errors import ParameterError
+from dicom_jpegls.image_pixel import attribute_error, check_native_layout
+from dicom_jpegls.parallel import map_in_order
+from dicom_jpegls.pixel_data import (
     check_native_length,
-    decode_frame,
-    decoded_image_pixel,
     has_swapped_bytes,
     image_pixel_of,
     native_dtype,
     native_samples,
     native_shape,
     no_pixel_data_error,
-    open_frame,
 )
-from dicom_jpegls.errors import ParameterError
-from dicom_jpegls.image_pixel import attribute_error, check_native_layout
-from dicom_jpegls.parallel import map_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
