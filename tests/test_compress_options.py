@@ -15,7 +15,7 @@ from pydicom.uid import JPEGLSLossless, JPEGLSNearLossless
 
 import dicom_jpegls as jls
 from dicom_files import TEST_FILES, make_dataset, random_frames, read
-from dicom_jpegls import dataset
+from dicom_jpegls import dataset, pixel_data
 from test_dataset import check_refused
 
 NEAR = {"transfer_syntax_uid": JPEGLSNearLossless}
@@ -278,7 +278,7 @@ def test_offset_tables_are_written(offset_table):
 
 
 def test_extended_offset_table_from_4_gib_on(monkeypatch):
-    monkeypatch.setattr(dataset, "_MAXIMUM_BASIC_OFFSET", 100)
+    monkeypatch.setattr(pixel_data, "_MAXIMUM_BASIC_OFFSET", 100)
     ds = make_dataset(random_frames((3, 25, 26), 12), bits_stored=12)
     jls.compress(ds)
     assert "ExtendedOffsetTable" in ds
