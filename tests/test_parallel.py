@@ -248,12 +248,12 @@ def test_into_a_buffer(kind):
 
 
 def test_automatic_restart_interval():
-    large = np.zeros((4096, 1024), np.uint8)
-    assert jls.read_info(jls.encode(large, restart_interval="auto")).restart_interval == 1024
-    assert jls.read_info(jls.encode(large, restart_interval="auto", workers=2)).restart_interval == 512
+    large = np.zeros((4096, 4096), np.uint8)
+    assert jls.read_info(jls.encode(large, restart_interval="auto")).restart_interval == 256
+    assert jls.read_info(jls.encode(large, restart_interval="auto", workers=2)).restart_interval == 128
     # Never so few lines that starting anew costs much.
-    assert jls.read_info(jls.encode(large, restart_interval="auto", workers=64)).restart_interval == 256
-    assert jls.read_info(jls.encode(large[:256], restart_interval="auto", workers=64)).restart_interval == 0
+    assert jls.read_info(jls.encode(large, restart_interval="auto", workers=64)).restart_interval == 64
+    assert jls.read_info(jls.encode(large[:64], restart_interval="auto", workers=64)).restart_interval == 0
     noisy = make_image("smooth", (2048, 512), 12)
     plain = jls.encode(noisy, bits_per_sample=12)
     assert len(jls.encode(noisy, bits_per_sample=12, restart_interval="auto", workers=64)) < len(plain) * 1.003 + 100

@@ -758,7 +758,7 @@ cdef class _Target:
 
 # So many pieces of work for each worker that all end at about the same time.
 cdef enum:
-    _TASKS_PER_WORKER = 4
+    _TASKS_PER_WORKER = 16
 
 
 @cython.final
