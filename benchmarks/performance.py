@@ -46,6 +46,7 @@ from pydicom.pixels.encoders import JPEGLSLosslessEncoder
 from pydicom.uid import JPEGLSLossless
 
 import dicom_jpegls as jls
+from dicom_jpegls.parallel import map_all
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
 PLOT = "image-speed.png"
@@ -237,28 +238,42 @@ def measure_workers(name: str, frames: Array, rounds: int) -> list[Measurement]:
 
 
 def measure_strips(case: Case, rounds: int) -> list[Measurement]:
-    """Code one large frame without restart markers by one worker, and with them by all."""
-    bits = case.bits_per_sample
+    """Code one large frame without restart markers by one worker, and with them by all.
+
+    What the cores can give together is shown by a frame for each of them, which share nothing.
+    """
+    bits, cores = case.bits_per_sample, core_count()
     plain = jls.encode(case.image, bits_per_sample=bits)
     strips = jls.encode(case.image, bits_per_sample=bits, restart_interval="auto", workers=None)
-    out = np.empty_like(case.image)
-    encoders = {
-        "1 worker": lambda: jls.encode(case.image, bits_per_sample=bits),
-        'restart_interval="auto", all workers': lambda: jls.encode(
-            case.image, bits_per_sample=bits, restart_interval="auto", workers=None
-        ),
+    outs = [np.empty_like(case.image) for _ in range(cores)]
+
+    def encode(_index: int = 0) -> bytes:
+        return jls.encode(case.image, bits_per_sample=bits)
+
+    def decode(index: int = 0) -> Array:
+        return jls.decode(plain, out=outs[index])
+
+    one, auto, each = "1 worker", 'restart_interval="auto", all workers', "a frame for each worker, time by frames"
+    encoders: dict[str, Callable[[], Any]] = {
+        one: encode,
+        auto: lambda: jls.encode(case.image, bits_per_sample=bits, restart_interval="auto", workers=None),
+        each: lambda: map_all(encode, range(cores), cores)[-1],
     }
-    decoders = {
-        "1 worker": lambda: jls.decode(plain, out=out),
-        'restart_interval="auto", all workers': lambda: jls.decode(strips, out=out, workers=None),
+    decoders: dict[str, Callable[[], Any]] = {
+        one: decode,
+        auto: lambda: jls.decode(strips, out=outs[0], workers=None),
+        each: lambda: map_all(decode, range(cores), cores)[-1],
     }
-    for way, decode in decoders.items():
-        expect_equal(way, decode(), case.image)
-    sizes = dict(zip(encoders, (len(plain), len(strips)), strict=True))
-    timings = compare({name: python_calls(call) for name, call in encoders.items()}, case.calls, rounds)
-    found = measured("strips", case.name, "encode", timings, case.image.nbytes, sizes)
-    timings = compare({name: python_calls(call) for name, call in decoders.items()}, case.calls, rounds)
-    return found + measured("strips", case.name, "decode", timings, case.image.nbytes, {})
+    for way, call in decoders.items():
+        expect_equal(way, call(), case.image)
+    found = []
+    sizes = {one: len(plain), auto: len(strips), each: len(plain)}
+    for operation, calls in (("encode", encoders), ("decode", decoders)):
+        timings = compare({name: python_calls(call) for name, call in calls.items()}, case.calls, rounds)
+        timings[each] = timings[each]._replace(best=timings[each].best / cores)
+        found += measured("strips", case.name, operation, timings, case.image.nbytes, sizes)
+        sizes = {}
+    return found
 
 
 # Memory: input from a file, output returned
