@@ -118,7 +118,7 @@ $(VENV)-bench/.installed: $(SOURCES)
 	$(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --group benchmark \
-	    --editable .
+	    --editable '.[cli]'
 	touch $@
 
 # The scan codecs against CharLS as released, and against other packages; the counts need valgrind.

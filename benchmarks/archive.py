@@ -54,17 +54,12 @@ def compress_with_pydicom(tree: Path, target: Path) -> int:
     return count
 
 
-def timed(function: Callable[[Path], object], folder: Path) -> tuple[float, float]:
-    """Give the seconds that a function takes to fill a folder, and those of processor time, its processes included."""
+def timed(function: Callable[[Path], object], folder: Path) -> float:
+    """Give the seconds that a function takes to fill a folder."""
     shutil.rmtree(folder, ignore_errors=True)
-    start, processors = time.perf_counter(), processor_time()
+    start = time.perf_counter()
     function(folder)
-    return time.perf_counter() - start, processor_time() - processors
-
-
-def processor_time() -> float:
-    """Give the processor time of this process and of those it has waited for, in seconds."""
-    return sum(os.times()[:4])
+    return time.perf_counter() - start
 
 
 def measure_throughput(tree: Path, folder: Path, rounds: int) -> None:
@@ -74,19 +69,17 @@ def measure_throughput(tree: Path, folder: Path, rounds: int) -> None:
         "dicom-jpegls, 1 worker": lambda target: batch.transcode([tree], target, workers=1),
         "dicom-jpegls, 2 workers": lambda target: batch.transcode([tree], target, workers=2),
     }
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
             times[name].append(timed(way, folder / "timed"))
     count = len(files_below(tree))
-    best = {name: tuple(min(column) for column in zip(*values, strict=True)) for name, values in times.items()}
-    for name, (seconds, processors) in best.items():
-        print(f"{name}: {seconds:.1f} s, {count / seconds:.0f} files/s, processor time {processors:.1f} s")
-    (loop, _), (one, one_processors), (two, two_processors) = best.values()
+    best = {name: min(found) for name, found in times.items()}
+    for name, seconds in best.items():
+        print(f"{name}: {seconds:.1f} s, {count / seconds:.0f} files/s")
+    loop, one, two = best.values()
     print(f"2 workers against 1: {one / two:.2f} x")
     print(f"against the loop: 1 worker {loop / one:.2f} x, 2 workers {loop / two:.2f} x")
-    # What is left where other work keeps the cores busy: two cores for the processor time that two workers need.
-    print(f"by processor time, 2 workers against 1: {2 * one_processors / two_processors:.2f} x")
     shutil.rmtree(folder / "timed")
 
 
@@ -104,6 +97,8 @@ def check_killed_and_resumed(tree: Path, broken: set[str], folder: Path) -> None
         process = subprocess.Popen(command)
         journal = target / JOURNAL
         while lines(journal) < part * count:
+            if process.poll() is not None:
+                raise RuntimeError(f"the job ended by itself, with status {process.returncode}")
             time.sleep(0.02)
         process.kill()
         process.wait()
@@ -197,7 +192,7 @@ def measure_parts(folder: Path, rounds: int) -> None:
             for whole in (True, False):
                 batch.run._PART_SIZE = 2**40 if whole else size
                 way = lambda target: batch.transcode([source], target, options=Options(), dask=client)  # noqa: E731
-                times[whole].append(timed(way, folder / "timed")[0])
+                times[whole].append(timed(way, folder / "timed"))
     whole, parts = min(times[True]), min(times[False])
     print(f"one task: {whole:.1f} s, frame ranges: {parts:.1f} s, {whole / parts:.2f} x")
 

@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections import Counter, deque
@@ -30,7 +31,7 @@ from dicom_jpegls.pixel_data import image_pixel_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from multiprocessing.context import SpawnContext
+    from multiprocessing.context import BaseContext
     from multiprocessing.sharedctypes import Synchronized
     from multiprocessing.synchronize import Event
     from types import FrameType
@@ -268,8 +269,7 @@ class _Pool:
     """Processes that work on files, and are replaced when one of them dies."""
 
     def __init__(self, workers: int, handle: Callable[[Record], None], on_bytes: Callable[[int], None]) -> None:
-        # Not forked: this process may have threads.
-        self._context: SpawnContext = multiprocessing.get_context("spawn")
+        self._context = _process_context()
         self._workers = workers
         self._handle = handle
         self._on_bytes = on_bytes
@@ -329,6 +329,19 @@ class _Pool:
                 in_hand.extend(jobs)
             except CancelledFutureError:
                 pass
+
+
+def _process_context() -> BaseContext:
+    """Give the way to start processes: not as copies of this one, which may have threads.
+
+    Where there can be, a server that has loaded this package and does nothing else is copied. It starts with the first
+    job and ends with this process.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 @contextmanager
