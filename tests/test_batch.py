@@ -227,7 +227,7 @@ def start(*arguments):
 
 
 def wait_for_records(folder, count):
-    """Wait until a job has written so many records; gives False if it ended before."""
+    """Wait until a job has written so many records."""
     journal = folder / JOURNAL
     end = time.monotonic() + 60
     while time.monotonic() < end:

@@ -46,19 +46,18 @@ def transfer_syntax_of(ds: Dataset) -> UID:
     return uid
 
 
-def require_jpegls(ds: Dataset) -> UID:
-    """Give the transfer syntax if it is one of JPEG-LS's, otherwise an error."""
+def require_jpegls(ds: Dataset) -> None:
+    """Raise the error for a dataset whose pixel data is not coded with JPEG-LS."""
     uid = transfer_syntax_of(ds)
     if uid not in JPEGLSTransferSyntaxes:
         raise ParameterError(
             f"Transfer Syntax UID (0002,0010) is {uid.name} ({uid}); {JPEGLSLossless} (JPEG-LS Lossless) or "
             f"{JPEGLSNearLossless} (JPEG-LS Near-lossless) is needed"
         )
-    return uid
 
 
 def require_pixel_data(ds: Dataset) -> None:
-    """Raise the error for a dataset without Pixel Data, if it has none."""
+    """Raise the error for a dataset without Pixel Data."""
     if "PixelData" not in ds:
         other = [name for name in ("FloatPixelData", "DoubleFloatPixelData") if name in ds]
         raise no_pixel_data_error(other[0] if other else None)
