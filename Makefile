@@ -68,7 +68,7 @@ installed:
 	    $(addprefix --ignore ,$(MODULE_TESTS))
 
 # Builds the package for a Python without the GIL, and runs the tests there that need no peer:
-# `make free-threaded PYTHON=/path/to/python3.13t`.
+# `make free-threaded PYTHON=/path/to/python3.13t`. Not each Hypothesis has a wheel for it, and its sources need Rust.
 FREE_THREADED_TESTS := $(addprefix tests/test_,threads.py array.py buffers.py partial.py image_pixel.py)
 .PHONY: free-threaded
 free-threaded:
@@ -77,7 +77,8 @@ free-threaded:
 	rm -rf $(VENV)-free-threaded
 	$(PYTHON) -m venv $(VENV)-free-threaded
 	$(VENV)-free-threaded/bin/python -m pip install --quiet --upgrade pip
-	$(VENV)-free-threaded/bin/python -m pip install --quiet --disable-pip-version-check . hypothesis pytest
+	$(VENV)-free-threaded/bin/python -m pip install --quiet --disable-pip-version-check --only-binary hypothesis \
+	    . hypothesis pytest
 	DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-free-threaded/bin/pytest -q $(FREE_THREADED_TESTS)
 
 # Needs clang. The inputs found stay in $(FUZZ)/corpus for the next run, and what fails in $(FUZZ)/findings.
