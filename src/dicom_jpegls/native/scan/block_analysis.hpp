@@ -40,16 +40,15 @@ DICOM_JPEGLS_INLINE Sample predict(const Sample ra, const Sample rb, const Sampl
     return static_cast<Sample>(ra + rb - std::min(std::max(rc, smaller), larger));
 }
 
-// The same for a single sample, from Ra, Rb and Rb - Rc. Conditional expressions, since compilers make unpredictable
-// branches of std::min and std::max here.
+// The same for a single sample: Ra, and as much of the way to Rb as Rb - Rc allows, which is `least` if it is negative
+// and otherwise `most`; the other of them is 0. Conditional expressions, since compilers make unpredictable branches of
+// std::min and std::max here.
 DICOM_JPEGLS_INLINE std::int32_t predict_by_slope(const std::int32_t ra, const std::int32_t rb,
-                                                  const std::int32_t slope) noexcept
+                                                  const std::int32_t least, const std::int32_t most) noexcept
 {
-    const std::int32_t plane{ra + slope};
-    const std::int32_t smaller{ra < rb ? ra : rb};
-    const std::int32_t larger{ra < rb ? rb : ra};
-    const std::int32_t upper{plane < larger ? plane : larger};
-    return upper > smaller ? upper : smaller;
+    const std::int32_t way{rb - ra};
+    const std::int32_t shorter{way < most ? way : most};
+    return ra + (shorter > least ? shorter : least);
 }
 
 // What the encoder knows of a block of samples before it knows any statistics. Where the sign of the context is
@@ -131,67 +130,72 @@ private:
 };
 
 // Q3 = Q(Rc - Ra) by its difference, in the three forms that the sign of 9 Q1 + Q2 asks for: where that is not 0 it
-// gives the sign of the context alone, otherwise Q3 does (T.87 A.3.4).
+// gives the sign of the context alone, otherwise Q3 does (T.87 A.3.4). In bytes that are read as they are, since
+// processors take longer to load what has to be scaled or given a sign.
 class gradient_table final
 {
 public:
-    struct entry
-    {
-        std::int16_t context; // to be added to 9 |9 Q1 + Q2|
-        std::int16_t sign;    // of the context: 0 or -1
-    };
+    // What Q3 can take off a context's index at most. The entries are that much greater.
+    static constexpr std::int32_t largest_q3{4};
 
-    // Rows of entries for Ra - Rc from -range to range - 1, for 9 Q1 + Q2 below, at and above 0.
-    gradient_table(const std::int32_t maximum, const std::int32_t near_value, const thresholds& bounds) :
-        entries_{new entry[static_cast<std::size_t>(6) * (static_cast<std::size_t>(maximum) + 1)]}
+    // Rows for Ra - Rc from -range to range - 1, for 9 Q1 + Q2 below, at and above 0. They hold what Q3 adds to
+    // 9 |9 Q1 + Q2|, multiplied by the size of a context in bytes. Behind them stand those of the signs: 0 or -1.
+    gradient_table(const std::int32_t maximum, const std::int32_t near_value, const thresholds& bounds,
+                   const std::size_t context_size) :
+        bytes_{new std::uint8_t[2 * signs_behind(maximum)]}
     {
-        entry* next{entries_.get()};
+        std::uint8_t* next{bytes_.get()};
+        std::uint8_t* next_sign{next + signs_behind(maximum)};
         for (std::int32_t sum_sign{-1}; sum_sign <= 1; ++sum_sign)
         {
             // Q3 falls as Ra - Rc grows. `first` is where each of its values begins.
             const std::int32_t first[]{-maximum - 1,   -bounds.t3 + 1, -bounds.t2 + 1, -bounds.t1 + 1, -near_value,
                                        near_value + 1, bounds.t1,      bounds.t2,      bounds.t3,      maximum + 1};
-            for (std::int32_t q{4}; q >= -4; --q)
+            for (std::int32_t q{largest_q3}; q >= -largest_q3; --q)
             {
                 const bool negative{sum_sign < 0 || (sum_sign == 0 && q < 0)};
-                const entry value{static_cast<std::int16_t>(negative ? -q : q), static_cast<std::int16_t>(-negative)};
-                next = std::fill_n(next, first[5 - q] - first[4 - q], value);
+                const auto steps{static_cast<std::size_t>(largest_q3 + (negative ? -q : q))};
+                const std::int32_t count{first[5 - q] - first[4 - q]};
+                next = std::fill_n(next, count, static_cast<std::uint8_t>(steps * context_size));
+                next_sign = std::fill_n(next_sign, count, static_cast<std::uint8_t>(negative ? 0xFF : 0));
             }
         }
     }
 
-    const entry* data() const noexcept
+    // The distance of the sign of an entry.
+    static constexpr std::size_t signs_behind(const std::int32_t maximum) noexcept
     {
-        return entries_.get();
+        return std::size_t{6} * (static_cast<std::size_t>(maximum) + 1);
+    }
+
+    const std::uint8_t* data() const noexcept
+    {
+        return bytes_.get();
     }
 
 private:
-    std::unique_ptr<entry[]> entries_;
+    std::unique_ptr<std::uint8_t[]> bytes_;
 };
 
-// The table of lossless coding with default thresholds, made when it is first used.
-template<typename Mode>
-const gradient_table& lossless_gradients(const thresholds& bounds)
-{
-    static const gradient_table table{Mode::maximum, 0, bounds};
-    return table;
-}
-
-// What is known of a block of samples from the line above.
-template<typename Mode>
+// What is known of a block of samples from the line above, for contexts of `ContextSize` bytes.
+template<typename Mode, std::size_t ContextSize>
 struct above_block
 {
     using sample = typename Mode::sample;
     static constexpr std::ptrdiff_t size{64};
+
+    // Where the sum of `context` and an entry of gradient_table says the context 0 to be: the one of no gradients.
+    static constexpr std::size_t place_of_flat{gradient_table::largest_q3 * ContextSize};
 
     // Lanes of 16 bits where indices into the table and differences of samples fit.
     using index = std::conditional_t<Mode::narrow, std::uint16_t, std::uint32_t>;
     using lane = std::conditional_t<Mode::narrow, std::int16_t, std::int32_t>;
 
     alignas(64) index gradient[size]; // index into gradient_table, less Ra
-    alignas(64) index context[size];  // 9 |9 Q1 + Q2|
+    alignas(64) index context[size];  // 9 |9 Q1 + Q2|, in bytes
     alignas(64) lane rb[size];
-    alignas(64) lane slope[size]; // Rb - Rc
+    alignas(64) lane least[size]; // the lesser one of Rb - Rc and 0
+    alignas(64) lane most[size];  // the greater one
 
     // Analyzes a small block behind a run, where the next may not be far, otherwise a large one. Returns the number of
     // samples, of whole pixels, that the block holds.
@@ -217,29 +221,46 @@ private:
                                   const thresholds& bounds) noexcept
     {
         constexpr std::ptrdiff_t apart{ComponentCount};
-        const auto t0{static_cast<lane>(mode.near_value)};
-        const auto t1{static_cast<lane>(bounds.t1 - 1)};
-        const auto t2{static_cast<lane>(bounds.t2 - 1)};
-        const auto t3{static_cast<lane>(bounds.t3 - 1)};
         const auto levels{static_cast<lane>(mode.maximum + 1)};
 
         // Q(Rb - Rc) of a pixel is Q(Rd - Rb) of the one before.
-        alignas(64) lane horizontal[Count + apart];
+        alignas(64) gradient_lane horizontal[Count + apart];
         for (std::ptrdiff_t i{}; i < Count + apart; ++i)
-        {
-            const auto d{static_cast<lane>(static_cast<lane>(above[i]) - static_cast<lane>(above[i - apart]))};
-            horizontal[i] = static_cast<lane>((d > t0) + (d > t1) + (d > t2) + (d > t3) - (d < -t0) - (d < -t1) -
-                                              (d < -t2) - (d < -t3));
-        }
+            horizontal[i] = quantize_horizontal(above[i], above[i - apart], mode, bounds);
         for (std::ptrdiff_t i{}; i < Count; ++i)
         {
             const auto rc{static_cast<lane>(above[i - apart])};
             const auto sum{static_cast<lane>(9 * horizontal[i + apart] + horizontal[i])};
             const auto sign{static_cast<lane>((sum > 0) - (sum < 0))};
             gradient[i] = static_cast<index>(sign * (2 * levels) + 3 * levels - rc);
-            context[i] = static_cast<index>(9 * (sum < 0 ? -sum : sum));
+            context[i] = static_cast<index>(static_cast<std::int32_t>(9 * ContextSize) * (sum < 0 ? -sum : sum));
             rb[i] = static_cast<lane>(above[i]);
-            slope[i] = static_cast<lane>(rb[i] - rc);
+            const auto slope{static_cast<lane>(rb[i] - rc)};
+            least[i] = std::min<lane>(slope, 0);
+            most[i] = std::max<lane>(slope, 0);
+        }
+    }
+
+    // With NEAR, thresholds may need more bits than half of the samples.
+    using gradient_lane = std::conditional_t<Mode::is_lossless, std::make_signed_t<sample>, lane>;
+
+    static DICOM_JPEGLS_INLINE gradient_lane quantize_horizontal(const sample minuend, const sample subtrahend,
+                                                                 const Mode& mode, const thresholds& bounds) noexcept
+    {
+        if constexpr (Mode::is_lossless)
+        {
+            return quantize_difference(minuend, subtrahend, static_cast<gradient_lane>(bounds.t1),
+                                       static_cast<gradient_lane>(bounds.t2), static_cast<gradient_lane>(bounds.t3));
+        }
+        else
+        {
+            const auto t0{static_cast<lane>(mode.near_value)};
+            const auto t1{static_cast<lane>(bounds.t1 - 1)};
+            const auto t2{static_cast<lane>(bounds.t2 - 1)};
+            const auto t3{static_cast<lane>(bounds.t3 - 1)};
+            const auto d{static_cast<lane>(static_cast<lane>(minuend) - static_cast<lane>(subtrahend))};
+            return static_cast<lane>((d > t0) + (d > t1) + (d > t2) + (d > t3) - (d < -t0) - (d < -t1) - (d < -t2) -
+                                     (d < -t3));
         }
     }
 };

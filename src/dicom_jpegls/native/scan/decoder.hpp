@@ -9,6 +9,14 @@
 
 namespace dicom_jpegls::scan {
 
+// The table of lossless coding with default thresholds, made when it is first used.
+template<typename Mode>
+const gradient_table& lossless_gradients(const thresholds& bounds)
+{
+    static const gradient_table table{Mode::maximum, 0, bounds, sizeof(decoder_context)};
+    return table;
+}
+
 template<typename Mode, int ComponentCount>
 class scan_decoder final
 {
@@ -73,13 +81,35 @@ public:
     }
 
 private:
-    using block = above_block<Mode>;
+    using block = above_block<Mode, sizeof(decoder_context)>;
     static_assert(margin >= block::size + ComponentCount);
 
-    // The loops read codes up to this length without looking for an escape code, which is longer, or for more bits.
-    static constexpr std::uint32_t escape_length(const Mode& mode) noexcept
+    // The next bits, as they were loaded when it was known where the code before them begins, but not its end: that
+    // only says how many of them to skip. So nothing waits for memory that depends on a code. The last bit is set, so
+    // that there is one to be found.
+    struct bit_window
     {
-        return static_cast<std::uint32_t>(mode.limit - mode.quantized_bits - 1);
+        std::uint64_t word;
+        std::uint32_t skip;
+        std::uint32_t position; // of the next code in the reader's buffer
+    };
+
+    // The loops read codes up to this length from the window: behind one of them, and 7 bits, as much is left.
+    static constexpr std::uint32_t window_length{28};
+    static_assert(7 + 2 * window_length < 64);
+
+    // Where in a word of 64 bits the first 1 of such a code stands, or higher, if k is at most qbpp. Escape codes have
+    // more zero bits.
+    static constexpr std::uint32_t lowest_first_one(const Mode& mode) noexcept
+    {
+        return 64 - window_length + static_cast<std::uint32_t>(mode.quantized_bits);
+    }
+
+    static DICOM_JPEGLS_INLINE bit_window window_at(const std::uint8_t* const bytes,
+                                                    const std::size_t position) noexcept
+    {
+        return {load_big_endian(bytes + (position >> 3U)) | 1U, static_cast<std::uint32_t>(position & 7U),
+                static_cast<std::uint32_t>(position)};
     }
 
     void reset() noexcept
@@ -107,57 +137,68 @@ private:
                                                       const std::ptrdiff_t count, const std::ptrdiff_t limit)
     {
         const Mode mode{mode_};
-        const gradient_table::entry* const gradients{gradients_};
+        const std::uint8_t* const gradients{gradients_};
+        std::uint8_t* const contexts{reinterpret_cast<std::uint8_t*>(contexts_.data())};
+        const std::uint8_t* const flat_context{contexts + block::place_of_flat};
         std::ptrdiff_t i{};
         while (i < count)
         {
-            std::size_t bit{reader_.position};
+            bit_window window{window_at(reader_.bytes(), reader_.position)};
             if constexpr (ComponentCount == 1)
             {
-                std::int32_t ra{line[i - 1]};
+                std::uint32_t ra{line[i - 1]};
                 for (; i < count; ++i)
                 {
-                    const gradient_table::entry gradient{
-                        gradients[block_.gradient[i] + static_cast<std::uint32_t>(ra)]};
-                    const std::uint32_t id{
-                        static_cast<std::uint32_t>(static_cast<std::int32_t>(block_.context[i]) + gradient.context)};
-                    if (DICOM_JPEGLS_UNLIKELY(id == 0))
+                    // Each sample waits for the one before: from Ra two loads lead to k, and k to the next Ra. So only
+                    // a byte is added to addresses that are computed before.
+                    const std::uint8_t* gradient{gradients + block_.gradient[i]};
+                    std::uint8_t* row{contexts + block_.context[i]};
+                    const std::uint8_t* row_of_k{row};
+                    DICOM_JPEGLS_COMPUTED(gradient);
+                    DICOM_JPEGLS_COMPUTED(row);
+                    DICOM_JPEGLS_COMPUTED(row_of_k);
+                    static_assert(offsetof(decoder_context, k) == 0);
+                    const std::uint32_t k{row_of_k[gradient[ra]]};
+                    std::uint8_t* const context{row + gradient[ra]};
+                    if (DICOM_JPEGLS_UNLIKELY(context == flat_context))
                         break;
-                    ra = decode_regular(i, ra, id, gradient.sign, bit, mode);
+                    const auto sign{
+                        static_cast<std::int8_t>(gradient[ra + gradient_table::signs_behind(mode.maximum)])};
+                    ra = decode_regular(i, ra, *reinterpret_cast<decoder_context*>(context), k, sign, window, mode);
                     line[i] = static_cast<sample>(ra);
                 }
             }
             else
             {
-                std::int32_t ra[ComponentCount];
+                std::uint32_t ra[ComponentCount];
                 for (std::ptrdiff_t component{}; component != ComponentCount; ++component)
                     ra[component] = line[i - ComponentCount + component];
                 for (; i < count; i += ComponentCount)
                 {
-                    std::uint32_t ids[ComponentCount];
+                    std::size_t offsets[ComponentCount];
                     std::int32_t signs[ComponentCount];
-                    std::uint32_t any{};
+                    std::size_t any{};
                     for (std::ptrdiff_t component{}; component != ComponentCount; ++component)
                     {
-                        const gradient_table::entry gradient{
-                            gradients[block_.gradient[i + component] + static_cast<std::uint32_t>(ra[component])]};
-                        ids[component] = static_cast<std::uint32_t>(
-                            static_cast<std::int32_t>(block_.context[i + component]) + gradient.context);
-                        signs[component] = gradient.sign;
-                        any |= ids[component];
+                        const std::uint8_t* const gradient{gradients + block_.gradient[i + component] + ra[component]};
+                        offsets[component] = block_.context[i + component] + std::size_t{*gradient};
+                        signs[component] =
+                            static_cast<std::int8_t>(gradient[gradient_table::signs_behind(mode.maximum)]);
+                        any |= offsets[component] ^ block::place_of_flat;
                     }
                     if (DICOM_JPEGLS_UNLIKELY(any == 0))
                         break;
                     DICOM_JPEGLS_UNROLL
                     for (std::ptrdiff_t component{}; component != ComponentCount; ++component)
                     {
-                        ra[component] =
-                            decode_regular(i + component, ra[component], ids[component], signs[component], bit, mode);
+                        auto& context{*reinterpret_cast<decoder_context*>(contexts + offsets[component])};
+                        ra[component] = decode_regular(i + component, ra[component], context, context.k,
+                                                       signs[component], window, mode);
                         line[i + component] = static_cast<sample>(ra[component]);
                     }
                 }
             }
-            reader_.position = bit;
+            reader_.position = window.position;
             if (i < count)
                 i += decode_run(above + i, line + i, limit - i);
         }
@@ -165,46 +206,60 @@ private:
     }
 
     // The regular mode (T.87 A.4 to A.6) for sample `i` of the block. Returns the sample.
-    DICOM_JPEGLS_INLINE std::int32_t decode_regular(const std::ptrdiff_t i, const std::int32_t ra,
-                                                    const std::uint32_t id, const std::int32_t sign, std::size_t& bit,
-                                                    const Mode& mode)
+    DICOM_JPEGLS_INLINE std::uint32_t decode_regular(const std::ptrdiff_t i, const std::uint32_t ra,
+                                                     decoder_context& context, const std::uint32_t k,
+                                                     const std::int32_t sign, bit_window& window, const Mode& mode)
     {
         const std::uint8_t* const bytes{reader_.bytes()};
-        decoder_context& context{contexts_[id]};
 
-        // Prediction and its correction (code segments A.5 and A.6).
-        std::int32_t predicted{predict_by_slope(ra, block_.rb[i], block_.slope[i]) + ((context.c ^ sign) - sign)};
-        if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(predicted) > static_cast<std::uint32_t>(mode.maximum)))
-            predicted = predicted < 0 ? 0 : mode.maximum;
+        // Prediction and its correction (code segments A.5 and A.6). Where the sign is negative, prediction and sample
+        // are mirrored (-1 - x), so that correction and error are added in either case.
+        const std::int32_t median{predict_by_slope(static_cast<std::int32_t>(ra), block_.rb[i], block_.least[i],
+                                                   block_.most[i])};
+        std::int32_t predicted{(median ^ sign) + context.c};
+        if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(predicted ^ sign) >
+                                  static_cast<std::uint32_t>(mode.maximum)))
+            predicted = ((predicted ^ sign) < 0 ? 0 : mode.maximum) ^ sign;
 
-        // The code: zero bits, a 1, k bits (T.87 A.5.3).
-        const std::uint32_t k{context.k};
-        const std::uint64_t bits{code_reader::load(bytes, bit)};
-        const std::uint32_t first_one{highest_bit(bits | 1U)};
-        const std::uint32_t rest{first_one - k};
-        const std::uint32_t length{64 - rest};
-        std::uint32_t mapped;
-        if (DICOM_JPEGLS_LIKELY(length <= escape_length(mode)))
+        // The code: zero bits, a 1, k bits (T.87 A.5.3). They are the mapped error, whose last bit is its sign.
+        const std::uint64_t bits{window.word << (window.skip & 63U)};
+        const std::uint32_t first_one{highest_bit(bits)};
+        std::int32_t half;
+        std::int32_t last_bit;
+        if (DICOM_JPEGLS_LIKELY(first_one >= lowest_first_one(mode)))
         {
-            mapped = static_cast<std::uint32_t>(bits >> (rest & 63U)) + ((62U - first_one) << k);
-            bit += length;
+            const std::uint32_t zeros{63U ^ first_one};
+            // The bits from the 1 on, as if their number were the mapped error: `zeros` stands in the place of the 1.
+            const std::uint64_t value{bits - ((std::uint64_t{first_one} - 62U) << first_one)};
+            std::uint64_t half_value{value >> 1U};
+            DICOM_JPEGLS_COMPUTED(half_value);
+            half = static_cast<std::int32_t>(half_value >> ((first_one - k) & 63U));
+            last_bit = static_cast<std::int32_t>(static_cast<std::int64_t>(value << ((zeros + k) & 63U)) >> 63U);
+            window = window_at(bytes, window.position);
+            window.skip += zeros + 1 + k;
+            window.position += zeros + 1 + k;
         }
         else
         {
-            const golomb_code code{read_long_code(bytes, bit, k, mode)};
-            mapped = code.mapped_error;
-            bit = code.position;
+            const golomb_code code{read_long_code(bytes, window.position, k, mode)};
+            half = static_cast<std::int32_t>(code.mapped_error >> 1U);
+            last_bit = -static_cast<std::int32_t>(code.mapped_error & 1U);
+            window = window_at(bytes, code.position);
         }
 
         // Code segment A.11, the other way round.
-        std::int32_t error{static_cast<std::int32_t>(mapped >> 1U) ^ -static_cast<std::int32_t>(mapped & 1U)};
         if constexpr (Mode::is_lossless)
-            error ^= context.inversion();
+            half ^= context.inversion();
+        const std::int32_t error{half ^ last_bit};
         const auto magnitude{static_cast<std::uint32_t>(error < 0 ? -error : error)};
         check_error(error, magnitude, mode);
-        const std::int32_t result{mode.reconstruct(predicted, (error ^ sign) - sign)};
+        std::int32_t result;
+        if constexpr (Mode::is_lossless)
+            result = ((predicted + error) ^ sign) & mode.maximum;
+        else
+            result = mode.reconstruct(predicted ^ sign, (error ^ sign) - sign);
         context.update(magnitude, error * mode.error_step, magnitude * static_cast<std::uint32_t>(mode.error_step));
-        return result;
+        return static_cast<std::uint32_t>(result);
     }
 
     static DICOM_JPEGLS_NOINLINE golomb_code read_long_code(const std::uint8_t* const bytes, const std::size_t bit,
@@ -254,11 +309,11 @@ private:
         return samples + ComponentCount;
     }
 
-    std::array<decoder_context, context_count> contexts_;
+    std::array<decoder_context, gradient_table::largest_q3 + context_count> contexts_; // the first ones are not used
     run_state runs_;
     const Mode mode_;
     const thresholds bounds_;
-    const gradient_table::entry* const gradients_;
+    const std::uint8_t* const gradients_;
     block block_;
     code_reader reader_;
 };

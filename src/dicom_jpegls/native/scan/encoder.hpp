@@ -201,7 +201,7 @@ public:
     near_lossless_encoder(const mode& mode, const thresholds& bounds, std::uint8_t* const destination,
                           const std::size_t size) :
         base{mode, bounds, destination, size},
-        gradients_{mode.maximum, mode.near_value, bounds},
+        gradients_{mode.maximum, mode.near_value, bounds, sizeof(encoder_context)},
         table_reach_{std::min(greatest_table_reach, (mode.range / 2 - 1) * mode.error_step + mode.near_value)}
     {
         for (std::int32_t difference{-table_reach_}; difference <= table_reach_; ++difference)
@@ -238,7 +238,7 @@ public:
     }
 
 private:
-    using block = above_block<mode>;
+    using block = above_block<mode, sizeof(encoder_context)>;
 
     bool is_flat(const sample* const above, const sample* const line) const noexcept
     {
@@ -250,7 +250,7 @@ private:
                                                       const std::ptrdiff_t count, const std::ptrdiff_t limit)
     {
         const mode parameters{this->mode_};
-        const gradient_table::entry* const gradients{gradients_.data()};
+        const std::uint8_t* const gradients{gradients_.data()};
         std::ptrdiff_t i{};
         while (i < count)
         {
@@ -258,12 +258,13 @@ private:
             std::int32_t ra{line[i - 1]};
             for (; i < count; ++i, ++place)
             {
-                const gradient_table::entry gradient{gradients[block_.gradient[i] + static_cast<std::uint32_t>(ra)]};
-                const std::int32_t id{static_cast<std::int32_t>(block_.context[i]) + gradient.context};
+                const std::uint8_t* const gradient{gradients + block_.gradient[i] + static_cast<std::uint32_t>(ra)};
+                const auto sign{static_cast<std::int8_t>(gradient[gradient_table::signs_behind(parameters.maximum)])};
+                const std::size_t id{block_.context[i] + std::size_t{*gradient} - block::place_of_flat};
                 if (DICOM_JPEGLS_UNLIKELY(id == 0))
                     break;
-                ra = encode_regular(line[i], ra, block_.rb[i], block_.slope[i], static_cast<std::size_t>(id),
-                                    gradient.sign, place, parameters);
+                ra = encode_regular(i, line[i], ra, this->contexts_[id / sizeof(encoder_context)], sign, place,
+                                    parameters);
                 line[i] = static_cast<sample>(ra);
             }
             this->codes_.count = place;
@@ -275,12 +276,10 @@ private:
 
     // The regular mode (T.87 A.4 to A.6) up to the error; the code follows in pending_codes. Returns the decoder's
     // sample.
-    DICOM_JPEGLS_INLINE std::int32_t encode_regular(const std::int32_t x, const std::int32_t ra, const std::int32_t rb,
-                                                    const std::int32_t slope, const std::size_t id,
-                                                    const std::int32_t sign, const std::size_t place,
-                                                    const mode& parameters) noexcept
+    DICOM_JPEGLS_INLINE std::int32_t encode_regular(const std::ptrdiff_t i, const std::int32_t x, const std::int32_t ra,
+                                                    encoder_context& context, const std::int32_t sign,
+                                                    const std::size_t place, const mode& parameters) noexcept
     {
-        encoder_context& context{this->contexts_[id]};
         const std::int32_t a{context.a};
         const std::int32_t b{context.b};
         const std::int32_t c{context.c};
@@ -289,7 +288,8 @@ private:
         this->codes_.n_offset[place] = this->logarithms_[static_cast<std::size_t>(n)];
 
         // Prediction and its correction (code segments A.5 and A.6).
-        std::int32_t predicted{predict_by_slope(ra, rb, slope) + ((c ^ sign) - sign)};
+        std::int32_t predicted{predict_by_slope(ra, block_.rb[i], block_.least[i], block_.most[i]) +
+                               ((c ^ sign) - sign)};
         if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(predicted) >
                                   static_cast<std::uint32_t>(parameters.maximum)))
             predicted = predicted < 0 ? 0 : parameters.maximum;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the scan codecs need of the compiler: inlining, branch hints, the highest bit, big-endian words. The rest is
-// standard C++.
+// What the scan codecs need of the compiler: inlining, branch hints, the highest bit, overflow, big-endian words. The
+// rest is standard C++.
 #pragma once
 
 #include <cstddef>
@@ -36,6 +36,13 @@
 #define DICOM_JPEGLS_UNLIKELY(condition) (condition)
 #endif
 
+// Has the compiler compute a value where this stands, and not later together with what is added to it.
+#ifdef __GNUC__
+#define DICOM_JPEGLS_COMPUTED(value) __asm__("" : "+r"(value))
+#else
+#define DICOM_JPEGLS_COMPUTED(value) static_cast<void>(0)
+#endif
+
 // Before a loop over the components of a pixel, which GCC does not unroll by itself where its body is long.
 #if defined(__GNUC__) && !defined(__clang__)
 #define DICOM_JPEGLS_UNROLL _Pragma("GCC unroll 4")
@@ -59,6 +66,17 @@ DICOM_JPEGLS_INLINE std::uint32_t highest_bit(const std::uint64_t value) noexcep
     for (std::uint64_t rest{value >> 1U}; rest != 0; rest >>= 1U)
         ++result;
     return result;
+#endif
+}
+
+// Adds. Returns whether the sum does not fit.
+DICOM_JPEGLS_INLINE bool add_overflows(const std::int8_t a, const std::int8_t b, std::int8_t& sum) noexcept
+{
+#ifdef __GNUC__
+    return __builtin_add_overflow(a, b, &sum);
+#else
+    sum = static_cast<std::int8_t>(a + b);
+    return sum != a + b;
 #endif
 }
 

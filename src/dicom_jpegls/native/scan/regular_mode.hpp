@@ -126,19 +126,17 @@ constexpr bias_table make_bias_table() noexcept
 
 inline constexpr bias_table bias_transitions{make_bias_table()};
 
-// The decoder's context. It keeps k, which changes seldom, and corrects it after an update where it must.
+// The decoder's context. It keeps k, which changes seldom, and corrects it after an update where it must. All wait for
+// k, which stands first since that is loaded soonest.
 struct alignas(16) decoder_context
 {
-    std::uint32_t a;
-    bias_state bias;
-    std::int16_t c;
     std::uint8_t k;
-    std::int8_t k_is_0; // -1 or 0
+    std::int8_t c{};
+    bias_state bias{256 + bias_offset, 0, 0}; // N = 1, B = 0
+    std::uint32_t a;
+    std::int32_t k_is_0; // -1 or 0
 
-    explicit decoder_context(const std::int32_t range = 2) noexcept :
-        a{static_cast<std::uint32_t>(initial_a(range))},
-        bias{256 + bias_offset, 0, 0}, // N = 1, B = 0
-        c{}
+    explicit decoder_context(const std::int32_t range = 2) noexcept : a{static_cast<std::uint32_t>(initial_a(range))}
     {
         find_k();
     }
@@ -151,7 +149,7 @@ struct alignas(16) decoder_context
     // -1 if errors are inverted, otherwise 0 (T.87 A.5.2).
     std::int32_t inversion() const noexcept
     {
-        return bias.inverts_at_0 & k_is_0;
+        return std::int32_t{bias.inverts_at_0} & k_is_0;
     }
 
     // The Golomb parameter: the least k with N 2^k >= A (T.87 A.5.1).
@@ -161,7 +159,7 @@ struct alignas(16) decoder_context
         while ((n() << result) < a && result < largest_k)
             ++result;
         k = static_cast<std::uint8_t>(result);
-        k_is_0 = static_cast<std::int8_t>(result == 0 ? -1 : 0);
+        k_is_0 = result == 0 ? -1 : 0;
     }
 
     // Code segments A.12 and A.13 of T.87, for an error of magnitude `magnitude` that counts as `change` in B, which is
@@ -179,10 +177,12 @@ struct alignas(16) decoder_context
         const bias_state next{bias_transitions[place]};
         bias = next;
 
-        const std::int32_t new_c{c + next.c_step};
-        c = static_cast<std::int16_t>(new_c);
-        if (DICOM_JPEGLS_UNLIKELY(new_c != static_cast<std::int8_t>(new_c)))
-            c = static_cast<std::int16_t>(std::clamp(new_c, minimum_c, maximum_c));
+        // C stays where it is at the ends of its range, which are those of its type.
+        static_assert(minimum_c == std::numeric_limits<std::int8_t>::min() &&
+                      maximum_c == std::numeric_limits<std::int8_t>::max());
+        std::int8_t new_c;
+        if (DICOM_JPEGLS_LIKELY(!add_overflows(c, next.c_step, new_c)))
+            c = new_c;
 
         std::uint32_t new_a{a + magnitude};
         if (DICOM_JPEGLS_UNLIKELY(old_index >= 256U * reset_value))

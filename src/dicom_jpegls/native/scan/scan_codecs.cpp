@@ -192,7 +192,8 @@ public:
         base{frame, parameters, presets, mode}
     {
         if constexpr (!Mode::is_lossless)
-            own_gradients_ = std::make_unique<scan::gradient_table>(mode.maximum, mode.near_value, this->bounds_);
+            own_gradients_ = std::make_unique<scan::gradient_table>(mode.maximum, mode.near_value, this->bounds_,
+                                                                    sizeof(scan::decoder_context));
     }
 
     std::size_t decode_scan(std::unique_ptr<process_line> destination, const JlsRect& region,
