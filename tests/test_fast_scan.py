@@ -225,6 +225,21 @@ def test_escape_codes_and_stuffed_bits(bits, near):
     assert stuffed > 30
 
 
+@pytest.mark.parametrize("near", [0, 3])
+@pytest.mark.parametrize("bits", [8, 11, 14, 16])
+@pytest.mark.parametrize(("components", "mode"), [(1, None), (3, 2), (3, 1)])
+def test_codes_of_all_lengths(bits, components, mode, near):
+    """Noise of each strength, so that k takes all values, and in it errors of all sizes: any number of zero bits."""
+    random = np.random.default_rng(bits)
+    shape = shape_of(160, 30, components, mode)
+    for strength in range(bits - 1):
+        image = 2 ** (bits - 1) + random.normal(0, 2**strength / 2, shape)
+        spikes = random.random(shape) < 0.15
+        image[spikes] += np.exp2(random.uniform(0, bits, np.count_nonzero(spikes)))
+        image = np.rint(image).clip(0, 2**bits - 1).astype(sample_dtype(bits))
+        assert_same(image, bits=bits, near=near, mode=mode)
+
+
 def test_bits_above_the_precision_are_ignored():
     image = np.random.default_rng(0).integers(0, 2**16, (20, 150), np.uint16)
     for bits in range(9, 16):
