@@ -98,8 +98,8 @@ private:
     static constexpr std::uint32_t window_length{28};
     static_assert(7 + 2 * window_length < 64);
 
-    // Where in a word of 64 bits the first 1 of such a code stands, or higher, if k is at most qbpp. Escape codes have
-    // more zero bits.
+    // From which bit of the window on a first 1 says that a code is no longer: k is at most qbpp, since no error is
+    // greater than RANGE / 2 (`check_error`). Escape codes have more zero bits.
     static constexpr std::uint32_t lowest_first_one(const Mode& mode) noexcept
     {
         return 64 - window_length + static_cast<std::uint32_t>(mode.quantized_bits);
