@@ -514,7 +514,7 @@ def plot(measurements: list[Measurement], folder: Path) -> None:
                 values = {case: {n: m.samples / m.value * 1e3 for n, m in row.items()} for case, row in chosen.items()}
                 bars(axes[i], values, "MB of samples per second")
             axes[i].set_title(operation)
-            axes[i].legend(fontsize=7)
+            axes[i].legend(loc="upper center", bbox_to_anchor=(0.4, -0.14), ncols=4, fontsize=7)
         figure.tight_layout()
         save(name, figure)
 
