@@ -240,6 +240,24 @@ def test_codes_of_all_lengths(bits, components, mode, near):
         assert_same(image, bits=bits, near=near, mode=mode)
 
 
+@pytest.mark.parametrize("bits", range(3, 9))
+def test_escape_codes_of_small_errors(bits):
+    """No encoder writes them, but they can be read, and are the shorter, the fewer bits a sample has."""
+    near = 1
+    error_range = (2**bits - 1 + 2 * near) // (2 * near + 1) + 1
+    quantized_bits = (error_range - 1).bit_length()
+    limit = 2 * (bits + max(8, bits))
+    for mapped in range(1, error_range):
+        # A run of no samples and an interruption by an error of 1, as at the start; then a code of the regular mode.
+        codes = "0" + "11" + "0" * (limit - quantized_bits - 1) + "1" + f"{mapped - 1:0{quantized_bits}b}"
+        codes += "0" * (-len(codes) % 8)
+        scan = int(codes, 2).to_bytes(len(codes) // 8, "big")
+        stream = encode_image(np.zeros((1, 2), np.uint8), bits=bits, near=near)
+        samples, code = decode_by_both(with_scan(stream, lambda _, scan=scan: scan))
+        assert code is None
+        assert samples[0] == 2 * near + 1
+
+
 def test_bits_above_the_precision_are_ignored():
     image = np.random.default_rng(0).integers(0, 2**16, (20, 150), np.uint16)
     for bits in range(9, 16):

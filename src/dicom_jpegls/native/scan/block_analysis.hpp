@@ -186,6 +186,7 @@ struct above_block
 
     // Where the sum of `context` and an entry of gradient_table says the context 0 to be: the one of no gradients.
     static constexpr std::size_t place_of_flat{gradient_table::largest_q3 * ContextSize};
+    static_assert(2 * place_of_flat <= std::numeric_limits<std::uint8_t>::max());
 
     // Lanes of 16 bits where indices into the table and differences of samples fit.
     using index = std::conditional_t<Mode::narrow, std::uint16_t, std::uint32_t>;
@@ -241,7 +242,7 @@ private:
         }
     }
 
-    // With NEAR, thresholds may need more bits than half of the samples.
+    // With NEAR, thresholds may exceed what a signed lane as wide as a sample holds.
     using gradient_lane = std::conditional_t<Mode::is_lossless, std::make_signed_t<sample>, lane>;
 
     static DICOM_JPEGLS_INLINE gradient_lane quantize_horizontal(const sample minuend, const sample subtrahend,

@@ -84,9 +84,9 @@ private:
     using block = above_block<Mode, sizeof(decoder_context)>;
     static_assert(margin >= block::size + ComponentCount);
 
-    // The next bits, as they were loaded when it was known where the code before them begins, but not its end: that
-    // only says how many of them to skip. So nothing waits for memory that depends on a code. The last bit is set, so
-    // that there is one to be found.
+    // A word with the next bits, behind others that are to be skipped. Behind a short code it is the word that was
+    // loaded when it was known where that code begins, but not yet where it ends: so nothing waits for memory that
+    // depends on a code. The last bit is set, so that there is one to be found.
     struct bit_window
     {
         std::uint64_t word;
@@ -94,15 +94,17 @@ private:
         std::uint32_t position; // of the next code in the reader's buffer
     };
 
-    // The loops read codes up to this length from the window: behind one of them, and 7 bits, as much is left.
+    // The loops read codes up to this length from the window. Behind 7 bits and one of them there is room for another,
+    // and then comes the bit that was set.
     static constexpr std::uint32_t window_length{28};
     static_assert(7 + 2 * window_length < 64);
 
-    // From which bit of the window on a first 1 says that a code is no longer: k is at most qbpp, since no error is
-    // greater than RANGE / 2 (`check_error`). Escape codes have more zero bits.
+    // From which bit of the window on a first 1 says that a code is no longer than that, and no escape code: k is at
+    // most qbpp, since A is at most N max(2, RANGE / 2), as at the start. No error is greater (`check_error`).
     static constexpr std::uint32_t lowest_first_one(const Mode& mode) noexcept
     {
-        return 64 - window_length + static_cast<std::uint32_t>(mode.quantized_bits);
+        return 64 - std::min(window_length, static_cast<std::uint32_t>(mode.limit - 1)) +
+               static_cast<std::uint32_t>(mode.quantized_bits);
     }
 
     static DICOM_JPEGLS_INLINE bit_window window_at(const std::uint8_t* const bytes,
@@ -221,7 +223,8 @@ private:
                                   static_cast<std::uint32_t>(mode.maximum)))
             predicted = ((predicted ^ sign) < 0 ? 0 : mode.maximum) ^ sign;
 
-        // The code: zero bits, a 1, k bits (T.87 A.5.3). They are the mapped error, whose last bit is its sign.
+        // The code: zero bits, a 1, k bits (T.87 A.5.3). The mapped error is the number of the zeros and then these k
+        // bits; its last bit is the sign.
         const std::uint64_t bits{window.word << (window.skip & 63U)};
         const std::uint32_t first_one{highest_bit(bits)};
         std::int32_t half;
@@ -229,7 +232,7 @@ private:
         if (DICOM_JPEGLS_LIKELY(first_one >= lowest_first_one(mode)))
         {
             const std::uint32_t zeros{63U ^ first_one};
-            // The bits from the 1 on, as if their number were the mapped error: `zeros` stands in the place of the 1.
+            // The bits from the 1 on, but with the number of the zeros in the place of the 1.
             const std::uint64_t value{bits - ((std::uint64_t{first_one} - 62U) << first_one)};
             std::uint64_t half_value{value >> 1U};
             DICOM_JPEGLS_COMPUTED(half_value);

@@ -126,8 +126,8 @@ constexpr bias_table make_bias_table() noexcept
 
 inline constexpr bias_table bias_transitions{make_bias_table()};
 
-// The decoder's context. It keeps k, which changes seldom, and corrects it after an update where it must. All wait for
-// k, which stands first since that is loaded soonest.
+// The decoder's context. It keeps k, which changes seldom, and corrects it after an update where it must. k stands
+// first, where it is loaded soonest: the next code and the next sample wait for it.
 struct alignas(16) decoder_context
 {
     std::uint8_t k;
