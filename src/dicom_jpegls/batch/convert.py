@@ -7,7 +7,7 @@ import hashlib
 import os
 import struct
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from itertools import count, repeat, zip_longest
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -48,11 +48,17 @@ from dicom_jpegls.parallel import map_in_order
 from dicom_jpegls.pixel_data import image_pixel_of, little_endian_words, native_vr
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from typing import TypeAlias, TypeVar
 
     from numpy.typing import NDArray
 
     from dicom_jpegls.image_pixel import ImagePixel
+
+    Result = TypeVar("Result")
+
+    # Work on one file that stops where the new file is to be synced, goes on when it was, and has a result in the end.
+    Steps: TypeAlias = Generator[NewFile, None, Result]
 
 
 # Streams wait in memory up to this size, then in a temporary file without a name: the attributes in front of them in
@@ -114,6 +120,28 @@ def run_job(job: Job, tick: Callable[[int], None] = no_tick) -> Record:
     Record
         With the status and, after a failure, the reason. Nothing is raised but what `tick` raises to stop the work.
     """
+    return _at_once(job_steps(job, tick))
+
+
+def _at_once(steps: Steps[Result]) -> Result:
+    """Take all steps of some work, and wait for the disk between them."""
+    with closing(steps):
+        try:
+            new = next(steps)
+            while True:
+                try:
+                    new.sync()
+                except OSError as error:
+                    new = steps.throw(error)
+                else:
+                    new = next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+
+def job_steps(job: Job, tick: Callable[[int], None]) -> Steps[Record]:
+    """Do what `run_job` does, in steps between which the caller syncs the new file: all `tick` is called before."""
     start = time.perf_counter()
     source = Path(job.source)
     values: dict[str, Any] = {}
@@ -123,7 +151,7 @@ def run_job(job: Job, tick: Callable[[int], None] = no_tick) -> Record:
         stat = source.stat()
         values = {"source_size": stat.st_size, "source_mtime_ns": stat.st_mtime_ns}
         try:
-            outcome, status = _ACTIONS[job.action](job, tick)
+            outcome, status = yield from _ACTIONS[job.action](job, tick)
             values |= outcome._asdict()
         except NothingToDoError as error:
             status, reason = Status.PASSED, str(error)
@@ -131,7 +159,7 @@ def run_job(job: Job, tick: Callable[[int], None] = no_tick) -> Record:
             copies = job.options.others == "copy" and job.action is not Action.VERIFY and not job.in_place
             status, reason = (Status.COPIED if copies else Status.SKIPPED), explain(error)
         if status in (Status.PASSED, Status.COPIED) and not job.in_place and job.target is not None:
-            copy_file(source, Path(job.target), force=job.options.force)
+            yield from _copy_steps(source, Path(job.target), force=job.options.force)
         if status is not Status.SKIPPED and job.action is not Action.VERIFY and job.target is not None:
             stat = os.stat(job.target)
             values |= {"target_size": stat.st_size, "target_mtime_ns": stat.st_mtime_ns}
@@ -204,6 +232,17 @@ def compress_file(
     OSError
         If a file cannot be read or written. After any error the target is as it was.
     """
+    return _at_once(_compress_steps(source_path, target, options, threads, parts, tick))
+
+
+def _compress_steps(
+    source_path: Path,
+    target: Path,
+    options: Options,
+    threads: int,
+    parts: Sequence[Part],
+    tick: Callable[[int], None],
+) -> Steps[Outcome]:
     uid = JPEGLSNearLossless if options.near_lossless else JPEGLSLossless
     with (
         SourceFile(source_path) as source,
@@ -239,7 +278,7 @@ def compress_file(
             new.copy(cast("BinaryIO", spool))
             new.write(_ITEM.pack(0xFFFE, 0xE0DD, 0))
             new.write(_trailing(source))
-            _commit(new, source_path, target, before, options)
+            yield from _commit_steps(new, source_path, target, before, options)
     return outcome
 
 
@@ -381,6 +420,12 @@ def decompress_file(
     source_path: Path, target: Path, options: Options, *, threads: int = 1, tick: Callable[[int], None] = no_tick
 ) -> Outcome:
     """Decompress a file's JPEG-LS pixel data; the result is read back. Parameters and errors as of `compress_file`."""
+    return _at_once(_decompress_steps(source_path, target, options, threads, tick))
+
+
+def _decompress_steps(
+    source_path: Path, target: Path, options: Options, threads: int, tick: Callable[[int], None]
+) -> Steps[Outcome]:
     with SourceFile(source_path) as source:
         if source.transfer_syntax in UncompressedTransferSyntaxes:
             raise NothingToDoError("its pixel data is uncompressed already")
@@ -406,7 +451,7 @@ def decompress_file(
                 tick(image_pixel.frame_size)
             new.write(b"\0" * (size % 2))
             new.write(_trailing(source))
-            _commit(new, source_path, target, before, options)
+            yield from _commit_steps(new, source_path, target, before, options)
         return Outcome(
             frames=image_pixel.number_of_frames,
             native_size=size,
@@ -467,9 +512,9 @@ def _trailing(source: SourceFile) -> bytes:
     return output.getvalue()
 
 
-def _commit(new: NewFile, source: Path, target: Path, before: os.stat_result, options: Options) -> None:
+def _commit_steps(new: NewFile, source: Path, target: Path, before: os.stat_result, options: Options) -> Steps[None]:
     """Put a file in its place, unless it is not as it was written, its source changed, or the same file is there."""
-    new.sync()
+    yield new
     if not new.is_as_written():
         raise NotVerifiedError("verification failed: the file reads back differently from what was written")
     after = source.stat()
@@ -502,18 +547,12 @@ def _is_same_result(path: Path, other: Path) -> bool:
         return False
 
 
-def copy_file(source: Path, target: Path, *, force: bool = False) -> None:
-    """Copy a file byte for byte, with its time stamps; the copy is compared before it gets its name.
-
-    Raises
-    ------
-    FileExistsError
-        If there is another file, and `force` is not set.
-    """
+def _copy_steps(source: Path, target: Path, *, force: bool) -> Steps[None]:
+    """Copy a file byte for byte, with its time stamps; the copy is compared before it gets its name."""
     with NewFile(target, like=source.stat()) as new:
         with source.open("rb") as file:
             new.copy(file)
-        new.sync()
+        yield new
         if not new.is_as_written():
             raise NotVerifiedError("verification failed: the copy differs")
         try:
@@ -619,23 +658,24 @@ def verify_file(
     return Verification(pixels.shape, outcome)
 
 
-def _run_compress(job: Job, tick: Callable[[int], None]) -> tuple[Outcome, Status]:
-    outcome = compress_file(
-        Path(job.source), Path(str(job.target)), job.options, threads=job.threads, parts=job.parts, tick=tick
-    )
+def _run_compress(job: Job, tick: Callable[[int], None]) -> Steps[tuple[Outcome, Status]]:
+    source, target = Path(job.source), Path(str(job.target))
+    outcome = yield from _compress_steps(source, target, job.options, job.threads, job.parts, tick)
     return outcome, Status.COMPRESSED
 
 
-def _run_decompress(job: Job, tick: Callable[[int], None]) -> tuple[Outcome, Status]:
-    outcome = decompress_file(Path(job.source), Path(str(job.target)), job.options, threads=job.threads, tick=tick)
+def _run_decompress(job: Job, tick: Callable[[int], None]) -> Steps[tuple[Outcome, Status]]:
+    source, target = Path(job.source), Path(str(job.target))
+    outcome = yield from _decompress_steps(source, target, job.options, job.threads, tick)
     return outcome, Status.DECOMPRESSED
 
 
-def _run_verify(job: Job, tick: Callable[[int], None]) -> tuple[Outcome, Status]:
+def _run_verify(job: Job, tick: Callable[[int], None]) -> Steps[tuple[Outcome, Status]]:
     reference = Path(job.target) if job.target is not None else None
     verification = verify_file(
         Path(job.source), reference, expected_sha256=job.expected_sha256, threads=job.threads, tick=tick
     )
+    yield from ()  # nothing new
     return verification.outcome, Status.VERIFIED
 
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import warnings
 from collections import Counter, deque
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures import CancelledError as CancelledFutureError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydicom.uid import UncompressedTransferSyntaxes
 
-from dicom_jpegls.batch.convert import CancelledError, encode_part, no_tick, run_job
+from dicom_jpegls.batch.convert import CancelledError, encode_part, job_steps, no_tick, run_job
 from dicom_jpegls.batch.plan import plan
 from dicom_jpegls.batch.records import JOURNAL_NAME, Action, Job, Journal, Options, Part, Record, Status, read_records
 from dicom_jpegls.batch.source import SourceFile
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
+    from dicom_jpegls.batch.convert import Steps
+
 # How often progress is looked at, in seconds.
 _INTERVAL = 0.1
 
@@ -47,6 +49,9 @@ _QUEUED_FOR_EACH_WORKER = 2
 # Small files go to a worker together, up to so many and so many bytes.
 _TOGETHER = 16
 _SIZE_TOGETHER = 2**23
+
+# How many new files of a worker the disk may be writing while it goes on with the next.
+_SYNCING = 4
 
 # Files from twice this size on are coded in parts, if there is a cluster: less is not worth the writing and reading.
 _PART_SIZE = 2**27
@@ -421,11 +426,31 @@ def _end_with(sentinel: int) -> None:
 
 
 def _run_in_worker(jobs: Sequence[Job]) -> list[Record]:
-    records = []
-    with suppress(CancelledError):  # what is done counts, also when the next one is stopped
-        _tick(0)
-        for job in jobs:
-            records.append(run_job(job, _tick))  # noqa: PERF401
+    """Do some files, and go on with the next while the disk writes."""
+    records: list[Record] = []
+    syncing: deque[tuple[Steps[Record], Future[None]]] = deque()
+
+    def go_on(steps: Steps[Record], error: BaseException | None = None) -> None:
+        try:
+            new = next(steps) if error is None else steps.throw(error)
+        except StopIteration as end:
+            records.append(end.value)
+        else:
+            syncing.append((steps, syncer.submit(new.sync)))
+
+    def finish_oldest() -> None:
+        steps, synced = syncing.popleft()
+        go_on(steps, synced.exception())
+
+    with ThreadPoolExecutor(_SYNCING) as syncer:
+        with suppress(CancelledError):  # what is coded counts, also when the next one is stopped
+            for job in jobs:
+                _tick(0)
+                go_on(job_steps(job, _tick))
+                while len(syncing) == _SYNCING or (syncing and syncing[0][1].done()):
+                    finish_oldest()
+        while syncing:
+            finish_oldest()
     return records
 
 
