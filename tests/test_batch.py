@@ -1,5 +1,6 @@
 """Whole trees: every file once, nothing half-written, and on from where a job stopped, whatever stopped it."""
 
+import errno
 import hashlib
 import json
 import multiprocessing
@@ -8,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from dicom_files import TEST_FILES
 from dicom_jpegls import batch
 from dicom_jpegls.batch import Action, Options, Status
 from dicom_jpegls.batch import run as run_module
+from dicom_jpegls.batch.target import NewFile
 from dicom_jpegls.cli import ExitStatus, cli
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
@@ -496,6 +499,32 @@ def test_info_of_many_files(tmp_path):
     (tmp_path / "tree" / "c").write_text("no image")
     result = run("info", tmp_path / "tree", status=ExitStatus.SOME_FAILED)
     assert "c: is no DICOM file" in result.stderr
+
+
+def test_workers_go_on_while_the_disk_writes(tmp_path, monkeypatch):
+    """The first file is synced only when the second is, too; a disk that is full by then spoils that file alone."""
+    (tmp_path / "tree").mkdir()
+    for name in "abc":
+        shutil.copy(CT, tmp_path / "tree" / name)
+    jobs = batch.plan([tmp_path / "tree"], tmp_path / "target")
+    (tmp_path / "target").mkdir()
+    sync = NewFile.sync
+    second_came = threading.Event()
+
+    def slow(new):
+        name = new.path.name[1]
+        if name == "a":
+            assert second_came.wait(30)
+        elif name == "b":
+            second_came.set()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(new)
+
+    monkeypatch.setattr(NewFile, "sync", slow)
+    records = {record.name: record for record in run_module._run_in_worker(jobs)}
+    assert [records[name].status for name in "abc"] == [Status.COMPRESSED, Status.FAILED, Status.COMPRESSED]
+    assert "No space left" in records["b"].reason
+    assert sorted(path.name for path in (tmp_path / "target").iterdir()) == ["a", "c"]
 
 
 def test_jobs_can_be_run_by_anything(tmp_path):
