@@ -7,11 +7,12 @@ import hashlib
 import os
 import struct
 import time
+from collections.abc import Generator
 from contextlib import ExitStack, closing, contextmanager
 from itertools import count, repeat, zip_longest
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
 from pydicom import Dataset
@@ -48,18 +49,16 @@ from dicom_jpegls.parallel import map_in_order
 from dicom_jpegls.pixel_data import image_pixel_of, little_endian_words, native_vr
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-    from typing import TypeAlias, TypeVar
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from dicom_jpegls.image_pixel import ImagePixel
 
-    Result = TypeVar("Result")
+Result = TypeVar("Result")
 
-    # Work on one file that stops where the new file is to be synced, goes on when it was, and has a result in the end.
-    Steps: TypeAlias = Generator[NewFile, None, Result]
-
+# Work on one file that stops where the new file is to be synced, goes on when it was, and has a result in the end.
+Steps: TypeAlias = Generator[NewFile, None, Result]
 
 # Streams wait in memory up to this size, then in a temporary file without a name: the attributes in front of them in
 # the file tell their sizes.
