@@ -16,7 +16,7 @@ from dicom_jpegls.parameters import (
     SpiffHeader,
     StreamInfo,
 )
-from dicom_jpegls.samples import (
+from dicom_jpegls.ranges import (
     count_outside,
     first_outside,
     is_within,
