@@ -11,19 +11,24 @@ from dicom_jpegls._codec import (
 from dicom_jpegls.array import PartialImage, decode, encode
 from dicom_jpegls.c_api import get_include
 from dicom_jpegls.compat.pyjpegls import install_as_pyjpegls
-from dicom_jpegls.dicom.dataset import (
-    CompressionResult,
+from dicom_jpegls.dicom import (
+    CodingOptions,
+    CodingStatistics,
     PartialPixels,
     compress,
     decompress,
+    decompress_partial,
     iter_frames,
     pixel_array,
+    pixel_array_partial,
     read_truncated,
+    register,
+    unregister,
 )
-from dicom_jpegls.dicom.plugin import register, unregister
 from dicom_jpegls.errors import (
     BufferTooSmallError,
     ClippedSamplesWarning,
+    DatasetError,
     InvalidStreamError,
     JPEGLSError,
     ParameterError,
@@ -47,8 +52,10 @@ from dicom_jpegls.parameters import (
 __all__ = [
     "BufferTooSmallError",
     "ClippedSamplesWarning",
+    "CodingOptions",
+    "CodingStatistics",
     "ColorTransformation",
-    "CompressionResult",
+    "DatasetError",
     "FrameInfo",
     "InterleaveMode",
     "InvalidStreamError",
@@ -72,6 +79,7 @@ __all__ = [
     "decode",
     "decode_into",
     "decompress",
+    "decompress_partial",
     "encode",
     "encode_into",
     "get_include",
@@ -79,6 +87,7 @@ __all__ = [
     "iter_frames",
     "max_encoded_size",
     "pixel_array",
+    "pixel_array_partial",
     "read_info",
     "read_truncated",
     "register",

@@ -58,7 +58,13 @@ class UnsupportedStreamError(StreamError, NotImplementedError):
 
 
 class ParameterError(JPEGLSError, ValueError):
-    """An argument, or a DICOM attribute, has a value that is not allowed. The message names it."""
+    """An argument of the caller has a value that is not allowed. The message names the argument."""
+
+    code = 1  # CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT
+
+
+class DatasetError(JPEGLSError, ValueError):
+    """An attribute or the pixel data of a dataset cannot be coded. The message names the attribute."""
 
     code = 1  # CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT
 

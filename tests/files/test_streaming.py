@@ -148,7 +148,7 @@ def test_deflated_data_that_inflates_without_end_is_refused(tmp_path, monkeypatc
     monkeypatch.setattr("dicom_jpegls.files.source._MAXIMUM_INFLATED_SIZE", 10_000)
     ds = make_dataset(np.zeros((1, 200, 100), np.uint8), bits_stored=8)
     ds.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
-    with pytest.raises(jls.ParameterError, match="the deflated dataset has more than 10000 bytes"):
+    with pytest.raises(jls.DatasetError, match="the deflated dataset has more than 10000 bytes"):
         compressed(ds, tmp_path)
 
 
@@ -157,7 +157,7 @@ def test_cut_off_deflated_data_is_refused(tmp_path):
     ds.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     path = written(ds, tmp_path / "native.dcm")
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises((jls.ParameterError, zlib.error)):
+    with pytest.raises((jls.DatasetError, zlib.error)):
         compress_file(path, tmp_path / "jls.dcm", Options())
     assert not (tmp_path / "jls.dcm").exists()
 
@@ -181,7 +181,7 @@ def test_offset_tables(tmp_path, table):
 
 
 def test_large_files_get_an_extended_table(tmp_path, monkeypatch):
-    monkeypatch.setattr("dicom_jpegls.files.convert._MAXIMUM_SIZE_FOR_BASIC_OFFSETS", 1000)
+    monkeypatch.setattr("dicom_jpegls.dicom.fragments.MAXIMUM_BASIC_OFFSET", 100)
     _, result = compressed(make_dataset(random_frames((2, 30, 20), 12), bits_stored=12), tmp_path)
     assert len(result.ExtendedOffsetTable) == len(result.ExtendedOffsetTableLengths) == 16
 
@@ -222,11 +222,11 @@ def test_attributes_in_front_of_the_pixels_are_copied_byte_for_byte(tmp_path):
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"BitsStored": 5, "HighBit": 4}, jls.ParameterError, r"in frame\(s\) 0 have bits set above Bits Stored, 5"),
-        ({"NumberOfFrames": 3}, jls.ParameterError, "need 600: it is truncated"),
+        ({"BitsStored": 5, "HighBit": 4}, jls.DatasetError, r"in frame\(s\) 0 have bits set above Bits Stored, 5"),
+        ({"NumberOfFrames": 3}, jls.DatasetError, "need 600: it is truncated"),
         ({"BitsAllocated": 32}, NotConvertibleError, r"Bits Allocated \(0028,0100\) is 32"),
         ({"BitsStored": 1, "HighBit": 0}, NotConvertibleError, r"Bits Stored \(0028,0101\) is 1"),
-        ({"Rows": 0}, jls.ParameterError, r"Rows \(0028,0010\) is 0; 1 or more is allowed"),
+        ({"Rows": 0}, jls.DatasetError, r"Rows \(0028,0010\) is 0; 1 or more is allowed"),
         ({"PhotometricInterpretation": "YBR_FULL_422"}, NotConvertibleError, "cannot code subsampled colours"),
     ],
 )

@@ -23,7 +23,7 @@ from pydicom.uid import UncompressedTransferSyntaxes
 
 from dicom_jpegls.batch.plan import plan
 from dicom_jpegls.batch.records import JOURNAL_NAME, Action, Job, Journal, Options, Part, Record, Status, read_records
-from dicom_jpegls.dicom.pixel_data import image_pixel_of
+from dicom_jpegls.dicom import image_pixel_of
 from dicom_jpegls.files.convert import CancelledError, encode_part, job_steps, no_tick, run_job
 from dicom_jpegls.files.source import SourceFile
 from dicom_jpegls.files.target import remove_leftovers, sync_folder, temporary_path

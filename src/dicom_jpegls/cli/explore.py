@@ -12,17 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut, convert_color_space
-from pydicom.uid import JPEGLSLossless, JPEGLSNearLossless
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from dicom_jpegls.dicom.dataset import (
-    count_overflowing,
-    count_unused,
-    encode_frame,
-    plan_coding,
-    prepare_frame,
-    verify_frame,
-)
+from dicom_jpegls.dicom import CodingOptions, FrameCoder
 from dicom_jpegls.errors import ParameterError
 from dicom_jpegls.files.source import SourceFile
 
@@ -34,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom import Dataset
 
-    from dicom_jpegls.dicom.rules import ImagePixel
+    from dicom_jpegls.dicom import ImagePixel
 
 # Pictures of larger images show a part of so many rows and columns, so that single samples can be seen.
 _DETAIL = 192
@@ -133,20 +125,20 @@ def explore(path: Path, near_lossless: Iterable[int], *, frame: int = 0) -> Expl
     ds, image_pixel, samples = read_frame(path, frame)
     trials = []
     for near in near_lossless:
-        coding = plan_coding(
-            image_pixel,
-            JPEGLSNearLossless if near else JPEGLSLossless,
-            near_lossless=near,
-            signed_overflow="clip",
-            unused_bits="clear",
+        options = CodingOptions(near_lossless=near, signed_overflow="clip", unused_bits="clear", verify=True)
+        coded = FrameCoder(image_pixel, options).encode(frame, samples)
+        assert coded.decoded is not None
+        statistics = coded.statistics
+        trials.append(
+            Trial(
+                near,
+                statistics.compressed_size,
+                statistics.ratio,
+                quality(samples, coded.decoded),
+                statistics.clipped_samples,
+                coded.decoded,
+            )
         )
-        one = samples[np.newaxis]
-        cleared, clipped = count_unused(one, coding), count_overflowing(one, coding)
-        prepared = prepare_frame(samples, coding, cleared=bool(cleared), clipped=bool(clipped))
-        stream = encode_frame(frame, prepared, coding)
-        decoded, _ = verify_frame(frame, stream, prepared, coding)
-        ratio = image_pixel.frame_size / len(stream)
-        trials.append(Trial(near, len(stream), ratio, quality(samples, decoded), clipped, decoded))
     return Exploration(path, ds, image_pixel, samples, trials)
 
 

@@ -8,7 +8,7 @@ from pydicom import dcmread
 from pydicom.uid import JPEGLSTransferSyntaxes
 
 import dicom_jpegls
-from dicom_jpegls.dicom.pixel_data import image_pixel_of
+from dicom_jpegls.dicom import image_pixel_of
 from dicom_jpegls.files.convert import read_stream
 from dicom_jpegls.files.source import NotConvertibleError, SourceFile
 

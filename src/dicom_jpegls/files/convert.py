@@ -22,8 +22,6 @@ from pydicom.filewriter import write_dataset, write_file_meta_info
 from pydicom.uid import (
     UID,
     ExplicitVRLittleEndian,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
     JPEGLSTransferSyntaxes,
     UncompressedTransferSyntaxes,
 )
@@ -31,20 +29,22 @@ from pydicom.uid import (
 from dicom_jpegls._codec import read_info
 from dicom_jpegls.array import decode
 from dicom_jpegls.batch.records import Action, Job, Options, Part, Record, Status
-from dicom_jpegls.dicom.dataset import (
-    Coding,
+from dicom_jpegls.dicom import (
+    START_OF_IMAGE,
+    CodedFrame,
+    CodingOptions,
+    CodingStatistics,
+    FrameCoder,
     coded_attributes,
-    count_overflowing,
-    count_unused,
-    encode_frame,
-    plan_coding,
-    prepare_frame,
+    image_pixel_of,
+    item_header,
+    little_endian_words,
+    native_vr,
+    offset_tables,
     update_attributes,
-    verify_frame,
 )
-from dicom_jpegls.dicom.pixel_data import image_pixel_of, little_endian_words, native_vr
-from dicom_jpegls.errors import JPEGLSError, ParameterError
-from dicom_jpegls.files.source import START_OF_IMAGE, NotConvertibleError, SourceFile
+from dicom_jpegls.errors import DatasetError, JPEGLSError
+from dicom_jpegls.files.source import NotConvertibleError, SourceFile
 from dicom_jpegls.files.target import NewFile
 from dicom_jpegls.parallel import map_in_order
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dicom_jpegls.dicom.rules import ImagePixel
+    from dicom_jpegls.dicom import ImagePixel
 
 Result = TypeVar("Result")
 
@@ -63,8 +63,6 @@ Steps: TypeAlias = Generator[NewFile, None, Result]
 # Streams wait in memory up to this size, then in a temporary file without a name: the attributes in front of them in
 # the file tell their sizes.
 _STREAMS_IN_MEMORY = 2**24
-# From here on the Basic Offset Table, whose offsets have 32 bits, gives way to the extended one (PS3.5 A.4).
-_MAXIMUM_SIZE_FOR_BASIC_OFFSETS = 2**31
 
 _ITEM = struct.Struct("<HHL")
 _ELEMENT = struct.Struct("<HH2sHL")
@@ -242,7 +240,6 @@ def _compress_steps(
     parts: Sequence[Part],
     tick: Callable[[int], None],
 ) -> Steps[Outcome]:
-    uid = JPEGLSNearLossless if options.near_lossless else JPEGLSLossless
     with (
         SourceFile(source_path) as source,
         SpooledTemporaryFile(max_size=_STREAMS_IN_MEMORY, dir=str(target.parent)) as spool,
@@ -251,28 +248,22 @@ def _compress_steps(
             raise NothingToDoError(f"its transfer syntax is {source.transfer_syntax.name} already")
         before = source_path.stat()
         image_pixel, frames, attributes = source.decoded()
-        coding = _plan(image_pixel, uid, options)
+        coder = _plan(image_pixel, options)
         streams = _part_streams(parts) if parts else repeat(None)
-        coded = _encode(zip(count(), frames, streams, strict=False), coding, spool, threads, tick)
+        coded = _encode(zip(count(), frames, streams, strict=False), coder, spool, threads, tick)
         outcome = coded.outcome
         changes = Dataset()
         changes.update(attributes)
-        changes.update(
-            coded_attributes(source.ds, coding, ratio=outcome.ratio or 1, lossy_attributes=options.lossy_attributes)
-        )
-        if coding.coded.samples_per_pixel > 1:
+        changes.update(coded_attributes(source.ds, coder, outcome.ratio or 1))
+        if coder.coded.samples_per_pixel > 1:
             changes.PlanarConfiguration = 0
-        table = options.offset_table
-        if table == "basic" and outcome.native_size > _MAXIMUM_SIZE_FOR_BASIC_OFFSETS:
-            table = "extended"
-        if table == "extended":
-            changes.ExtendedOffsetTable = np.array(coded.offsets, "<u8").tobytes()
-            changes.ExtendedOffsetTableLengths = np.array(coded.lengths, "<u8").tobytes()
+        tables = offset_tables(coded.lengths, coder.options.offset_table)
+        if tables.extended is not None:
+            changes.ExtendedOffsetTable, changes.ExtendedOffsetTableLengths = tables.extended
         with _new_file(source_path, target, before) as new:
-            basic_offsets = np.array(coded.offsets if table == "basic" else [], "<u4").tobytes()
-            new.write(_head(source, uid, changes))
+            new.write(_head(source, coder.transfer_syntax_uid, changes))
             new.write(_ELEMENT.pack(0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF))
-            new.write(_ITEM.pack(0xFFFE, 0xE000, len(basic_offsets)) + basic_offsets)
+            new.write(tables.basic)
             spool.seek(0)
             new.copy(cast("BinaryIO", spool))
             new.write(_ITEM.pack(0xFFFE, 0xE0DD, 0))
@@ -281,20 +272,22 @@ def _compress_steps(
     return outcome
 
 
-def _plan(image_pixel: ImagePixel, uid: str, options: Options) -> Coding:
+def _plan(image_pixel: ImagePixel, options: Options) -> FrameCoder:
     # An option about colours is not for grey images.
     converts = image_pixel.samples_per_pixel > 1
+    coding_options = CodingOptions(
+        near_lossless=options.near_lossless,
+        planar_configuration=options.planar_configuration,  # type: ignore[arg-type]
+        photometric_interpretation=options.photometric_interpretation if converts else None,  # type: ignore[arg-type]
+        signed_overflow=options.signed_overflow,  # type: ignore[arg-type]
+        unused_bits=options.unused_bits,  # type: ignore[arg-type]
+        offset_table=options.offset_table,  # type: ignore[arg-type]
+        lossy_attributes=options.lossy_attributes,
+        verify=True,
+    )
     try:
-        return plan_coding(
-            image_pixel,
-            uid,
-            near_lossless=options.near_lossless,
-            planar_configuration=options.planar_configuration,
-            photometric_interpretation=options.photometric_interpretation if converts else None,
-            signed_overflow=options.signed_overflow,
-            unused_bits=options.unused_bits,
-        )
-    except ParameterError as error:
+        return FrameCoder(image_pixel, coding_options)
+    except DatasetError as error:
         raise NotConvertibleError(str(error)) from error
 
 
@@ -315,19 +308,13 @@ def encode_part(job: Job, first: int, last: int, path: str) -> Part | None:
     Part or None
         None if a frame cannot be coded: `run_job` says why.
     """
-    uid = JPEGLSNearLossless if job.options.near_lossless else JPEGLSLossless
     lengths = []
     try:
         with SourceFile(Path(job.source)) as source, open(path, "wb") as file:
             image_pixel = image_pixel_of(source.ds)
-            coding = _plan(image_pixel, uid, job.options)
+            coder = _plan(image_pixel, job.options)
             for index, native in enumerate(source.native_frames(image_pixel, first, last), first):
-                one = native[np.newaxis]
-                cleared, clipped = count_unused(one, coding, first=index), count_overflowing(one, coding, first=index)
-                samples = prepare_frame(native, coding, cleared=bool(cleared), clipped=bool(clipped))
-                stream = encode_frame(index, samples, coding)
-                if not coding.near_lossless:
-                    verify_frame(index, stream, samples, coding)
+                stream = coder.encode(index, native).stream
                 file.write(stream)
                 lengths.append(len(stream))
     except (JPEGLSError, OSError):
@@ -342,72 +329,69 @@ def _part_streams(parts: Sequence[Part]) -> Iterator[bytes]:
                 yield file.read(length)
 
 
-class _CodedFrame(NamedTuple):
-    native: NDArray[Any]
-    decoded: NDArray[Any]
-    stream: bytes
-    error: int
-    cleared: int
-    clipped: int
-
-
 class _Coded(NamedTuple):
     outcome: Outcome
-    offsets: list[int]
-    """From the first fragment's item to each frame's."""
     lengths: list[int]
 
 
 def _encode(
     frames: Iterable[tuple[int, NDArray[Any], bytes | None]],
-    coding: Coding,
+    coder: FrameCoder,
     spool: SpooledTemporaryFile[bytes],
     threads: int,
     tick: Callable[[int], None],
 ) -> _Coded:
     """Code all frames into items, and see that each can be decoded to what it was; some have their streams already."""
 
-    def code(item: tuple[int, NDArray[Any], bytes | None]) -> _CodedFrame:
+    def code(
+        item: tuple[int, NDArray[Any], bytes | None],
+    ) -> tuple[NDArray[Any], NDArray[Any] | None, bytes, CodingStatistics]:
         index, native, stream = item
-        cleared = count_unused(native[np.newaxis], coding, first=index)
-        clipped = count_overflowing(native[np.newaxis], coding, first=index)
-        samples = prepare_frame(native, coding, cleared=bool(cleared), clipped=bool(clipped))
-        if stream is not None and not coding.near_lossless:
-            return _CodedFrame(native, samples, stream, 0, cleared, clipped)  # as compared where it was encoded
-        stream = stream or encode_frame(index, samples, coding)
-        decoded, error = verify_frame(index, stream, samples, coding)
-        return _CodedFrame(native, decoded, stream, error, cleared, clipped)
+        if stream is None:
+            return native, *_swapped(coder.encode(index, native))
+        (counts,) = coder.check_samples([native], index)
+        samples = coder.prepare(native, counts)
+        error = 0
+        if coder.options.near_lossless:  # lossless streams were compared where they were encoded
+            samples, error = coder.verify(index, stream, samples)
+        statistics = CodingStatistics(
+            frame_count=1,
+            native_size=coder.native.frame_size,
+            compressed_size=len(stream),
+            cleared_samples=counts.unused_bits,
+            clipped_samples=counts.overflow,
+            largest_error=error,
+        )
+        return native, samples, stream, statistics
 
     before, after = hashlib.sha256(), hashlib.sha256()
-    offsets: list[int] = []
     lengths: list[int] = []
-    largest_error = clipped = cleared = place = 0
-    for frame in map_in_order(code, frames, threads):
-        before.update(_native_bytes(frame.native))
-        after.update(_native_bytes(frame.decoded))
-        largest_error = max(largest_error, frame.error)
-        cleared += frame.cleared
-        clipped += frame.clipped
-        spool.write(_ITEM.pack(0xFFFE, 0xE000, len(frame.stream)))
-        spool.write(frame.stream)
-        offsets.append(place)
-        lengths.append(len(frame.stream))
-        place += _ITEM.size + len(frame.stream)
-        tick(coding.native.frame_size)
-    native_size = coding.native.frame_size * len(lengths)
+    total = CodingStatistics()
+    for native, decoded, stream, statistics in map_in_order(code, frames, threads):
+        before.update(_native_bytes(native))
+        after.update(_native_bytes(native if decoded is None else decoded))
+        total += statistics
+        spool.write(item_header(len(stream)))
+        spool.write(stream)
+        lengths.append(len(stream))
+        tick(coder.native.frame_size)
     outcome = Outcome(
-        frames=len(lengths),
-        native_size=native_size,
-        compressed_size=sum(lengths),
-        ratio=round(native_size / sum(lengths), 4),
-        near_lossless=coding.near_lossless,
-        largest_error=largest_error,
-        clipped_samples=clipped or None,
-        cleared_samples=cleared or None,
+        frames=total.frame_count,
+        native_size=total.native_size,
+        compressed_size=total.compressed_size,
+        ratio=round(total.ratio, 4),
+        near_lossless=coder.options.near_lossless,
+        largest_error=total.largest_error,
+        clipped_samples=total.clipped_samples or None,
+        cleared_samples=total.cleared_samples or None,
         pixels_sha256_before=before.hexdigest(),
         pixels_sha256_after=after.hexdigest(),
     )
-    return _Coded(outcome, offsets, lengths)
+    return _Coded(outcome, lengths)
+
+
+def _swapped(coded: CodedFrame) -> tuple[NDArray[Any] | None, bytes, CodingStatistics]:
+    return coded.decoded, coded.stream, coded.statistics
 
 
 def _native_bytes(samples: NDArray[Any]) -> memoryview:

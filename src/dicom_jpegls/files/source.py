@@ -5,14 +5,13 @@ from __future__ import annotations
 import struct
 import zlib
 from functools import cached_property
-from itertools import islice, pairwise
+from itertools import islice
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 from pydicom import Dataset, FileDataset, dcmread
 from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.encaps import parse_basic_offsets, parse_fragments
 from pydicom.filereader import read_dataset, read_file_meta_info
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
@@ -23,18 +22,19 @@ from pydicom.uid import (
 )
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
-from dicom_jpegls.dicom.dataset import decode_frame, decoded_image_pixel, open_frame
-from dicom_jpegls.dicom.pixel_data import (
+from dicom_jpegls.dicom import (
+    FragmentIndex,
+    FrameDecoder,
+    attribute_error,
+    check_native_layout,
     check_native_length,
+    decoded_image_pixel,
     has_swapped_bytes,
     image_pixel_of,
-    native_dtype,
     native_samples,
-    native_shape,
     no_pixel_data_error,
 )
-from dicom_jpegls.dicom.rules import attribute_error, check_native_layout
-from dicom_jpegls.errors import ParameterError
+from dicom_jpegls.errors import DatasetError
 from dicom_jpegls.parallel import map_in_order
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.uid import UID
 
-    from dicom_jpegls.dicom.rules import ImagePixel
+    from dicom_jpegls.dicom import ImagePixel
     from dicom_jpegls.parameters import StreamInfo
 
 # Elements of group 7FE0 in front of which reading stops.
@@ -53,9 +53,6 @@ _PIXEL_ELEMENTS = {0x0008: "FloatPixelData", 0x0009: "DoubleFloatPixelData", 0x0
 # Of the names of photometric interpretations whose chrominance has half the columns.
 _SUBSAMPLED = "_422"
 _UNDEFINED_LENGTH = 0xFFFFFFFF
-
-# A JPEG-LS stream starts so (T.87 C.1.1).
-START_OF_IMAGE = b"\xff\xd8"
 
 # The File Meta Information begins with its length, behind a preamble of 128 bytes and "DICM" (PS3.10 7.1).
 _META_LENGTH = struct.Struct("<132s4s2sHL")
@@ -67,7 +64,7 @@ _INFLATED_IN_MEMORY = 2**24
 _CHUNK = 2**20
 
 
-class NotConvertibleError(ParameterError):
+class NotConvertibleError(DatasetError):
     """The file is sound, but holds no image, or none that can be coded."""
 
 
@@ -99,7 +96,7 @@ class SourceFile:
     ------
     NotConvertibleError
         If it has no Pixel Data.
-    ParameterError
+    DatasetError
         If it says no transfer syntax, or ends inside an attribute.
     pydicom.errors.InvalidDicomError
         If it is no DICOM file.
@@ -125,7 +122,7 @@ class SourceFile:
             self.ds = dcmread(self._file, stop_before_pixels=True)
         uid = self.ds.file_meta.get("TransferSyntaxUID")
         if not uid:
-            raise ParameterError("Transfer Syntax UID (0002,0010) is absent")
+            raise DatasetError("Transfer Syntax UID (0002,0010) is absent")
         self.transfer_syntax: UID = ExplicitVRLittleEndian if uid == DeflatedExplicitVRLittleEndian else uid
         self._order = "<" if self.transfer_syntax.is_little_endian else ">"
         self._find_pixel_data()
@@ -146,7 +143,7 @@ class SourceFile:
             while not inflater.eof and (chunk := inflater.unconsumed_tail or deflated.read(_CHUNK)):
                 self._file.write(inflater.decompress(chunk, _CHUNK))
                 if self._file.tell() > _MAXIMUM_INFLATED_SIZE:
-                    raise ParameterError(f"the deflated dataset has more than {_MAXIMUM_INFLATED_SIZE} bytes")
+                    raise DatasetError(f"the deflated dataset has more than {_MAXIMUM_INFLATED_SIZE} bytes")
         self._file.seek(0)
         dataset = read_dataset(self._file, False, True, stop_when=lambda tag, _vr, _length: _is_pixel_element(tag))
         self.ds = FileDataset(str(path), dataset, start[:128], meta, is_implicit_VR=False, is_little_endian=True)
@@ -175,7 +172,7 @@ class SourceFile:
             return
         last: DataElement | RawDataElement = self.ds.get_item(max(self.ds.keys()))
         if isinstance(last, RawDataElement) and len(last.value or b"") < last.length < _UNDEFINED_LENGTH:
-            raise ParameterError(f"the file ends after {end} bytes inside the value of {last.tag}: it is truncated")
+            raise DatasetError(f"the file ends after {end} bytes inside the value of {last.tag}: it is truncated")
 
     def __enter__(self) -> SourceFile:
         return self
@@ -214,7 +211,7 @@ class SourceFile:
     @property
     def pixel_data_size(self) -> int:
         """Bytes of the value of Pixel Data; of encapsulated data with its items."""
-        end = self._fragments[1] if self._length == _UNDEFINED_LENGTH else self._offset + self._length
+        end = self._fragments.end if self._length == _UNDEFINED_LENGTH else self._offset + self._length
         return min(end, self._size) - self._offset
 
     def decoded(self, threads: int = 1) -> Decoded:
@@ -224,7 +221,7 @@ class SourceFile:
         ------
         NotConvertibleError
             If there is no decoder.
-        ParameterError
+        DatasetError
             If Pixel Data does not fit the attributes.
         """
         image_pixel = image_pixel_of(self.ds)
@@ -233,7 +230,7 @@ class SourceFile:
                 raise attribute_error(name, getattr(image_pixel, name), "1 or more is allowed")
         try:
             check_native_layout(image_pixel)
-        except ParameterError as error:
+        except DatasetError as error:
             raise NotConvertibleError(str(error)) from error
         if self.transfer_syntax in UncompressedTransferSyntaxes:
             if image_pixel.photometric_interpretation.endswith(_SUBSAMPLED):
@@ -255,7 +252,7 @@ class SourceFile:
     def native_frames(self, image_pixel: ImagePixel, first: int = 0, last: int | None = None) -> Iterator[NDArray[Any]]:
         """Give the frames of native pixel data from `first` up to `last`, which is not among them."""
         if self._length == _UNDEFINED_LENGTH:
-            raise ParameterError("Pixel Data (7FE0,0010) has an undefined length, as only compressed data may have")
+            raise DatasetError("Pixel Data (7FE0,0010) has an undefined length, as only compressed data may have")
         check_native_length(self.pixel_data_size, image_pixel)
         one = image_pixel._replace(number_of_frames=1)
         size = one.frame_size
@@ -273,7 +270,7 @@ class SourceFile:
         self._file.seek(self._offset + start)
         data = self._file.read(size)
         if len(data) < size - 1:
-            raise ParameterError("Pixel Data (7FE0,0010) became shorter while it was read")
+            raise DatasetError("Pixel Data (7FE0,0010) became shorter while it was read")
         return data.ljust(size, b"\0")
 
     def decoded_image_pixel(self) -> ImagePixel:
@@ -285,60 +282,29 @@ class SourceFile:
 
     def infos(self, image_pixel: ImagePixel) -> Iterator[StreamInfo]:
         """Read what the JPEG-LS stream of each frame says, and check it against the attributes; decode nothing."""
+        decoder = FrameDecoder(image_pixel)
         for index, stream in enumerate(self.streams(image_pixel)):
-            yield open_frame(index, stream, image_pixel).info
+            yield decoder.open(index, stream).info
 
     def streams(self, image_pixel: ImagePixel) -> Iterator[bytes]:
-        """Give the JPEG-LS stream of each frame.
-
-        A fragment with the start of a stream begins a frame, as no later fragment of one does: neither a wrong offset
-        table nor a missing one matters.
-        """
+        """Give the JPEG-LS stream of each frame."""
         if self._length != _UNDEFINED_LENGTH:
-            raise ParameterError("Pixel Data (7FE0,0010) is not encapsulated, as compressed data must be")
-        fragments, _ = self._fragments
-        starts = [number for number, (_, _, is_start) in enumerate(fragments) if is_start]
-        if fragments and starts[:1] != [0]:
-            raise ParameterError("Pixel Data (7FE0,0010): its first fragment does not begin with a JPEG-LS stream")
-        if len(starts) != image_pixel.number_of_frames:
-            raise attribute_error(
-                "number_of_frames", image_pixel.number_of_frames, f"Pixel Data holds {len(starts)} frame(s)"
-            )
-        for first, last in pairwise([*starts, len(fragments)]):
-            parts = []
-            for offset, length, _ in fragments[first:last]:
-                self._file.seek(offset)
-                parts.append(self._file.read(length))
-            yield b"".join(parts)
+            raise DatasetError("Pixel Data (7FE0,0010) is not encapsulated, as compressed data must be")
+        frames = self._fragments.frames(image_pixel.number_of_frames, self.ds.get("ExtendedOffsetTable") or b"")
+        for frame in frames:
+            yield bytes(frame)
 
     @cached_property
-    def _fragments(self) -> tuple[list[tuple[int, int, bool]], int]:
-        """Give place and length of each fragment and whether a stream starts there, and where the last one ends."""
-        self._file.seek(self._offset)
-        try:
-            parse_basic_offsets(self._file, endianness=self._order)
-            end = self._file.tell()
-            _, offsets = parse_fragments(self._file, endianness=self._order)
-        except (ValueError, struct.error) as error:
-            raise ParameterError(f"Pixel Data (7FE0,0010) is not soundly encapsulated: {error}") from error
-        fragments = []
-        for offset in offsets:
-            self._file.seek(offset + 4)
-            length, start = struct.unpack(f"{self._order}L2s", self._file.read(6).ljust(6, b"\0"))
-            fragments.append((offset + 8, length, start == START_OF_IMAGE))
-            end = offset + 8 + length
-        return fragments, end
+    def _fragments(self) -> FragmentIndex:
+        return FragmentIndex(self._file, self._offset)
 
     def _jpegls_frames(self, image_pixel: ImagePixel, threads: int) -> Iterator[NDArray[Any]]:
-        one = image_pixel._replace(number_of_frames=1)
+        decoder = FrameDecoder(image_pixel)
 
         def decode(item: tuple[int, bytes]) -> tuple[NDArray[Any], StreamInfo, int]:
             index, data = item
-            stream = open_frame(index, data, image_pixel)
-            samples: NDArray[Any] = np.empty(native_shape(one), native_dtype(one))
-            frame = (samples.transpose(0, 2, 3, 1) if one.planar_configuration == 1 else samples)[0]
-            decode_frame(index, stream, frame)
-            return frame, stream.info, len(data)
+            stream = decoder.open(index, data)
+            return decoder.decode(index, stream), stream.info, len(data)
 
         for frame, info, size in map_in_order(decode, enumerate(self.streams(image_pixel)), threads):
             self.near_lossless = max(self.near_lossless, info.near_lossless)
@@ -392,7 +358,7 @@ class SourceFile:
         """Read what follows Pixel Data, such as Data Set Trailing Padding."""
         encapsulated = self._length == _UNDEFINED_LENGTH
         # Encapsulated data ends with a Sequence Delimitation Item.
-        place = self._fragments[1] + 8 if encapsulated else self._offset + self._length
+        place = self._fragments.end + 8 if encapsulated else self._offset + self._length
         if place >= self._size:
             return Dataset()
         self._file.seek(place)
