@@ -1,0 +1,168 @@
+"""One file of a job: its record, and that nothing is ever half-written."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pydicom
+import pytest
+
+import dicom_jpegls as jls
+from dicom_jpegls import batch
+from dicom_jpegls.batch import JOURNAL_NAME, Action, Job, Options, Status
+from dicom_jpegls.batch import jobs as jobs_module
+from dicom_jpegls.dicom import CodingOptions
+from support.command_line import run_cli
+from support.dicom_files import TEST_FILES, make_dataset, random_frames
+from support.single_files import written
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+
+CT = TEST_FILES / "CT_small.dcm"
+
+
+# Forks a process for each moment at which it is to be killed: lines of the code that reads, writes and renames.
+KILLER = """
+import os, pathlib, random, shutil, signal, sys, warnings
+warnings.simplefilter("ignore")
+from dicom_jpegls.batch import Action, Job, Options, run_job
+import pydicom.pixels.encoders, pydicom.pixels.decoders
+
+source, folder, in_place = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3] == "in-place"
+
+def attempt(moment):
+    place = folder / str(moment)
+    place.mkdir()
+    target = place / "image"
+    if in_place:
+        shutil.copy2(source, target)
+    job = Job(Action.COMPRESS, "image", str(target if in_place else source), str(target), Options())
+    lines = 0
+
+    def trace(frame, event, _argument):
+        nonlocal lines
+        if pathlib.Path(frame.f_code.co_filename).parent.name not in ("batch", "files"):
+            return None
+        if event == "line":
+            lines += 1
+            if lines == moment:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    sys.settrace(trace)
+    run_job(job)
+    sys.settrace(None)
+    return lines
+
+count = attempt(0)
+for moment in [*random.Random(1).sample(range(1, count), 22), *range(count - 25, count)]:
+    if not (folder / str(moment)).exists():
+        pid = os.fork()
+        if pid == 0:
+            attempt(moment)
+            os._exit(0)
+        assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("mode", ["beside", "in-place"])
+def test_killed_at_any_moment_a_file_is_whole_or_not_there(tmp_path, mode):
+    source = Path(shutil.copy(TEST_FILES / "MR_small.dcm", tmp_path / "image"))
+    (tmp_path / "done").mkdir()
+    run_cli("compress", source, tmp_path / "done" / "image")
+    jls_bytes = (tmp_path / "done" / "image").read_bytes()
+    command = [sys.executable, "-c", KILLER, source, tmp_path / "killed", mode]
+    (tmp_path / "killed").mkdir()
+    subprocess.run(command, check=True)
+    states = set()
+    leftovers = 0
+    for folder in (tmp_path / "killed").iterdir():
+        image = folder / "image"
+        states.add(image.read_bytes() if image.exists() else None)
+        leftovers += len([path for path in folder.iterdir() if path != image])
+        if mode == "in-place":
+            summary = batch.transcode([folder], None, workers=1)
+        else:
+            summary = batch.transcode([source], folder, workers=1)
+        # Where the record alone was lost, the same name is there for the same bytes.
+        assert summary.failures == []
+        assert image.read_bytes() == jls_bytes
+        assert sorted(path.name for path in folder.iterdir()) == [JOURNAL_NAME, "image"]
+    assert states == {source.read_bytes() if mode == "in-place" else None, jls_bytes}
+    assert leftovers > 5
+
+
+def test_jobs_can_be_run_by_anything(tmp_path):
+    (job,) = batch.plan([CT], tmp_path, Action.COMPRESS, Options(CodingOptions(near_lossless=3)))
+    record = batch.run_job(job)
+    assert (record.status, record.statistics.largest_error) == (Status.COMPRESSED, 3)
+    assert batch.Record.from_json(record.to_json()) == record
+
+
+def divided(pixels, tmp_path, **options):
+    """Compress a file with its frames encoded in ranges; return the record, and that of the file as a whole."""
+    source = written(make_dataset(pixels, bits_stored=12), tmp_path / "native.dcm")
+    coding = CodingOptions(lossy_attributes=False, **options)
+    job = Job(Action.COMPRESS, "a", str(source), str(tmp_path / "a"), Options(coding))
+    ranges = jobs_module.frame_ranges(job, 4)
+    assert [frame_range[:2] for frame_range in ranges] == [(0, 3), (3, 7), (7, 11)]
+    encoded = [jobs_module.encode_frame_range(job, *frame_range) for frame_range in ranges]
+    joined = jobs_module.join_frame_ranges(job, encoded)
+    whole = batch.run_job(job._replace(target=str(tmp_path / "whole")))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "native.dcm", "whole"]
+    return joined, whole
+
+
+@pytest.mark.parametrize("near_lossless", [0, 2])
+@pytest.mark.parametrize("signed", [False, True])
+def test_frames_encoded_in_ranges_make_the_same_file(tmp_path, monkeypatch, signed, near_lossless):
+    monkeypatch.setattr(jobs_module, "FRAME_RANGE_SIZE", 3 * 40 * 30 * 2)
+    pixels = random_frames((11, 40, 30), 12, signed=signed)
+    if signed:
+        pixels &= 0xFFF  # the sign is not extended over the unused bits
+    joined, whole = divided(pixels, tmp_path, near_lossless=near_lossless, signed_overflow="clip")
+    assert joined.statistics == whole.statistics
+    assert joined.statistics.largest_error == near_lossless
+    assert (joined.pixels_sha256_before, joined.pixels_sha256_after) == (
+        whole.pixels_sha256_before,
+        whole.pixels_sha256_after,
+    )
+
+
+def test_a_wrong_option_is_refused_before_any_file(tmp_path):
+    with pytest.raises(jls.ParameterError, match="non_convertible: must be 'copy' or 'skip', found 'coppy'"):
+        Options(non_convertible="coppy")
+    with pytest.raises(jls.ParameterError, match="near_lossless"):
+        batch.transcode([CT], tmp_path / "jls", options=Options(CodingOptions(near_lossless=256)))
+    with pytest.raises(jls.ParameterError, match=r"signed_overflow.*clipp"):
+        batch.transcode([CT], tmp_path / "jls", options=Options(CodingOptions(signed_overflow="clipp")))
+    with pytest.raises(jls.ParameterError, match="workers"):
+        batch.transcode([CT], tmp_path / "jls", workers=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_near_that_the_precision_of_a_file_does_not_allow_is_its_failure(tmp_path):
+    options = Options(CodingOptions(near_lossless=200, signed_overflow="clip"))
+    grey = TEST_FILES / "CT_small.dcm"  # 16 bits
+    colour = TEST_FILES / "examples_rgb_color.dcm"  # 8 bits
+    palette = TEST_FILES / "examples_palette.dcm"  # not allowed with near-lossless coding
+    summary = batch.transcode([grey, colour, palette], tmp_path, options=options, workers=1)
+    assert summary.counts == {Status.COMPRESSED: 1, Status.FAILED: 1, Status.COPIED: 1}
+    (failed,) = summary.failures
+    assert failed.name == colour.name
+    assert "near_lossless: 200 is not in the range 0 to 127" in failed.reason
+    ((status, reason),) = summary.reasons
+    assert status is Status.COPIED
+    assert "Photometric Interpretation (0028,0004) is 'PALETTE COLOR'" in reason
+    assert not (tmp_path / colour.name).exists()
+
+
+def test_a_colour_conversion_concerns_colour_images_only(tmp_path):
+    options = Options(CodingOptions(photometric_interpretation="YBR_FULL"))
+    summary = batch.transcode([CT, TEST_FILES / "examples_rgb_color.dcm"], tmp_path, options=options, workers=1)
+    assert summary.counts == {Status.COMPRESSED: 2}
+    assert pydicom.dcmread(tmp_path / "examples_rgb_color.dcm").PhotometricInterpretation == "YBR_FULL"
