@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import hashlib
 import struct
+import zlib
 from dataclasses import replace
 from itertools import chain, count, repeat, zip_longest
 from tempfile import SpooledTemporaryFile
@@ -16,6 +17,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGLSTransferSyntaxes, Uncompre
 
 from dicom_jpegls.dicom import (
     SEQUENCE_DELIMITER,
+    CodedFrame,
     CodingOptions,
     CodingStatistics,
     FrameCoder,
@@ -36,7 +38,7 @@ from dicom_jpegls.ranges import clear_unused_bits
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -61,6 +63,9 @@ class EncodedFrames(NamedTuple):
     """A file of the concatenated streams."""
     lengths: list[int]
     """Bytes of each stream."""
+    checksum: int
+    """The CRC-32 of the file."""
+    statistics: CodingStatistics
 
 
 class Conversion(NamedTuple):
@@ -147,9 +152,8 @@ def compress_steps(
         before = source_path.stat()
         image_pixel, frames, attributes = source.decoded()
         coder = _new_coder(image_pixel, options)
-        streams = chain.from_iterable(map(_read_streams, encoded)) if encoded else repeat(None)
         conversion, lengths = _encode_to_spool(
-            zip(count(), frames, streams, strict=False), coder, spool, threads, on_frame
+            frames, coder, spool, threads=threads, encoded=encoded, on_frame=on_frame
         )
         tables = offset_tables(lengths, options.offset_table)
         changes = Dataset()
@@ -200,78 +204,72 @@ def encode_frames(source_path: Path, options: CodingOptions, frames: range, path
         As `compress_file` does.
     """
     lengths = []
+    checksum = 0
+    statistics = CodingStatistics()
     with SourceFile(source_path) as source, path.open("wb") as file:
         image_pixel = image_pixel_of(source.ds)
         coder = _new_coder(image_pixel, options)
         for index, native in zip(frames, source.native_frames(image_pixel, frames.start, frames.stop), strict=True):
-            stream = coder.encode(index, native).stream
-            file.write(stream)
-            lengths.append(len(stream))
-    return EncodedFrames(str(path), lengths)
+            coded = coder.encode(index, native)
+            file.write(coded.stream)
+            checksum = zlib.crc32(coded.stream, checksum)
+            lengths.append(len(coded.stream))
+            statistics += coded.statistics
+    return EncodedFrames(str(path), lengths, checksum, statistics)
 
 
 def _read_streams(encoded: EncodedFrames) -> Iterator[bytes]:
+    checksum = 0
     with open(encoded.path, "rb") as file:
         for length in encoded.lengths:
-            yield file.read(length)
-
-
-class _VerifiedFrame(NamedTuple):
-    native: NDArray[Any]
-    decoded: NDArray[Any]
-    stream: bytes
-    statistics: CodingStatistics
+            stream = file.read(length)
+            checksum = zlib.crc32(stream, checksum)
+            yield stream
+    if checksum != encoded.checksum:
+        raise NotVerifiedError(f"verification failed: {encoded.path} reads back differently from what was written")
 
 
 def _encode_to_spool(
-    frames: Iterable[tuple[int, NDArray[Any], bytes | None]],
+    frames: Iterator[NDArray[Any]],
     coder: FrameCoder,
     spool: SpooledTemporaryFile[bytes],
+    *,
     threads: int,
+    encoded: Sequence[EncodedFrames],
     on_frame: Callable[[int], None],
 ) -> tuple[Conversion, list[int]]:
     """Write a fragment for each frame; frames that have a stream already are not encoded again."""
 
-    def code(item: tuple[int, NDArray[Any], bytes | None]) -> _VerifiedFrame:
+    def code(item: tuple[int, NDArray[Any], bytes | None]) -> tuple[NDArray[Any], CodedFrame]:
         index, native, stream = item
         if stream is None:
-            coded = coder.encode(index, native)
-            assert coded.decoded is not None  # the coder verifies
-            return _VerifiedFrame(native, coded.decoded, coded.stream, coded.statistics)
-        return _verified_frame(coder, index, native, stream)
+            return native, coder.encode(index, native)
+        return native, CodedFrame(stream, _decoded_samples(coder, index, native, stream), CodingStatistics())
 
+    streams = chain.from_iterable(map(_read_streams, encoded)) if encoded else repeat(None)
     before, after = hashlib.sha256(), hashlib.sha256()
-    statistics = CodingStatistics()
+    statistics = sum((part.statistics for part in encoded), CodingStatistics())
     lengths: list[int] = []
-    for frame in map_in_order(code, frames, threads):
-        before.update(little_endian_bytes(frame.native))
-        after.update(little_endian_bytes(frame.decoded))
-        statistics += frame.statistics
-        spool.write(item_header(len(frame.stream)))
-        spool.write(frame.stream)
-        lengths.append(len(frame.stream))
+    for native, coded in map_in_order(code, zip(count(), frames, streams, strict=False), threads):
+        assert coded.decoded is not None  # the coder verifies
+        before.update(little_endian_bytes(native))
+        after.update(little_endian_bytes(coded.decoded))
+        statistics += coded.statistics
+        spool.write(item_header(len(coded.stream)))
+        spool.write(coded.stream)
+        lengths.append(len(coded.stream))
         on_frame(coder.native.frame_size)
     conversion = Conversion(statistics, coder.options.near_lossless, before.hexdigest(), after.hexdigest())
     return conversion, lengths
 
 
-def _verified_frame(coder: FrameCoder, index: int, native: NDArray[Any], stream: bytes) -> _VerifiedFrame:
-    """Return a frame that `encode_frames` has encoded and verified, with the samples that its stream decodes to."""
-    (counts,) = coder.check_samples([native], index)
-    samples = coder.prepare(native, counts)
+def _decoded_samples(coder: FrameCoder, index: int, native: NDArray[Any], stream: bytes) -> NDArray[Any]:
+    """Return the samples of a stream that `encode_frames` has verified."""
     if coder.options.near_lossless:
-        decoded, largest_error = coder.verify(index, stream, samples)
-    else:  # it was compared with these samples, so there is no need to decode it once more
-        decoded, largest_error = clear_unused_bits(samples, coder.coded.bits_stored), 0
-    statistics = CodingStatistics(
-        frame_count=1,
-        native_size=coder.native.frame_size,
-        compressed_size=len(stream),
-        cleared_samples=counts.unused_bits,
-        clipped_samples=counts.overflow,
-        largest_error=largest_error,
-    )
-    return _VerifiedFrame(native, decoded, stream, statistics)
+        return coder.decoder.decode(index, coder.decoder.open(index, stream))
+    # They are known to be those that were encoded, so the stream need not be decoded once more.
+    (counts,) = coder.check_samples([native], index)
+    return clear_unused_bits(coder.prepare(native, counts), coder.coded.bits_stored)
 
 
 def decompress_file(
