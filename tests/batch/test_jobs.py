@@ -33,9 +33,9 @@ import pydicom.pixels.encoders, pydicom.pixels.decoders
 source, folder, in_place = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3] == "in-place"
 
 def attempt(moment):
-    place = folder / str(moment)
-    place.mkdir()
-    target = place / "image"
+    moment_folder = folder / str(moment)
+    moment_folder.mkdir()
+    target = moment_folder / "image"
     if in_place:
         shutil.copy2(source, target)
     job = Job(Action.COMPRESS, "image", str(target if in_place else source), str(target), Options())
@@ -87,10 +87,11 @@ def test_killed_at_any_moment_a_file_is_whole_or_not_there(tmp_path, mode):
             summary = batch.transcode([folder], None, workers=1)
         else:
             summary = batch.transcode([source], folder, workers=1)
-        # Where the record alone was lost, the same name is there for the same bytes.
-        assert summary.failures == []
-        assert image.read_bytes() == jls_bytes
-        assert sorted(path.name for path in folder.iterdir()) == [JOURNAL_NAME, "image"]
+        # Where only the record was lost, the file exists already, with the same bytes.
+        moment = f"killed at line {folder.name}"
+        assert summary.failures == [], moment
+        assert image.read_bytes() == jls_bytes, moment
+        assert sorted(path.name for path in folder.iterdir()) == [JOURNAL_NAME, "image"], moment
     assert states == {source.read_bytes() if mode == "in-place" else None, jls_bytes}
     assert leftovers > 5
 

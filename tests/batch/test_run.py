@@ -41,11 +41,16 @@ def test_a_tree_there_and_back_bit_for_bit(tree, tmp_path):
         if record["status"] == "compressed":
             samples = native_pixel_array(pydicom.dcmread(record["source"]), raw=True)
             digest = hashlib.sha256(samples.astype(samples.dtype.newbyteorder("<")).tobytes()).hexdigest()
-            assert record["pixels_sha256_before"] == record["pixels_sha256_after"] == digest
-            assert record["largest_error"] == 0
-            assert record["native_size"] == samples.nbytes
-            assert record["ratio"] == pytest.approx(samples.nbytes / record["compressed_size"], abs=1e-4)
-            assert record["target_size"] == Path(record["target"]).stat().st_size
+            expected = {
+                "pixels_sha256_before": digest,
+                "pixels_sha256_after": digest,
+                "largest_error": 0,
+                "near_lossless": 0,
+                "native_size": samples.nbytes,
+                "ratio": pytest.approx(samples.nbytes / record["compressed_size"], abs=1e-4),
+                "target_size": Path(record["target"]).stat().st_size,
+            }
+            assert record | expected == record, record["name"]
 
     run_cli("verify", tmp_path / "jls", "--workers", 1)
     run_cli("verify", tmp_path / "jls", folder, "--workers", 1)
@@ -53,10 +58,11 @@ def test_a_tree_there_and_back_bit_for_bit(tree, tmp_path):
     for name, path in files_below(tmp_path / "native").items():
         if is_native_image(folder / name) and is_native_image(path):
             before, after = pydicom.dcmread(folder / name), pydicom.dcmread(path)
-            np.testing.assert_array_equal(native_pixel_array(before, raw=True), native_pixel_array(after, raw=True))
+            samples, expected = native_pixel_array(after, raw=True), native_pixel_array(before, raw=True)
+            np.testing.assert_array_equal(samples, expected, err_msg=name)
             if before.file_meta.TransferSyntaxUID == after.file_meta.TransferSyntaxUID:
-                assert len(before.PixelData) - len(after.PixelData) in (0, 128)  # one file has padding
-                assert before.PixelData.startswith(after.PixelData)
+                assert len(before.PixelData) - len(after.PixelData) in (0, 128), name  # one file has padding
+                assert before.PixelData.startswith(after.PixelData), name
 
 
 def test_a_second_run_does_only_what_failed_or_changed(tree, tmp_path):
@@ -113,7 +119,7 @@ def test_killed_twice_and_resumed(tree, tmp_path):
         for path in files_below(target).values():
             if path.name.endswith(".dicom-jpegls-tmp"):
                 continue
-            assert path.stat().st_size > 0
+            assert path.stat().st_size > 0, path
     summary = batch.transcode([tree[0]], target, workers=1)
     assert summary.done_before + summary.counts.total() == len(files_below(tree[0]))
     assert summary.done_before >= 15
@@ -196,8 +202,8 @@ def test_a_dicomdir_stays_valid(tmp_path):
     assert len(images) > 20
     for record in images:
         image = pydicom.dcmread(target.joinpath(*record.ReferencedFileID))
-        assert image.SOPInstanceUID == record.ReferencedSOPInstanceUIDInFile
-        assert image.file_meta.TransferSyntaxUID == pydicom.uid.JPEGLSLossless
+        assert image.SOPInstanceUID == record.ReferencedSOPInstanceUIDInFile, record.ReferencedFileID
+        assert image.file_meta.TransferSyntaxUID == pydicom.uid.JPEGLSLossless, record.ReferencedFileID
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell that limits file sizes")

@@ -14,10 +14,12 @@ from support.dicom_files import TEST_FILES
 CT = TEST_FILES / "CT_small.dcm"
 
 
-def test_the_command_and_the_module_run(tmp_path):
-    for command in ([sys.executable, "-m", "dicom_jpegls"], [Path(sys.executable).parent / "dicom-jpegls"]):
-        output = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True, cwd=tmp_path)
-        assert jls.__version__ in output.stdout
+@pytest.mark.parametrize(
+    "command", [[sys.executable, "-m", "dicom_jpegls"], [Path(sys.executable).parent / "dicom-jpegls"]]
+)
+def test_the_command_and_the_module_run(tmp_path, command):
+    output = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert jls.__version__ in output.stdout
 
 
 def test_the_commands_are_pydicoms_too(tmp_path):

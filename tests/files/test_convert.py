@@ -108,8 +108,8 @@ def test_offset_tables(tmp_path, table):
     assert struct.unpack_from("<L", result.PixelData, 4)[0] == (16 if table == "basic" else 0)
     for index in range(4):
         frame = get_frame(result.PixelData, index, extended_offsets=tables, number_of_frames=4)
-        assert frame == frames[index]
-        np.testing.assert_array_equal(jls.decode(frame), pixels[index])
+        assert frame == frames[index], index
+        np.testing.assert_array_equal(jls.decode(frame), pixels[index], err_msg=f"frame {index}")
     decompress_file(tmp_path / "jls.dcm", tmp_path / "again.dcm")
     assert "ExtendedOffsetTable" not in pydicom.dcmread(tmp_path / "again.dcm")
 

@@ -159,9 +159,9 @@ def check_result(tree, target):
         if path.read_bytes() == sources[name].read_bytes():
             continue
         before, after = pydicom.dcmread(sources[name]), pydicom.dcmread(path)
-        assert after.file_meta.TransferSyntaxUID == pydicom.uid.JPEGLSLossless
-        np.testing.assert_array_equal(native_pixel_array(before, raw=True), jls.pixel_array(after))
-        assert before.SOPInstanceUID == after.SOPInstanceUID
+        assert after.file_meta.TransferSyntaxUID == pydicom.uid.JPEGLSLossless, name
+        np.testing.assert_array_equal(jls.pixel_array(after), native_pixel_array(before, raw=True), err_msg=name)
+        assert before.SOPInstanceUID == after.SOPInstanceUID, name
 
 
 def start_job(*arguments):

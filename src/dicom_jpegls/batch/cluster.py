@@ -42,13 +42,13 @@ def run_on_dask(jobs: Sequence[Job], dask: str | Client, on_record: Callable[[Re
         running: dict[Any, Job] = {}
         completed = as_completed()  # type: ignore[no-untyped-call]
         # Not all files at once: the scheduler's memory would grow with the archive.
-        most = _FILES_PER_CORE * max(1, sum(client.ncores().values()))
+        max_running = _FILES_PER_CORE * max(1, sum(client.ncores().values()))
 
         def submit() -> None:
             job = waiting.popleft()
             ranges = [
                 client.submit(encode_frame_range, job, *frame_range, pure=False, retries=_RETRIES)
-                for frame_range in frame_ranges(job, most)
+                for frame_range in frame_ranges(job, max_running)
             ]
             if ranges:
                 future = client.submit(join_frame_ranges, job, ranges, pure=False, retries=_RETRIES)
@@ -58,7 +58,7 @@ def run_on_dask(jobs: Sequence[Job], dask: str | Client, on_record: Callable[[Re
             completed.add(future)  # type: ignore[no-untyped-call]
 
         try:
-            for _ in range(min(len(waiting), most)):
+            for _ in range(min(len(waiting), max_running)):
                 submit()
             for future in completed:
                 job = running.pop(future)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from dicom_jpegls.files import Conversion, Steps
 
-# Bytes of a frame range that is worth a task of its own; files of less than two are not divided.
+# Bytes of a frame range that is worth a separate task; files of less than twice this size are not divided.
 FRAME_RANGE_SIZE = 2**27
 
 
@@ -289,14 +289,14 @@ def _convert_steps(
         return (Status.COPIED if copies else Status.SKIPPED), describe_error(error)
 
 
-def frame_ranges(job: Job, most: int) -> list[tuple[int, int, str]]:
+def frame_ranges(job: Job, max_count: int) -> list[tuple[int, int, str]]:
     """Divide the frames of a large native file into ranges that separate tasks can encode.
 
     Parameters
     ----------
     job : Job
         What to do with the whole file.
-    most : int
+    max_count : int
         The largest number of ranges.
 
     Returns
@@ -313,7 +313,7 @@ def frame_ranges(job: Job, most: int) -> list[tuple[int, int, str]]:
             if source.transfer_syntax not in UncompressedTransferSyntaxes:
                 return []
             frames = image_pixel_of(source.ds).number_of_frames
-            count = min(most, frames, source.pixel_data_size // FRAME_RANGE_SIZE)
+            count = min(max_count, frames, source.pixel_data_size // FRAME_RANGE_SIZE)
     except Exception:  # run_job will report it
         return []
     ends = [frames * number // count for number in range(count + 1)] if count > 1 else []

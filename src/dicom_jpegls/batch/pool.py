@@ -36,7 +36,7 @@ _INTERVAL = 0.1
 # How many groups of files are submitted for each worker, so that none is idle.
 GROUPS_PER_WORKER = 2
 
-# Small files are submitted in groups of at most so many files and bytes: submitting one takes as long as coding it.
+# Small files are submitted in groups of up to so many files and bytes: submitting one takes as long as coding it.
 FILES_PER_GROUP = 16
 _GROUP_SIZE = 2**23
 
@@ -139,14 +139,14 @@ class ProcessPool:
             initializer=_start_worker,
             initargs=(self._stop, self._bytes),
         )
-        most = 1 if alone else self._workers * GROUPS_PER_WORKER
+        max_groups = 1 if alone else self._workers * GROUPS_PER_WORKER
         running: dict[Future[list[Record]], list[Job]] = {}
         in_flight: deque[Job] = deque()
         with _deferred_interrupts() as raise_interrupt:
             try:
                 while (waiting or running) and not in_flight:
                     raise_interrupt()
-                    while waiting and len(running) < most and not in_flight:
+                    while waiting and len(running) < max_groups and not in_flight:
                         jobs = [waiting.popleft()] if alone else self._next_group(waiting)
                         try:
                             with _blocked_interrupts():  # submit may start a process
@@ -168,9 +168,9 @@ class ProcessPool:
     def _next_group(self, waiting: deque[Job]) -> list[Job]:
         """Take the next jobs for a worker: one large file, or several small ones."""
         jobs = [waiting.popleft()]
-        most = min(FILES_PER_GROUP, len(waiting) // (GROUPS_PER_WORKER * self._workers))
+        max_extra = min(FILES_PER_GROUP, len(waiting) // (GROUPS_PER_WORKER * self._workers))
         size = file_size(jobs[0].source)
-        while len(jobs) <= most and (size := size + file_size(waiting[0].source)) < _GROUP_SIZE:
+        while len(jobs) <= max_extra and (size := size + file_size(waiting[0].source)) < _GROUP_SIZE:
             jobs.append(waiting.popleft())
         return jobs
 
@@ -219,16 +219,16 @@ def _deferred_interrupts() -> Iterator[Callable[[], None]]:
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield lambda: None  # Python raises nothing here
         return
-    came = False
+    received = False
 
     def note(_number: int, _frame: FrameType | None) -> None:
-        nonlocal came
-        came = True
+        nonlocal received
+        received = True
 
     def raise_interrupt() -> None:
-        nonlocal came
-        if came:
-            came = False
+        nonlocal received
+        if received:
+            received = False
             before(signal.SIGINT, None)
 
     signal.signal(signal.SIGINT, note)
