@@ -31,7 +31,7 @@ from dicom_jpegls.dicom import (
 from dicom_jpegls.errors import DatasetError
 from dicom_jpegls.files.encoding import encode_head, encode_trailing
 from dicom_jpegls.files.errors import NotConvertibleError, NothingToDoError, NotVerifiedError
-from dicom_jpegls.files.source import SourceFile, ignore_frame, little_endian_bytes
+from dicom_jpegls.files.source import UNDEFINED_LENGTH, SourceFile, ignore_frame, little_endian_bytes
 from dicom_jpegls.files.target import NewFile, finish_steps
 from dicom_jpegls.parallel import map_in_order
 from dicom_jpegls.ranges import clear_unused_bits
@@ -53,7 +53,6 @@ _STREAMS_IN_MEMORY = 2**24
 # The header of an element with an explicit VR and a 32-bit length (PS3.5 7.1.2).
 _ELEMENT = struct.Struct("<HH2sHL")
 _PIXEL_DATA = (0x7FE0, 0x0010)
-_UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
 class EncodedFrames(NamedTuple):
@@ -165,7 +164,7 @@ def compress_steps(
             changes.ExtendedOffsetTable, changes.ExtendedOffsetTableLengths = tables.extended
         with _new_file(source_path, target, before) as new:
             new.write(encode_head(source, coder.transfer_syntax_uid, changes))
-            new.write(_ELEMENT.pack(*_PIXEL_DATA, b"OB", 0, _UNDEFINED_LENGTH))
+            new.write(_ELEMENT.pack(*_PIXEL_DATA, b"OB", 0, UNDEFINED_LENGTH))
             new.write(tables.basic)
             spool.seek(0)
             new.copy(cast("BinaryIO", spool))

@@ -24,6 +24,7 @@ from pydicom.uid import (
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
 from dicom_jpegls.dicom import (
+    SEQUENCE_DELIMITER,
     FragmentIndex,
     FrameDecoder,
     attribute_error,
@@ -54,9 +55,8 @@ if TYPE_CHECKING:
 _PIXEL_ELEMENTS = {0x0008: "FloatPixelData", 0x0009: "DoubleFloatPixelData", 0x0010: "PixelData"}
 # Ends the names of photometric interpretations whose chrominance has half the columns.
 _SUBSAMPLED = "_422"
-_UNDEFINED_LENGTH = 0xFFFFFFFF
-# The group, the element, and the reserved or length bytes of a Sequence Delimitation Item (PS3.5 A.4).
-_DELIMITATION_SIZE = 8
+# The length of encapsulated pixel data (PS3.5 A.4).
+UNDEFINED_LENGTH = 0xFFFFFFFF
 
 # The File Meta Information begins with its length, after a preamble of 128 bytes and "DICM" (PS3.10 7.1).
 _META_LENGTH = struct.Struct("<132s4s2sHL")
@@ -175,7 +175,7 @@ class SourceFile:
         if not self.ds:
             return
         last: DataElement | RawDataElement = self.ds.get_item(max(self.ds.keys()))
-        if isinstance(last, RawDataElement) and len(last.value or b"") < last.length < _UNDEFINED_LENGTH:
+        if isinstance(last, RawDataElement) and len(last.value or b"") < last.length < UNDEFINED_LENGTH:
             raise DatasetError(f"the file ends after {end} bytes inside the value of {last.tag}: it is truncated")
 
     def __enter__(self) -> SourceFile:
@@ -220,7 +220,7 @@ class SourceFile:
 
     @property
     def _is_encapsulated(self) -> bool:
-        return self._length == _UNDEFINED_LENGTH
+        return self._length == UNDEFINED_LENGTH
 
     @cached_property
     def _fragments(self) -> FragmentIndex:
@@ -369,7 +369,7 @@ class SourceFile:
         """Read the elements after Pixel Data, such as Data Set Trailing Padding."""
         end = self._offset + self._length
         if self._is_encapsulated:
-            end = self._fragments.end + _DELIMITATION_SIZE
+            end = self._fragments.end + len(SEQUENCE_DELIMITER)
         if end >= self._size:
             return Dataset()
         self._file.seek(end)
