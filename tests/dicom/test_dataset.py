@@ -118,7 +118,7 @@ def test_every_precision_in_its_container(bits_stored, signed, big_endian):
         ds = make_dataset(pixels.astype(container), bits_stored=bits_stored, big_endian=big_endian)
         jls.compress(ds)
         stream = next(generate_frames(ds.PixelData, number_of_frames=2))
-        assert jls.read_info(stream).bits_per_sample == bits_stored
+        assert jls.read_info(stream).bits_per_sample == bits_stored, container
         decoded = jls.pixel_array(ds)
         assert decoded.dtype == container
         np.testing.assert_array_equal(decoded, pixels)
@@ -409,7 +409,8 @@ def test_restart_markers_in_datasets(frames):
     assert parallel.PixelData == serial.PixelData
     assert parallel.PixelData.count(b"\xff\xd3") >= 1
     for workers in (1, 8):
-        assert np.array_equal(jls.pixel_array(parallel, workers=workers), frames if len(frames) > 1 else frames[0])
+        decoded = jls.pixel_array(parallel, workers=workers)
+        assert np.array_equal(decoded, frames if len(frames) > 1 else frames[0]), workers
     jls.decompress(parallel, workers=8)
     assert np.array_equal(parallel.pixel_array, frames if len(frames) > 1 else frames[0])
 
@@ -426,8 +427,8 @@ def test_the_first_bad_frame_is_named_with_any_workers():
         with pytest.raises(jls.InvalidStreamError) as caught:
             jls.decompress(ds, workers=workers)
         messages.add(str(caught.value))
-        assert ds.PixelData == before
-    assert len(messages) == 1
+        assert ds.PixelData == before, workers
+    assert len(messages) == 1, messages
 
 
 def test_iterator_decodes_ahead_and_stops():

@@ -50,8 +50,7 @@ def test_it_is_first_and_stays_so_and_goes():
     assert any(before)
     jls.register()
     jls.register()
-    for coder in CODERS:
-        assert next(iter(coder._available)) == "dicom_jpegls"
+    assert [next(iter(coder._available)) for coder in CODERS] == ["dicom_jpegls"] * len(CODERS)
     jls.unregister()
     jls.unregister()
     assert [list(coder._available.items()) for coder in CODERS] == before

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydicom.pixels.processing import convert_color_space
-from pydicom.uid import UID, JPEGLSNearLossless, JPEGLSTransferSyntaxes
+from pydicom.uid import JPEGLSNearLossless, JPEGLSTransferSyntaxes
 
 from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES, Stream
 from dicom_jpegls.array import decode_partial, decode_stream_into, encode_samples
@@ -123,6 +123,7 @@ class FrameDecoder:
     def __init__(self, image_pixel: ImagePixel, *, max_samples: int = DEFAULT_MAX_SAMPLES) -> None:
         rules.check_native_layout(image_pixel)
         self.image_pixel = image_pixel
+        self._one_frame = image_pixel._replace(number_of_frames=1)
         self._max_samples = max_samples
 
     def open(self, index: int | None, frame: bytes | memoryview, *, partial: bool = False) -> Stream:
@@ -179,7 +180,7 @@ class FrameDecoder:
             If `out` does not fit.
         """
         if out is None:
-            out = new_samples(self.image_pixel._replace(number_of_frames=1))[0]
+            out = new_samples(self._one_frame)[0]
         with naming_frame(index):
             return decode_stream_into(stream, out, workers)
 
@@ -236,10 +237,11 @@ class FrameCoder:
     """
 
     def __init__(self, image_pixel: ImagePixel, options: CodingOptions, transfer_syntax_uid: str | None = None) -> None:
-        uid = options.transfer_syntax_uid if transfer_syntax_uid is None else UID(transfer_syntax_uid)
-        if uid not in JPEGLSTransferSyntaxes:
+        wanted = options.transfer_syntax_uid if transfer_syntax_uid is None else transfer_syntax_uid
+        uid = next((uid for uid in JPEGLSTransferSyntaxes if uid == wanted), None)
+        if uid is None:
             allowed = " or ".join(f"{choice} ({choice.name})" for choice in JPEGLSTransferSyntaxes)
-            raise ParameterError(f"transfer_syntax_uid: must be {allowed}, found {str(uid)!r}")
+            raise ParameterError(f"transfer_syntax_uid: must be {allowed}, found {wanted!r}")
         if options.near_lossless and uid != JPEGLSNearLossless:
             raise ParameterError(
                 f"near_lossless: {options.near_lossless} is allowed only with the transfer syntax {JPEGLSNearLossless} "

@@ -171,7 +171,7 @@ def check_native_length(length: int, image_pixel: ImagePixel) -> None:
 
 def has_swapped_bytes(image_pixel: ImagePixel, transfer_syntax: UID, vr: str) -> bool:
     """Return whether native pixel data consists of big-endian words of two 8-bit samples each (PS3.5 8.1.1)."""
-    return not transfer_syntax.is_little_endian and image_pixel.bits_allocated == 8 and vr == "OW"
+    return image_pixel.bits_allocated == 8 and vr == "OW" and not transfer_syntax.is_little_endian
 
 
 def native_samples(data: bytes | bytearray, image_pixel: ImagePixel, transfer_syntax: UID, vr: str) -> NDArray[Any]:

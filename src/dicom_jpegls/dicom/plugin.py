@@ -50,6 +50,9 @@ _lock = threading.Lock()
 # The runner's option in which an error of this plugin is passed to those after it.
 _REFUSAL = "dicom_jpegls_refusal"
 
+# The runner's option for the coder of its frames: the attributes and options are the same for all of them.
+_CODER = "dicom_jpegls_coder"
+
 
 def register() -> None:
     """Make this package pydicom's first choice for both JPEG-LS transfer syntaxes, to decode and to encode.
@@ -119,10 +122,13 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray:
     frame and its callers often run several processes.
     """
     try:
-        decoder = FrameDecoder(
-            _image_pixel(runner, bits_allocated=16),  # pydicom takes the size of the stream's samples
-            max_samples=runner.get_option("max_samples", DEFAULT_MAX_SAMPLES),
-        )
+        decoder: FrameDecoder | None = runner.get_option(_CODER)
+        if decoder is None:
+            decoder = FrameDecoder(
+                _image_pixel(runner, bits_allocated=16),  # pydicom takes the size of the stream's samples
+                max_samples=runner.get_option("max_samples", DEFAULT_MAX_SAMPLES),
+            )
+            runner.set_option(_CODER, decoder)
         stream = decoder.open(None, src)
         with naming_frame(None):
             frame = stream.decode(workers=runner.get_option("workers", 1))
@@ -176,6 +182,18 @@ def encode_frame(src: bytes, runner: EncodeRunner) -> bytes:
 
 
 def _encode_frame(src: bytes, runner: EncodeRunner) -> bytes:
+    coder: FrameCoder | None = runner.get_option(_CODER)
+    if coder is None:
+        coder = _frame_coder(runner)
+        runner.set_option(_CODER, coder)
+    image_pixel = coder.native
+    (frame,) = native_samples(src, image_pixel, ExplicitVRLittleEndian, native_vr(image_pixel))
+    coded = coder.encode(None, frame, workers=runner.get_option("workers", 1))
+    coder.warn_if_clipped(coded.statistics, stacklevel=3)
+    return coded.stream
+
+
+def _frame_coder(runner: EncodeRunner) -> FrameCoder:
     options = CodingOptions(
         near_lossless=runner.get_option("jls_error", 0),
         signed_overflow=runner.get_option("signed_overflow", "error"),
@@ -187,8 +205,4 @@ def _encode_frame(src: bytes, runner: EncodeRunner) -> bytes:
         bits_allocated=sample_dtype(runner.bits_stored).itemsize * 8,
         planar_configuration=runner.planar_configuration if runner.samples_per_pixel > 1 else None,
     )
-    coder = FrameCoder(image_pixel, options, runner.transfer_syntax)
-    (frame,) = native_samples(src, image_pixel, ExplicitVRLittleEndian, native_vr(image_pixel))
-    coded = coder.encode(None, frame, workers=runner.get_option("workers", 1))
-    coder.warn_if_clipped(coded.statistics, stacklevel=3)
-    return coded.stream
+    return FrameCoder(image_pixel, options, runner.transfer_syntax)

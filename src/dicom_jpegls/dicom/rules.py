@@ -157,9 +157,9 @@ def check_native_layout(image_pixel: ImagePixel) -> None:
     """Check the attributes that determine the memory layout of decoded samples; the stream determines the rest."""
     for name in ("bits_allocated", "pixel_representation"):
         value = getattr(image_pixel, name)
-        allowed = tuple(sorted({choice for row in VALID_IMAGE_PIXEL for choice in getattr(row, name)}))
-        if value not in allowed:
-            raise attribute_error(name, value, f"JPEG-LS allows {_format(allowed)}")
+        if not any(value in getattr(row, name) for row in VALID_IMAGE_PIXEL):
+            allowed = sorted({choice for row in VALID_IMAGE_PIXEL for choice in getattr(row, name)})
+            raise attribute_error(name, value, f"JPEG-LS allows {_format(tuple(allowed))}")
     check_number_of_frames(image_pixel)
 
 
