@@ -1,10 +1,10 @@
-"""How long decoding takes at worst: nanoseconds for each sample and byte, over sizes and kinds of content.
+"""Measure the worst decoding time: nanoseconds per sample and byte, by size and kind of content.
 
 Usage: python benchmarks/decoding_time.py [--write]
 
-Sound streams of every kind, and the same with flipped bits, whether they decode or not. If the time is linear in
-samples plus bytes for any input, the figures of a kind stay as they are when the image grows. Each is the least
-processor time of several runs. ``--write`` puts the table into docs/security.md.
+Intact streams of every kind, and the same with flipped bits, whether they decode or not. If the time is linear in
+samples plus bytes for any input, the figures of a kind do not change as the image grows. Each is the least processor
+time of several runs. ``--write`` puts the table into docs/security.md.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FLIPS = 4
 
 
 def images(size: int) -> Iterator[tuple[str, NDArray[Any], dict[str, Any]]]:
-    """Make the images of a size, each with a name and how it is encoded."""
+    """Yield the images of a size, each with a name and its encoding options."""
     for kind in ("noise", "extremes", "flat", "runs"):
         for bits in (8, 16):
             yield f"{kind}, {bits} bits", make_image(kind, (size, size), bits), {"bits_per_sample": bits}
@@ -43,17 +43,17 @@ def images(size: int) -> Iterator[tuple[str, NDArray[Any], dict[str, Any]]]:
 
 
 def damaged(stream: bytes, seed: int) -> bytes:
-    """Flip some bits of the entropy-coded data."""
+    """Return the stream with some bits of the entropy-coded data flipped."""
     random = np.random.default_rng(seed)
     changed = bytearray(stream)
-    begin = stream.index(b"\xff\xda") + 10  # behind the scan header of the shortest kind
+    begin = stream.index(b"\xff\xda") + 10  # after the shortest scan header
     for bit in random.integers(8 * begin, 8 * (len(stream) - 2), FLIPS):
         changed[bit // 8] ^= 1 << bit % 8
     return bytes(changed)
 
 
 def least_time(stream: bytes, out: NDArray[Any], **options: Any) -> float:
-    """Decode or fail, in seconds of processor time."""
+    """Return the least processor time of decoding or failing, in seconds."""
     best = float("inf")
     for _ in range(RUNS):
         start = time.process_time()
