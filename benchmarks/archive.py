@@ -1,11 +1,11 @@
-"""Measure how fast trees of files are compressed and how much memory a large file takes, and kill and resume a job.
+"""How fast whole trees are compressed, what is lost when jobs are killed, and how much memory a large file takes.
 
 Usage: python benchmarks/archive.py [--files N] [--rounds N] [--large [GIGABYTES]] [--parts] [--folder FOLDER]
 
-Without --large and --parts: a tree of files from the pydicom wheel, 1 % of them broken in ten ways. It is compressed by
-one worker, by two, and by a loop over pydicom and pyjpegls, in turn, and the best times are compared. Then a job is
-killed twice, resumed, verified and decompressed, and every sample is compared with the original. With --parts: a large
-file as one task of a Dask cluster of two processes, compared with frame ranges as tasks.
+Without --large and --parts: a tree of files of the pydicom wheel, 1 % of them broken in ten ways. It is compressed by
+one worker, by two, and by a loop of pydicom and pyjpegls, in turn, and the best times are compared. Then a job is
+killed twice, resumed, verified and decompressed, and every sample compared with the tree's. With --parts: a large file
+as one task of a Dask cluster of two processes against frame ranges as tasks.
 """
 
 import argparse
@@ -35,7 +35,7 @@ JOURNAL = ".dicom-jpegls.jsonl"
 
 
 def compress_with_pydicom(tree: Path, target: Path) -> int:
-    """Compress a tree by a loop over pydicom and pyjpegls, copy files that fail, return the number of the others."""
+    """Compress a tree by a loop over pydicom and pyjpegls; files that fail are copied. Gives how many did not."""
     count = 0
     for name, path in files_below(tree).items():
         place = target / name
@@ -43,7 +43,7 @@ def compress_with_pydicom(tree: Path, target: Path) -> int:
         try:
             ds = pydicom.dcmread(path)
             if ds.file_meta.TransferSyntaxUID in JPEGLSTransferSyntaxes:
-                raise ValueError("already JPEG-LS")
+                raise ValueError("as wanted already")
             if ds.file_meta.TransferSyntaxUID.is_compressed:
                 ds.decompress(generate_instance_uid=False)
             ds.compress(JPEGLSLossless, encoding_plugin="pyjpegls", generate_instance_uid=False)
@@ -55,7 +55,7 @@ def compress_with_pydicom(tree: Path, target: Path) -> int:
 
 
 def timed(function: Callable[[Path], object], folder: Path) -> float:
-    """Return the time that a function takes to fill a folder, in seconds."""
+    """Give the seconds that a function takes to fill a folder."""
     shutil.rmtree(folder, ignore_errors=True)
     start = time.perf_counter()
     function(folder)
@@ -63,7 +63,7 @@ def timed(function: Callable[[Path], object], folder: Path) -> float:
 
 
 def measure_throughput(tree: Path, folder: Path, rounds: int) -> None:
-    """Print the best time of each of the three ways, and their ratios."""
+    """Print the best times of the three ways and their ratios."""
     ways: dict[str, Callable[[Path], object]] = {
         "pydicom + pyjpegls, one process": lambda target: compress_with_pydicom(tree, target),
         "dicom-jpegls, 1 worker": lambda target: batch.transcode([tree], target, workers=1),
@@ -84,7 +84,7 @@ def measure_throughput(tree: Path, folder: Path, rounds: int) -> None:
 
 
 def lines(path: Path) -> int:
-    """Return the number of lines of a file, 0 if it does not exist."""
+    """Count the lines of a file that may not be there."""
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
@@ -98,7 +98,7 @@ def check_killed_and_resumed(tree: Path, broken: set[str], folder: Path) -> None
         journal = target / JOURNAL
         while lines(journal) < part * count:
             if process.poll() is not None:
-                raise RuntimeError(f"the job ended early, with status {process.returncode}")
+                raise RuntimeError(f"the job ended by itself, with status {process.returncode}")
             time.sleep(0.02)
         process.kill()
         process.wait()
@@ -122,7 +122,7 @@ def check_killed_and_resumed(tree: Path, broken: set[str], folder: Path) -> None
     print(f"verified {verified.counts[Status.VERIFIED]}, decompressed and compared bit for bit {compared}")
 
 
-# Runs in a separate process, so that its peak memory can be measured.
+# Runs in a process of its own, for its peak memory alone.
 LARGE = """
 import json, pathlib, resource, sys, time
 from dicom_jpegls.batch import Options
@@ -160,7 +160,7 @@ def write_large_file(path: Path, gigabytes: float) -> int:
 
 
 def measure_large_file(folder: Path, gigabytes: float) -> None:
-    """Compress and decompress a large file, print time and peak memory, and compare the result."""
+    """Print time and peak memory of a file of gigabytes, compressed and decompressed, and compare the result."""
     source = folder / "large.dcm"
     write_large_file(source, gigabytes)
     size = source.stat().st_size
@@ -177,7 +177,7 @@ def measure_large_file(folder: Path, gigabytes: float) -> None:
 
 
 def measure_parts(folder: Path, rounds: int) -> None:
-    """Print the speedup of frame ranges over one task for a large file, on a cluster of two processes."""
+    """Print how much faster a large file is as frame ranges than as one task, on a cluster of two processes."""
     from distributed import Client, LocalCluster
 
     source = folder / "large.dcm"
@@ -198,7 +198,7 @@ def measure_parts(folder: Path, rounds: int) -> None:
 
 
 def main() -> None:
-    """Run the selected measurement in a folder that is deleted afterwards."""
+    """Measure what the arguments say, in a folder that is deleted afterwards."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
