@@ -8,7 +8,7 @@ from measure import compare, python_calls
 from pydicom import examples
 
 from dicom_jpegls.array import encode_samples
-from dicom_jpegls.samples import is_within, safe_range
+from dicom_jpegls.ranges import is_within, safe_range
 
 
 def main() -> None:

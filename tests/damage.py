@@ -67,7 +67,7 @@ def decoder(name):
             try:
                 return jls.decode(stream)
             except jls.StreamError:
-                assert jls.decode(stream, on_error="partial").error
+                assert jls.decode_partial(stream).error
                 raise
 
         return jls.decode if name == OURS else decode_whole_or_partial, jls.StreamError

@@ -145,7 +145,7 @@ def test_table_says_what_it_is():
 
 def test_every_code_has_a_text():
     for code in range(1000):
-        assert API.error_text(code).decode() == _codec._charls_error_message(code)
+        assert API.error_text(code).decode() == _codec.error_text(code)
     for code, _, text in _codec._stream_faults():
         assert API.error_text(code).decode() == text
     texts = [API.error_text(code).decode() for code in OWN_CODES.values()]
@@ -333,8 +333,9 @@ def test_python_refuses_the_same(name):
             **{field: getattr(frame, field) for field, _ in FrameInfo._fields_},
             near_lossless=chosen.near_lossless,
             interleave_mode=chosen.interleave_mode,
-            color_transformation=chosen.color_transformation,
-            preset_coding_parameters=[getattr(presets, field) for field, _ in Presets._fields_],
+            segments=jls.OptionalSegments(
+                chosen.color_transformation, [getattr(presets, field) for field, _ in Presets._fields_]
+            ),
         )
     assert error.value.code in (1, FAULTS.get(code, code))
 

@@ -408,7 +408,7 @@ def test_pixel_data_in_a_file_like_object(tmp_path):
         ("liver_1frame.dcm", r"Bits Allocated \(0028,0100\) is 1"),
         ("rtplan.dcm", r"Pixel Data \(7FE0,0010\) is absent"),
         ("SC_ybr_full_422_uncompressed.dcm", r"Photometric Interpretation \(0028,0004\) is 'YBR_FULL_422'"),
-        ("badVR.dcm", r"Number of Frames \(0028,0008\) is '1A'; a whole number is needed"),
+        ("badVR.dcm", r"Number of Frames \(0028,0008\) is '1A'; must be an integer"),
     ],
 )
 def test_what_jpegls_cannot_hold_is_named(name, match):

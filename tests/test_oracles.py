@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dicom_jpegls as jls
+from dicom_jpegls import spiff
 from jls_streams import IMAGE_KINDS, largest_error, make_image
 
 # (components, interleave mode) that are possible; line and sample interleave need 3 or 4 components.
@@ -190,7 +191,7 @@ def test_annotated_streams_decode_in_the_peers(name, mode):
         image,
         bits_per_sample=12,
         interleave_mode=mode,
-        spiff_header=jls.SpiffHeader(color_space=jls.SpiffColorSpace.RGB),
+        spiff_header=spiff.SpiffHeader(color_space=spiff.SpiffColorSpace.RGB),
         comments=[b"one", b"two"],
         application_data=[(0, b"x"), (15, bytes(300))],
     )

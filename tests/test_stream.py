@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dicom_jpegls as jls
-from dicom_jpegls import _codec
+from dicom_jpegls import _codec, spiff
 from jls_streams import (
     APP0,
     APP8,
@@ -366,7 +366,7 @@ RICH = with_segments(
         comments=[b"comment"],
         application_data=[(3, b"data")],
         preset_coding_parameters=jls.PresetCodingParameters(255, 5, 9, 30, 32),
-        spiff_header=jls.SpiffHeader(),
+        spiff_header=spiff.SpiffHeader(),
     ),
     segment(COM, b"between"),
     restart_interval(0),

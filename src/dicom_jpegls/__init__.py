@@ -8,7 +8,7 @@ from dicom_jpegls._codec import (
     max_encoded_size,
     read_info,
 )
-from dicom_jpegls.array import PartialImage, decode, encode
+from dicom_jpegls.array import PartialImage, decode, decode_partial, encode
 from dicom_jpegls.c_api import get_include
 from dicom_jpegls.dataset import (
     CompressionResult,
@@ -22,6 +22,7 @@ from dicom_jpegls.dataset import (
 from dicom_jpegls.errors import (
     BufferTooSmallError,
     ClippedSamplesWarning,
+    DatasetError,
     InvalidStreamError,
     JPEGLSError,
     ParameterError,
@@ -33,12 +34,8 @@ from dicom_jpegls.parameters import (
     ColorTransformation,
     FrameInfo,
     InterleaveMode,
+    OptionalSegments,
     PresetCodingParameters,
-    SpiffColorSpace,
-    SpiffCompressionType,
-    SpiffHeader,
-    SpiffProfileId,
-    SpiffResolutionUnits,
     StreamInfo,
 )
 from dicom_jpegls.pydicom_plugin import register, unregister
@@ -49,19 +46,16 @@ __all__ = [
     "ClippedSamplesWarning",
     "ColorTransformation",
     "CompressionResult",
+    "DatasetError",
     "FrameInfo",
     "InterleaveMode",
     "InvalidStreamError",
     "JPEGLSError",
+    "OptionalSegments",
     "ParameterError",
     "PartialImage",
     "PartialPixels",
     "PresetCodingParameters",
-    "SpiffColorSpace",
-    "SpiffCompressionType",
-    "SpiffHeader",
-    "SpiffProfileId",
-    "SpiffResolutionUnits",
     "StreamError",
     "StreamInfo",
     "UnpatchedCharLSWarning",
@@ -71,6 +65,7 @@ __all__ = [
     "compress",
     "decode",
     "decode_into",
+    "decode_partial",
     "decompress",
     "encode",
     "encode_into",

@@ -26,11 +26,10 @@ from dicom_jpegls import _codec
 from dicom_jpegls import image_pixel as rules
 from dicom_jpegls.array import (
     check_fill_value,
-    check_on_error,
     check_signed_overflow,
     decode,
-    decode_partial,
     decode_stream_into,
+    decode_stream_partial,
     encode_samples,
 )
 from dicom_jpegls.derivation import changed_image_attributes, derived_attributes
@@ -51,7 +50,7 @@ from dicom_jpegls.pixel_data import (
     set_encapsulated,
     transfer_syntax_of,
 )
-from dicom_jpegls.samples import (
+from dicom_jpegls.ranges import (
     clear_unused_bits,
     count_outside,
     count_unused_bits,
@@ -657,7 +656,7 @@ class _Decoding:
     """The frames of a dataset on their way into an array, and what went wrong with them."""
 
     def __init__(self, ds: Dataset, workers: int | None, max_samples: int, on_error: str, fill_value: int) -> None:
-        check_on_error(on_error)
+        _check_option("on_error", on_error, ("raise", "partial"))
         self._workers = worker_count(workers)
         require_jpegls(ds)
         require_pixel_data(ds)
@@ -705,7 +704,7 @@ class _Decoding:
                 array[place] = self._fill_value
             elif self._partial:
                 with _naming_frame(index):
-                    _, self.good_lines[place], error = decode_partial(stream, array[place], self._fill_value)
+                    _, self.good_lines[place], error = decode_stream_partial(stream, array[place], self._fill_value)
                 if error is not None:
                     self.errors[index] = error
             else:

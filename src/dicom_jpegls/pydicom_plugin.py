@@ -22,7 +22,7 @@ from dicom_jpegls import image_pixel as rules
 from dicom_jpegls.array import encode
 from dicom_jpegls.errors import JPEGLSError, ParameterError
 from dicom_jpegls.image_pixel import ImagePixel
-from dicom_jpegls.samples import clear_unused_bits, count_unused_bits, is_within, sample_range
+from dicom_jpegls.ranges import clear_unused_bits, count_unused_bits, is_within, sample_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
