@@ -55,7 +55,7 @@ matrix: wheel
 
 # Runs the tests against the installed wheel, with the interpreter $(PYTHON). Left out: what the compiled module, the same
 # for all interpreters, makes of streams.
-MODULE_TESTS := $(addprefix tests/test_,conformance.py damage.py fast_scan.py oracles.py)
+MODULE_TESTS := $(addprefix tests/codec/test_,conformance.py damage.py fast_scan.py oracles.py)
 .PHONY: installed
 installed:
 	@echo "The wheel with `$(PYTHON) --version`:"
@@ -69,7 +69,7 @@ installed:
 
 # Builds the package for a Python without the GIL, and runs the tests there that need no peer:
 # `make free-threaded PYTHON=/path/to/python3.13t`. Not each Hypothesis has a wheel for it, and its sources need Rust.
-FREE_THREADED_TESTS := $(addprefix tests/test_,threads.py array.py buffers.py partial.py image_pixel.py)
+FREE_THREADED_TESTS := $(addprefix tests/,$(addsuffix .py,$(addprefix codec/test_,threads array buffers partial) dicom/test_rules))
 .PHONY: free-threaded
 free-threaded:
 	@$(PYTHON) -c 'import sys, sysconfig; sys.exit(not sysconfig.get_config_var("Py_GIL_DISABLED"))' || \
@@ -109,7 +109,7 @@ sanitize:
 	    -C build-dir=build/sanitize -C cmake.build-type=RelWithDebInfo -C install.strip=false \
 	    -C 'cmake.define.CMAKE_CXX_FLAGS=-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 	$(SANITIZED) DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-sanitize/bin/pytest $(PYTEST_OPTIONS) tests \
-	    --ignore tests/test_memory.py
+	    --ignore tests/codec/test_memory.py
 
 # In an environment of its own: with other peers installed, pydicom decides otherwise than in the tests.
 bench: $(VENV)-bench/.installed

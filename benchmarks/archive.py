@@ -27,9 +27,9 @@ from pydicom.uid import JPEGLSLossless, JPEGLSTransferSyntaxes
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from archive_tree import files_below, is_native_image, make_tree
 from dicom_jpegls import batch
 from dicom_jpegls.batch import Action, Options, Status
+from support.archive_tree import files_below, is_native_image, make_tree
 
 JOURNAL = ".dicom-jpegls.jsonl"
 
@@ -126,7 +126,7 @@ def check_killed_and_resumed(tree: Path, broken: set[str], folder: Path) -> None
 LARGE = """
 import json, pathlib, resource, sys, time
 from dicom_jpegls.batch import Options
-from dicom_jpegls.batch.convert import compress_file, decompress_file
+from dicom_jpegls.files.convert import compress_file, decompress_file
 source, folder, threads = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3])
 results = []
 for function, target in ((compress_file, folder / "jls.dcm"), (decompress_file, folder / "native.dcm")):

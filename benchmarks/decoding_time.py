@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 import dicom_jpegls as jls
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from jls_streams import make_image
+from support.jls_streams import make_image
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "security.md"
 SIZES = (128, 512, 1024)

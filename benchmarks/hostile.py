@@ -25,8 +25,8 @@ from pydicom import dcmread
 from pydicom.encaps import generate_frames
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from damage import CRASH, HANG, OTHER, OURS, REFUSED, SAME, outcomes
-from dicom_files import JPEGLS_FILES, TEST_FILES
+from support.damage import CRASH, HANG, OTHER, OURS, REFUSED, SAME, outcomes
+from support.dicom_files import JPEGLS_FILES, TEST_FILES
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "security.md"
 CONFORMANCE = Path(jpeg_ls.__file__).parent / "tests" / "jlsimV100"

@@ -14,14 +14,14 @@ from pydicom.data import get_testdata_file
 from rich.console import Console
 
 from dicom_jpegls import batch
-from dicom_jpegls.explore import draw_exploration, explore
-from dicom_jpegls.progress import BarDisplay
+from dicom_jpegls.cli.explore import draw_exploration, explore
+from dicom_jpegls.cli.progress import BarDisplay
 
 IMAGES = Path(__file__).parent / "images"
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from archive_tree import make_tree  # noqa: E402
+from support.archive_tree import make_tree  # noqa: E402
 
 
 def draw_progress(target: Path) -> None:

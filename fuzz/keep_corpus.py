@@ -14,7 +14,7 @@ from pathlib import Path
 from make_corpus import KEPT
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from damage import CRASH, HANG, outcomes
+from support.damage import CRASH, HANG, outcomes
 
 BUILD = Path(__file__).parents[1] / "build" / "fuzz"
 PEERS = ("pyjpegls", "imagecodecs")

@@ -10,7 +10,7 @@ from pathlib import Path
 import dicom_jpegls as jls
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from jls_streams import encode_image, encode_strips, make_image
+from support.jls_streams import encode_image, encode_strips, make_image
 
 KEPT = Path(__file__).with_name("corpus.zip")
 KINDS = ("noise", "runs", "smooth")

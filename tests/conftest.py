@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import settings
 
-from commands import ROOT, run, succeed
+from support.commands import ROOT, run, succeed
 
 # The same examples in every run, and no deadline: nothing here is about time.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=150)

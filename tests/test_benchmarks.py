@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from commands import ROOT, succeed
+from support.commands import ROOT, succeed
 
 
 @pytest.mark.skipif(not list(ROOT.glob("build/*/libcharls.a")), reason="the C++ loop needs the checkout's build folder")

@@ -18,8 +18,8 @@ import numpy
 import pytest
 
 import dicom_jpegls as jls
-from commands import ENVIRONMENT, ROOT, run, succeed
 from dicom_jpegls import _codec
+from support.commands import ENVIRONMENT, ROOT, run, succeed
 
 if os.environ.get("DICOM_JPEGLS_TEST_INSTALLED") == "1":
     pytest.skip("the tests run against an installed wheel", allow_module_level=True)
@@ -367,7 +367,7 @@ def test_patches_need_git_or_patch(tree, build, charls, configure):
     assert "Neither git nor patch is there to apply patches/" in output
 
 
-# What tests/patches.cpp prints, and for what a patch changes, what it prints without that patch.
+# What tests/codec/patches.cpp prints, and for what a patch changes, what it prints without that patch.
 UNCHANGED = {
     "largest Golomb parameter of 16 bits": "15",
     "as many zero bits as a code may have": "63",
@@ -403,7 +403,7 @@ def test_what_patches_change(missing, patched_charls, tmp_path):
     options += [f"-I{sources / 'include'}", f"-I{sources}"]
     program = tmp_path / "patches"
     parts = [sources / f"src/{name}.cpp" for name in ("jpegls_error", "jpeg_stream_writer")]
-    succeed("c++", *options, ROOT / "tests/patches.cpp", *parts, "-o", program)
+    succeed("c++", *options, ROOT / "tests/codec/patches.cpp", *parts, "-o", program)
     output = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout
     expected = UNCHANGED | {
         name: without if patch == missing else patched
@@ -511,7 +511,7 @@ def test_wheel_holds_the_package_and_nothing_else(artefacts):
     # Only what Python, a type checker or the compiler of another package reads.
     suffixes = {Path(name).suffix for name in package}
     assert suffixes == {".py", ".pyi", ".pxd", ".h", ".typed", ".so"}
-    assert package.isdisjoint({"dicom_jpegls/charls.pxd", "dicom_jpegls/stream.pxd"})
+    assert package.isdisjoint({"dicom_jpegls/charls.pxd", "dicom_jpegls/native.pxd"})
 
 
 def test_wheel_is_for_all_pythons_since_3_11(artefacts):

@@ -10,7 +10,8 @@ from dicom_jpegls._codec import (
 )
 from dicom_jpegls.array import PartialImage, decode, decode_partial, encode
 from dicom_jpegls.c_api import get_include
-from dicom_jpegls.dataset import (
+from dicom_jpegls.compat.pyjpegls import install_as_pyjpegls
+from dicom_jpegls.dicom.dataset import (
     CompressionResult,
     PartialPixels,
     compress,
@@ -19,6 +20,7 @@ from dicom_jpegls.dataset import (
     pixel_array,
     read_truncated,
 )
+from dicom_jpegls.dicom.plugin import register, unregister
 from dicom_jpegls.errors import (
     BufferTooSmallError,
     ClippedSamplesWarning,
@@ -38,8 +40,6 @@ from dicom_jpegls.parameters import (
     PresetCodingParameters,
     StreamInfo,
 )
-from dicom_jpegls.pydicom_plugin import register, unregister
-from dicom_jpegls.pyjpegls_compat import install_as_pyjpegls
 
 __all__ = [
     "BufferTooSmallError",

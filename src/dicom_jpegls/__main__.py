@@ -11,7 +11,7 @@ _EXTRAS = {"click": "cli", "rich": "cli", "distributed": "dask", "matplotlib": "
 def main(arguments: Sequence[str] | None = None, name: str = "dicom-jpegls") -> None:
     """Run the command ``dicom-jpegls``."""
     try:
-        from dicom_jpegls.cli import cli
+        from dicom_jpegls.cli.commands import cli
 
         cli(arguments, prog_name=name)
     except ModuleNotFoundError as error:

@@ -51,9 +51,9 @@ def encode(
     interleave_mode : InterleaveMode, optional
         By default sample interleave for 3 and 4 components, otherwise none.
     restart_interval : int or "auto", optional
-        Lines between restart markers, 1 to 65535 (T.87 C.2.5). Restart intervals are coded independently, so they can be
-        encoded and decoded in parallel. "auto" chooses a height that costs about 0.3 % of the size or less, and omits the
-        markers in small images. By default there are none, because not every decoder reads them.
+        Lines between restart markers, 1 to 65535 (T.87 C.2.5). Restart intervals are coded independently, so they can
+        be encoded and decoded in parallel. "auto" chooses a height that costs about 0.3 % of the size or less, and no
+        markers for small images. By default there are none, because not every decoder reads them.
     workers : int or None, optional
         Number of threads that encode restart intervals and planes. None, the default, is one per core, but no more than
         one for each 2**18 samples, so that a small image is encoded in the calling thread. The stream depends on it
@@ -326,7 +326,7 @@ def check_fill_value(fill_value: int, bits_per_sample: int, signed: bool) -> Non
 
 
 def _direct_target(info: StreamInfo, out: NDArray[Any], signed: bool) -> NDArray[Any] | None:
-    """Check `out`; return it in the order of the stream's samples, or None if it needs to be filled by way of a copy."""
+    """Check `out`; return it in the order of the stream's samples, or None if it must be filled from a copy."""
     shape = image_shape(info)
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out: must be a numpy.ndarray, not {type(out).__name__}")

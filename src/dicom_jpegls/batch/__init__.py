@@ -1,6 +1,5 @@
 """Whole trees of files: compressed, decompressed and verified on one machine or many."""
 
-from dicom_jpegls.batch.convert import run_job
 from dicom_jpegls.batch.plan import Found, PlanError, find_files, plan
 from dicom_jpegls.batch.records import (
     Action,
@@ -13,6 +12,7 @@ from dicom_jpegls.batch.records import (
     read_records,
 )
 from dicom_jpegls.batch.run import Summary, transcode
+from dicom_jpegls.files.convert import run_job
 
 __all__ = [
     "Action",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicom_jpegls.batch.records import JOURNAL_NAME, Action, Job, Options
-from dicom_jpegls.batch.target import is_temporary
+from dicom_jpegls.files.target import is_temporary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,7 +7,7 @@ import os
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dicom_jpegls.batch.target import lock
+from dicom_jpegls.files.target import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydicom.uid import UncompressedTransferSyntaxes
 
-from dicom_jpegls.batch.convert import CancelledError, encode_part, job_steps, no_tick, run_job
 from dicom_jpegls.batch.plan import plan
 from dicom_jpegls.batch.records import JOURNAL_NAME, Action, Job, Journal, Options, Part, Record, Status, read_records
-from dicom_jpegls.batch.source import SourceFile
-from dicom_jpegls.batch.target import remove_leftovers, sync_folder, temporary_path
+from dicom_jpegls.dicom.pixel_data import image_pixel_of
+from dicom_jpegls.files.convert import CancelledError, encode_part, job_steps, no_tick, run_job
+from dicom_jpegls.files.source import SourceFile
+from dicom_jpegls.files.target import remove_leftovers, sync_folder, temporary_path
 from dicom_jpegls.parallel import worker_count
-from dicom_jpegls.pixel_data import image_pixel_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-    from dicom_jpegls.batch.convert import Steps
+    from dicom_jpegls.files.convert import Steps
 
 # How often progress is looked at, in seconds.
 _INTERVAL = 0.1

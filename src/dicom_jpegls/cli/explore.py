@@ -1,0 +1,378 @@
+"""Choosing NEAR by looking: what each does to an image, in numbers and in a picture."""
+
+from __future__ import annotations
+
+import math
+from itertools import islice
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Rectangle
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut, convert_color_space
+from pydicom.uid import JPEGLSLossless, JPEGLSNearLossless
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from dicom_jpegls.dicom.dataset import (
+    count_overflowing,
+    count_unused,
+    encode_frame,
+    plan_coding,
+    prepare_frame,
+    verify_frame,
+)
+from dicom_jpegls.errors import ParameterError
+from dicom_jpegls.files.source import SourceFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+    from pydicom import Dataset
+
+    from dicom_jpegls.dicom.rules import ImagePixel
+
+# Pictures of larger images show a part of so many rows and columns, so that single samples can be seen.
+_DETAIL = 192
+
+# Side of the window in which SSIM compares (its authors use 7 or 11).
+_SSIM_WINDOW = 7
+
+_DOTS_PER_INCH = 110
+_GREY = "0.35"
+
+
+class Quality(NamedTuple):
+    """How far samples are from the original ones."""
+
+    largest_error: int
+    mean_error: float
+    """Mean of the absolute errors."""
+    psnr: float
+    """Peak signal to noise ratio in dB; the peak is the range of the original's samples."""
+    ssim: float
+    """Structural similarity, 1 for the same image; NaN for images of fewer than 3 rows or columns."""
+
+
+class Trial(NamedTuple):
+    """What came of one NEAR."""
+
+    near_lossless: int
+    size: int
+    """Bytes of the stream."""
+    ratio: float
+    """Size of the native frame by that of the stream."""
+    quality: Quality
+    clipped_samples: int
+    """Signed samples moved away from the ends of their range, as NEAR needs it."""
+    samples: NDArray[Any]
+    """The decoded frame."""
+
+
+class Exploration(NamedTuple):
+    """A frame, and what came of it with each NEAR."""
+
+    path: Path
+    ds: Dataset
+    image_pixel: ImagePixel
+    samples: NDArray[Any]
+    """The frame as it is."""
+    trials: list[Trial]
+
+
+def read_frame(path: Path, frame: int = 0) -> tuple[Dataset, ImagePixel, NDArray[Any]]:
+    """Read one frame of a DICOM file, decoded if it is compressed.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    frame : int, optional
+        Number of the frame, from 0.
+
+    Returns
+    -------
+    pydicom.dataset.Dataset, ImagePixel, numpy.ndarray
+        The attributes, the same of native samples, and the samples (rows, columns[, samples]).
+
+    Raises
+    ------
+    ParameterError
+        If there is no such frame, or the file holds no image.
+    """
+    with SourceFile(path) as source:
+        image_pixel, frames, attributes = source.decoded()
+        samples = next(islice(frames, frame, None), None)
+        if samples is None:
+            raise ParameterError(f"frame: {frame}; the file has frames 0 to {image_pixel.number_of_frames - 1}")
+        source.ds.update(attributes)
+        return source.ds, image_pixel, samples
+
+
+def explore(path: Path, near_lossless: Iterable[int], *, frame: int = 0) -> Exploration:
+    """Compress a frame with several NEAR.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A DICOM file.
+    near_lossless : iterable of int
+        Largest absolute errors; 0 is lossless.
+    frame : int, optional
+        Number of the frame, from 0.
+
+    Raises
+    ------
+    ParameterError
+        If the image may not be coded with JPEG-LS, or not with a NEAR.
+    """
+    ds, image_pixel, samples = read_frame(path, frame)
+    trials = []
+    for near in near_lossless:
+        coding = plan_coding(
+            image_pixel,
+            JPEGLSNearLossless if near else JPEGLSLossless,
+            near_lossless=near,
+            signed_overflow="clip",
+            unused_bits="clear",
+        )
+        one = samples[np.newaxis]
+        cleared, clipped = count_unused(one, coding), count_overflowing(one, coding)
+        prepared = prepare_frame(samples, coding, cleared=bool(cleared), clipped=bool(clipped))
+        stream = encode_frame(frame, prepared, coding)
+        decoded, _ = verify_frame(frame, stream, prepared, coding)
+        ratio = image_pixel.frame_size / len(stream)
+        trials.append(Trial(near, len(stream), ratio, quality(samples, decoded), clipped, decoded))
+    return Exploration(path, ds, image_pixel, samples, trials)
+
+
+def quality(original: NDArray[Any], samples: NDArray[Any]) -> Quality:
+    """Compare samples with the original ones of the same shape."""
+    error = np.abs(samples.astype(np.int32) - original)
+    peak = max(1, int(original.max()) - int(original.min()))
+    largest = int(error.max())
+    psnr = math.inf
+    if largest:
+        psnr = peak_signal_noise_ratio(original, samples, data_range=peak)  # type: ignore[no-untyped-call]
+    side = min(_SSIM_WINDOW, *original.shape[:2])
+    ssim = math.nan
+    if side >= 3:
+        ssim = structural_similarity(  # type: ignore[no-untyped-call]
+            original.astype(np.float64),
+            samples.astype(np.float64),
+            win_size=side - (side + 1) % 2,
+            data_range=peak,
+            channel_axis=2 if original.ndim == 3 else None,
+        )
+    return Quality(largest, float(error.mean()), float(psnr), float(ssim))
+
+
+def draw_exploration(exploration: Exploration, target: Path) -> None:
+    """Write a PNG: the image and a rate-distortion curve, and for each NEAR the decoded image and the difference."""
+    trials = exploration.trials
+    window = _Display(exploration.ds, exploration.image_pixel, exploration.samples)
+    detail = _detail(window.shown(exploration.samples))
+    figure = Figure(figsize=(3.6 + 2.4 * len(trials), 6.6), layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.06))
+    grid = figure.add_gridspec(2, len(trials) + 1, width_ratios=[1.5, *[1.0] * len(trials)])
+    _draw_original(figure.add_subplot(grid[0, 0]), exploration, window, detail)
+    _draw_curve(figure.add_subplot(grid[1, 0]), trials)
+    for column, trial in enumerate(trials, 1):
+        axes = figure.add_subplot(grid[0, column])
+        window.draw(axes, trial.samples[detail])
+        axes.set_title(f"NEAR {trial.near_lossless}", fontweight="bold")
+        axes.set_xlabel(f"{trial.size:,} bytes, {trial.ratio:.2f} : 1\n{_quality_text(trial.quality)}")
+        _draw_difference(
+            figure.add_subplot(grid[1, column]),
+            exploration.samples[detail],
+            trial.samples[detail],
+            trial.quality,
+        )
+    figure.savefig(target, dpi=_DOTS_PER_INCH)
+
+
+class Comparison(NamedTuple):
+    """A frame of two files."""
+
+    paths: tuple[Path, Path]
+    datasets: tuple[Dataset, Dataset]
+    image_pixel: ImagePixel
+    """Of the first file."""
+    samples: tuple[NDArray[Any], NDArray[Any]]
+    quality: Quality
+    """How far the second is from the first."""
+
+
+def compare(first: Path, second: Path, *, frame: int = 0) -> Comparison:
+    """Compare a frame of two files.
+
+    Raises
+    ------
+    ParameterError
+        If the shapes differ, or a file holds no image or no such frame.
+    """
+    ds, image_pixel, samples = read_frame(first, frame)
+    other_ds, _, other = read_frame(second, frame)
+    if samples.shape != other.shape:
+        raise ParameterError(f"shape {other.shape}; that of {first} is {samples.shape}")
+    return Comparison((first, second), (ds, other_ds), image_pixel, (samples, other), quality(samples, other))
+
+
+def draw_comparison(comparison: Comparison, target: Path) -> None:
+    """Write a PNG with the frame of both files, the amplified difference and how often each error occurs."""
+    original, other = comparison.samples
+    figure = Figure(figsize=(14, 4.6), layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.06))
+    grid = figure.add_gridspec(1, 4, width_ratios=[1, 1, 1, 1.1])
+    # Both through the first one's window: another one would be a difference of its own.
+    window = _Display(comparison.datasets[0], comparison.image_pixel, original)
+    detail = _detail(window.shown(original))
+    for column, path in enumerate(comparison.paths):
+        axes = figure.add_subplot(grid[0, column])
+        window.draw(axes, comparison.samples[column][detail])
+        axes.set_title(path.name, fontweight="bold")
+        transfer_syntax = comparison.datasets[column].file_meta.TransferSyntaxUID.name
+        axes.set_xlabel(f"{fill(transfer_syntax, 42)}\n{path.stat().st_size:,} bytes")
+    _draw_difference(figure.add_subplot(grid[0, 2]), original[detail], other[detail], comparison.quality)
+    axes = figure.add_subplot(grid[0, 3])
+    _draw_histogram(axes, other.astype(np.int32) - original)
+    axes.set_title(_quality_text(comparison.quality))
+    figure.savefig(target, dpi=_DOTS_PER_INCH)
+
+
+def _quality_text(values: Quality) -> str:
+    return f"PSNR {number(values.psnr, 1)} dB, SSIM {number(values.ssim, 4)}"
+
+
+def number(value: float, digits: int) -> str:
+    """Give a number as people read it: infinity and what is not known by their signs."""
+    if math.isinf(value):
+        return "∞"
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _detail(shown: NDArray[Any]) -> tuple[slice, slice]:
+    """Choose the part of a large image to draw: where neighbours differ most on the screen."""
+    rows, columns = shown.shape[:2]
+    height, width = min(rows, _DETAIL), min(columns, _DETAIL)
+    if (height, width) == (rows, columns):
+        return slice(0, rows), slice(0, columns)
+    grey = shown.astype(np.float64).reshape(rows, columns, -1).mean(axis=2)
+    activity = np.log1p(np.abs(np.diff(grey, axis=1, prepend=grey[:, :1])))
+    sums = np.pad(activity.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    inside = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    top, left = (int(place) for place in np.unravel_index(int(inside.argmax()), inside.shape))
+    return slice(top, top + height), slice(left, left + width)
+
+
+class _Display:
+    """The way of samples to the screen: the dataset's modality and VOI transformations, or its colours."""
+
+    def __init__(self, ds: Dataset, image_pixel: ImagePixel, samples: NDArray[Any]) -> None:
+        self._ds = ds
+        self._image_pixel = image_pixel
+        self._has_voi = "VOILUTSequence" in ds or ("WindowCenter" in ds and "WindowWidth" in ds)
+        self._range = (0.0, 1.0)
+        if self._is_grey:
+            if self._has_voi:
+                # What comes out at the ends of a window is far from the image's own least and greatest value.
+                ends = np.array([np.iinfo(samples.dtype).min, np.iinfo(samples.dtype).max], samples.dtype)
+                low, high = self._grey(ends)
+            else:
+                values = self._grey(samples)
+                low, high = values.min(), values.max()
+            self._range = (float(low), float(high) if high > low else float(low) + 1)
+
+    @property
+    def _is_grey(self) -> bool:
+        return self._image_pixel.photometric_interpretation.startswith("MONOCHROME")
+
+    def _grey(self, samples: NDArray[Any]) -> NDArray[Any]:
+        values = apply_modality_lut(samples, self._ds)
+        return apply_voi_lut(values, self._ds) if self._has_voi else values
+
+    def shown(self, samples: NDArray[Any]) -> NDArray[Any]:
+        """Give what is seen of samples: RGB, or from 0 (black) to 1 (white)."""
+        if not self._is_grey:
+            return self._colors(samples)
+        low, high = self._range
+        values = ((self._grey(samples) - low) / (high - low)).clip(0, 1)
+        return 1 - values if self._image_pixel.photometric_interpretation == "MONOCHROME1" else values
+
+    def draw(self, axes: Axes, samples: NDArray[Any]) -> None:
+        """Draw samples as they are seen in a viewer."""
+        axes.imshow(self.shown(samples), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        _bare(axes)
+
+    def _colors(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
+        if self._image_pixel.photometric_interpretation == "PALETTE COLOR":
+            colors = apply_color_lut(samples, self._ds)
+            return (colors >> (8 * (colors.dtype.itemsize - 1))).astype(np.uint8)
+        eight_bits = (samples >> max(0, self._image_pixel.bits_stored - 8)).astype(np.uint8)
+        if self._image_pixel.photometric_interpretation == "YBR_FULL":
+            return convert_color_space(eight_bits, "YBR_FULL", "RGB").astype(np.uint8)
+        return eight_bits
+
+
+def _bare(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_color(_GREY)
+
+
+def _draw_original(axes: Axes, exploration: Exploration, window: _Display, detail: tuple[slice, slice]) -> None:
+    image_pixel, samples = exploration.image_pixel, exploration.samples
+    window.draw(axes, samples)
+    axes.set_title(exploration.path.name, fontweight="bold")
+    axes.set_xlabel(
+        f"{image_pixel.rows} x {image_pixel.columns}, {image_pixel.photometric_interpretation}, "
+        f"{image_pixel.bits_stored} bits\n{image_pixel.frame_size:,} bytes native"
+    )
+    rows, columns = detail
+    if (rows.stop - rows.start, columns.stop - columns.start) != samples.shape[:2]:
+        size = (columns.stop - columns.start, rows.stop - rows.start)
+        axes.add_patch(Rectangle((columns.start, rows.start), *size, fill=False, edgecolor="tab:orange", linewidth=1.5))
+
+
+def _draw_difference(axes: Axes, original: NDArray[Any], samples: NDArray[Any], values: Quality) -> None:
+    """Draw the differences so large that they can be seen, those of 0 in a neutral tone."""
+    difference = samples.astype(np.int32) - original
+    scale = max(1, values.largest_error)
+    if difference.ndim == 3:
+        axes.imshow((127.5 + difference * (127.5 / scale)).clip(0, 255).astype(np.uint8), interpolation="nearest")
+    else:
+        axes.imshow(difference, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
+    _bare(axes)
+    shown = f"difference, -{scale} to {scale}" if values.largest_error else "no difference"
+    axes.set_xlabel(f"{shown}\nlargest {values.largest_error}, mean {values.mean_error:.2f}")
+
+
+def _draw_curve(axes: Axes, trials: Sequence[Trial]) -> None:
+    """Draw bits per sample against PSNR; lossless, which has none, is a line of its own."""
+    rates = [trial.size * 8 / trial.samples.size for trial in trials]
+    points = sorted((rate, trial) for rate, trial in zip(rates, trials, strict=True) if trial.quality.largest_error)
+    axes.plot([rate for rate, _ in points], [trial.quality.psnr for _, trial in points], "o-", color="tab:blue")
+    for rate, trial in points:
+        axes.annotate(f"{trial.near_lossless}", (rate, trial.quality.psnr), xytext=(5, -11), textcoords="offset points")
+    for rate, trial in zip(rates, trials, strict=True):
+        if not trial.quality.largest_error:
+            axes.axvline(rate, color=_GREY, linestyle="--", linewidth=1)
+            axes.annotate(
+                "lossless", (rate, 0.03), xycoords=("data", "axes fraction"), rotation=90, ha="right", color=_GREY
+            )
+    axes.set_xlabel("bits per sample")
+    axes.set_ylabel("PSNR / dB")
+    axes.set_title("rate and distortion by NEAR")
+    axes.grid(alpha=0.3)
+    axes.margins(0.12)
+
+
+def _draw_histogram(axes: Axes, difference: NDArray[Any]) -> None:
+    errors, counts = np.unique(difference, return_counts=True)
+    axes.bar(errors, counts / counts.sum(), width=1.0, color="tab:blue", edgecolor="white", linewidth=0.5)
+    axes.set_xlabel("error")
+    axes.set_ylabel("part of all samples")
+    axes.grid(alpha=0.3, axis="y")

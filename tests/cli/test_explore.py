@@ -1,0 +1,144 @@
+"""Choosing NEAR by looking: the numbers are right, and a picture is there for each kind of image."""
+
+import math
+
+import matplotlib.image
+import numpy as np
+import pydicom
+import pytest
+from click.testing import CliRunner
+
+import dicom_jpegls as jls
+from dicom_jpegls.cli.commands import ExitStatus, cli
+from dicom_jpegls.cli.explore import compare, draw_comparison, draw_exploration, explore, quality
+from support.dicom_files import TEST_FILES, make_dataset, random_frames
+
+CT = TEST_FILES / "CT_small.dcm"
+
+
+def run(*arguments, status=ExitStatus.SUCCESS):
+    result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    assert result.exit_code == status, result.output
+    return result
+
+
+def picture(path):
+    """Read a PNG; one that shows something has many values."""
+    image = matplotlib.image.imread(path)
+    assert len(np.unique(image)) > 20
+    return image
+
+
+def test_known_numbers_of_ct_small(tmp_path):
+    result = run("explore", CT, "--near", "3,0", "--output", tmp_path / "ct.png")
+    rows = [line.split("│")[1:-1] for line in result.output.splitlines() if line.startswith("│")]
+    assert [[cell.strip() for cell in row][:4] for row in rows] == [
+        ["0", "14160", "2.31", "0"],
+        ["3", "8488", "3.86", "3"],
+    ]
+    assert rows[0][5].strip() == "∞"
+    assert picture(tmp_path / "ct.png").shape[1] > 800
+
+
+def test_quality_against_its_definitions():
+    rng = np.random.default_rng(5)
+    original = rng.integers(-500, 500, (40, 30), np.int16)
+    samples = original + rng.integers(-3, 4, original.shape, np.int16)
+    values = quality(original, samples)
+    error = samples.astype(float) - original
+    assert values.largest_error == 3
+    assert values.mean_error == pytest.approx(np.abs(error).mean())
+    peak = float(original.max()) - float(original.min())
+    assert values.psnr == pytest.approx(10 * math.log10(peak**2 / (error**2).mean()))
+    assert 0.99 < values.ssim < 1
+    assert quality(original, original)[:3] == (0, 0, math.inf)
+    assert quality(original, original).ssim == pytest.approx(1)
+    assert math.isnan(quality(original[:2], samples[:2]).ssim)
+
+
+def test_sizes_and_errors_are_those_of_compress():
+    exploration = explore(CT, [0, 1, 5])
+    for trial in exploration.trials:
+        ds = pydicom.dcmread(CT)
+        original = ds.pixel_array.astype(int)
+        uid = pydicom.uid.JPEGLSNearLossless if trial.near_lossless else pydicom.uid.JPEGLSLossless
+        result = jls.compress(ds, uid, near_lossless=trial.near_lossless)
+        assert trial.size == result.compressed_size
+        assert trial.quality.largest_error == np.abs(jls.pixel_array(ds) - original).max()
+        np.testing.assert_array_equal(trial.samples, jls.pixel_array(ds))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("examples_rgb_color.dcm", [0, 5]),
+        ("examples_palette.dcm", [0]),
+        ("examples_overlay.dcm", [1, 4, 40]),
+        ("SC_rgb_small_odd.dcm", [2]),
+        ("JPEGLSNearLossless_08.dcm", [0, 2]),
+        ("dicomdirtests/77654033/CR1/6154", [10]),
+    ],
+)
+def test_pictures_of_all_kinds(tmp_path, name, near):
+    draw_exploration(explore(TEST_FILES / name, near), tmp_path / "a.png")
+    picture(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("photometric_interpretation", ["MONOCHROME1", "MONOCHROME2"])
+def test_the_window_of_the_dataset_is_used(tmp_path, photometric_interpretation):
+    """In a window that leaves out all samples, the image is black, or white if the least value is white."""
+    ds = make_dataset(
+        random_frames((1, 60, 60), 12), bits_stored=12, photometric_interpretation=photometric_interpretation
+    )
+    ds.WindowCenter, ds.WindowWidth = 60000, 10
+    ds.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    draw_exploration(explore(tmp_path / "a.dcm", [0]), tmp_path / "a.png")
+    image = picture(tmp_path / "a.png")
+    place = image[image.shape[0] // 4, image.shape[1] * 3 // 4, :3]
+    np.testing.assert_allclose(place, 0 if photometric_interpretation == "MONOCHROME2" else 1, atol=0.01)
+
+
+def test_signed_samples_at_the_ends_are_clipped_and_counted(tmp_path):
+    pixels = random_frames((1, 30, 30), 12, signed=True)
+    pixels[0, :3, :5] = 2047
+    make_dataset(pixels, bits_stored=12).save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    exploration = explore(tmp_path / "a.dcm", [0, 8])
+    assert [trial.clipped_samples for trial in exploration.trials] == [0, 15]
+    assert exploration.trials[1].quality.largest_error <= 16
+    result = run("explore", tmp_path / "a.dcm", "--near", 8, "--output", tmp_path / "a.png")
+    assert "NEAR 8: " in result.stderr
+    assert "signed sample(s) clipped" in result.stderr
+
+
+def test_frames_and_what_is_refused(tmp_path):
+    pixels = random_frames((3, 30, 30), 8)
+    make_dataset(pixels, bits_stored=8).save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    np.testing.assert_array_equal(explore(tmp_path / "a.dcm", [1], frame=2).samples, pixels[2])
+    path = tmp_path / "a.png"
+    line = run("explore", tmp_path / "a.dcm", "--frame", 3, "--output", path, status=ExitStatus.NOT_CONVERTIBLE).stderr
+    assert "frame: 3; the file has frames 0 to 2" in line
+    run("explore", tmp_path / "a.dcm", "--near", "1,x", status=ExitStatus.WRONG_USAGE)
+    run("explore", tmp_path / "a.dcm", "--near", "256", status=ExitStatus.WRONG_USAGE)
+    run("explore", tmp_path / "none.dcm", "--output", path, status=ExitStatus.FILE_ERROR)
+    palette = TEST_FILES / "examples_palette.dcm"
+    line = run("explore", palette, "--near", "1", "--output", path, status=ExitStatus.NOT_CONVERTIBLE).stderr
+    assert "JPEG-LS Near-lossless allows" in line
+    path.write_bytes(b"precious")
+    run("explore", tmp_path / "a.dcm", "--output", path, status=ExitStatus.TARGET_EXISTS)
+    assert path.read_bytes() == b"precious"
+
+
+def test_compare(tmp_path):
+    run("compress", "--near-lossless", 4, CT, tmp_path / "near.dcm")
+    output = run("compare", CT, tmp_path / "near.dcm", "--output", tmp_path / "a.png").output
+    assert "│             4 │" in output
+    picture(tmp_path / "a.png")
+    comparison = compare(CT, tmp_path / "near.dcm")
+    assert comparison.quality == quality(*comparison.samples)
+    draw_comparison(compare(CT, CT), tmp_path / "same.png")
+    picture(tmp_path / "same.png")
+    line = run(
+        "compare", CT, TEST_FILES / "MR_small.dcm", "--output", tmp_path / "b.png", status=ExitStatus.NOT_CONVERTIBLE
+    ).stderr
+    assert "shape (64, 64); that of" in line

@@ -1,0 +1,412 @@
+"""Several threads give what one gives, stop when they are told to, and get on with each other."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from imagecodecs import jpegls_decode
+from libjpeg import decode as libjpeg_decode
+from pydicom.uid import JPEGLSLossless, JPEGLSNearLossless
+
+import dicom_jpegls as jls
+from dicom_jpegls import _codec, spiff
+from dicom_jpegls.parallel import map_all, map_in_order, worker_count
+from support.commands import ROOT
+from support.dicom_files import make_dataset, random_frames
+from support.jls_streams import IMAGE_KINDS, encode_strips, largest_error, make_image, scans, with_record
+
+# --- The pool ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_results_come_in_order_and_memory_is_bounded(workers):
+    taken, given = itertools.count(), itertools.count()
+    ahead = []
+    count_taken = count_given = 0
+
+    def items():
+        nonlocal count_taken
+        for i in range(50):
+            count_taken = next(taken) + 1
+            ahead.append(count_taken - count_given)
+            yield i
+
+    def work(i):
+        time.sleep(0.001 * (i % 3))
+        return i * i
+
+    for i, result in enumerate(map_in_order(work, items(), workers)):
+        count_given = next(given) + 1
+        assert result == i * i
+    assert count_given == 50
+    assert max(ahead) <= 2 * workers
+
+
+def test_an_error_ends_the_work_and_leaves_no_thread():
+    started = []
+
+    def work(i):
+        started.append(i)
+        if i == 3:
+            raise KeyError(i)
+
+    with pytest.raises(KeyError):
+        list(map_in_order(work, range(1000), 2))
+    assert len(started) < 12
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("dicom_jpegls")]
+
+
+def test_closing_ends_the_work():
+    started = []
+    results = map_in_order(started.append, range(1000), 3)
+    next(results)
+    results.close()
+    assert len(started) <= 6
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("dicom_jpegls")]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_all_results_are_in_order_and_the_caller_works_too(workers):
+    threads = set()
+
+    def work(i):
+        threads.add(threading.current_thread())
+        time.sleep(0.001 * (1 + i % 3))
+        return i * i
+
+    assert map_all(work, range(50), workers) == [i * i for i in range(50)]
+    assert len(threads) == workers
+    assert threading.current_thread() in threads
+    assert map_all(work, (), workers) == []
+    assert map_all(str, "a", workers) == ["a"]  # perhaps done before another thread begins
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_the_first_item_that_fails_is_the_one_that_is_told(workers):
+    started = []
+
+    def work(i):
+        started.append(i)
+        time.sleep(0.01 if i == 3 else 0.001)  # later ones have failed when this one does
+        if i >= 3:
+            raise KeyError(i)
+
+    with pytest.raises(KeyError, match=r"^3$"):
+        map_all(work, range(1000), workers)
+    assert len(started) < 20
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("dicom_jpegls")]
+
+
+def test_worker_count(monkeypatch):
+    assert worker_count(3) == 3
+    assert 1 <= worker_count(None) <= (os.cpu_count() or 1)
+    for wrong, message in ((0, "must be at least 1, .* found 0"), (-1, "found -1"), ("two", "an integer or None")):
+        with pytest.raises(jls.ParameterError, match="^workers: .*" + message):
+            worker_count(wrong)
+    monkeypatch.setattr(os, "process_cpu_count", lambda: 7, raising=False)
+    assert worker_count(None) == 7
+
+
+# --- One frame --------------------------------------------------------------------------------------------------------
+
+FORMATS = [
+    ((), None, 8),
+    ((), None, 5),
+    ((), None, 12),
+    ((), None, 16),
+    ((3,), 0, 8),
+    ((3,), 1, 8),
+    ((3,), 2, 8),
+    ((3,), 2, 12),
+    ((4,), 0, 16),
+    ((4,), 1, 12),
+    ((4,), 2, 8),
+    ((2,), 0, 8),
+]
+
+
+def image_of(kind, height, width, components, bits):
+    return make_image(kind, (height, width, *components), bits)
+
+
+def by_oracle(stream):
+    """What pylibjpeg-libjpeg and CharLS through imagecodecs decode, in our shape."""
+    info = jls.read_info(stream)
+    first = libjpeg_decode(stream)
+    second = jpegls_decode(stream)
+    if info.component_count > 1 and info.interleave_mode == jls.InterleaveMode.NONE and second.shape != first.shape:
+        second = second.transpose(1, 2, 0)
+    return first, second
+
+
+@pytest.mark.parametrize(("components", "mode", "bits"), FORMATS)
+@pytest.mark.parametrize("lines", [1, 2, 7, 19, 20, 65535])
+def test_strips_are_exact(components, mode, bits, lines):
+    for kind, near in itertools.product(("noise", "runs"), (0, 2)):
+        if near > ((1 << bits) - 1) // 2:
+            continue
+        image = image_of(kind, 20, 13, components, bits)
+        options = {"bits_per_sample": bits, "near_lossless": near, "interleave_mode": mode, "restart_interval": lines}
+        stream = jls.encode(image, **options)
+        assert len(stream) % 2 == 0
+        # The same markers and strips as put together from images that were encoded alone.
+        if lines < 20:
+            source = np.ascontiguousarray(image.transpose(2, 0, 1)) if components and mode == 0 else image
+            assert scans(stream) == scans(encode_strips(source, lines, bits=bits, near=near, mode=mode))
+        else:
+            del options["restart_interval"]
+            assert stream == jls.encode(image, **options)
+        assert jls.read_info(stream).restart_interval == (lines if lines < 20 else 0)
+        for workers in (2, 3, 8):
+            assert jls.encode(image, **options, workers=workers) == stream
+        serial = jls.decode(stream)
+        assert largest_error(image, serial) <= near
+        for workers in (2, 3, 8, None):
+            assert np.array_equal(jls.decode(stream, workers=workers), serial)
+        if components != (2,):
+            for decoded in by_oracle(stream):
+                assert np.array_equal(decoded, serial)
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize(("components", "mode"), [((), None), ((3,), 0), ((3,), 2)])
+def test_every_form_of_the_restart_interval_is_decoded_in_parallel(components, mode, size):
+    image = image_of("noise", 30, 11, components, 12)
+    source = np.ascontiguousarray(image.transpose(2, 0, 1)) if mode == 0 else image
+    for lines in (1, 3, 29):
+        stream = encode_strips(source, lines, size=size, bits=12, mode=mode)
+        assert np.array_equal(jls.decode(stream, workers=2), image)
+
+
+def test_everything_in_front_of_the_frame_header_is_kept():
+    image = make_image("noise", (40, 30, 3), 8)
+    options = {
+        "interleave_mode": jls.InterleaveMode.LINE,
+        "color_transformation": jls.ColorTransformation.HP2,
+        "preset_coding_parameters": jls.PresetCodingParameters(0, 5, 9, 30, 40),
+        "spiff_header": spiff.SpiffHeader(spiff.SpiffColorSpace.RGB, 1, 300, 200),
+        "comments": [b"first", b""],
+        "application_data": [(3, b"data")],
+    }
+    plain = jls.read_info(jls.encode(image, **with_record(options)))
+    stream = jls.encode(image, **with_record(options), restart_interval=9, workers=2)
+    info = jls.read_info(stream)
+    assert info._replace(restart_interval=0, size=plain.size) == plain
+    assert np.array_equal(jls.decode(stream, workers=2), image)
+    deep = make_image("smooth", (40, 30), 16)
+    stream = jls.encode(deep, restart_interval=9, workers=2)
+    assert info.restart_interval == 9
+    assert np.array_equal(jls.decode(stream), deep)
+
+
+def test_planes_are_coded_in_parallel():
+    image = make_image("noise", (33, 21, 3), 8)
+    serial = jls.encode(image, interleave_mode=jls.InterleaveMode.NONE)
+    assert jls.encode(image, interleave_mode=jls.InterleaveMode.NONE, workers=2) == serial
+    assert np.array_equal(jls.decode(serial, workers=2), image)
+    out = np.zeros((33, 21, 3), np.uint8)
+    assert np.array_equal(jls.decode(serial, workers=2, out=out), image)
+
+
+def test_regions_and_misaligned_buffers():
+    image = make_image("noise", (30, 20), 12)
+    mosaic = np.full((50, 60), 7, np.uint16)
+    mosaic[10:40, 30:50] = image
+    stream = jls.encode(mosaic[10:40, 30:50], bits_per_sample=12, restart_interval=4, workers=2)
+    assert stream == jls.encode(image, bits_per_sample=12, restart_interval=4)
+    target = np.full((50, 60), 9, np.uint16)
+    jls.decode_into(stream, target[10:40, 30:50], workers=2)
+    assert np.array_equal(target[10:40, 30:50], image)
+    target[10:40, 30:50] = 9
+    assert (target == 9).all()
+    odd = bytearray(2 * 600 + 1)
+    jls.decode_into(stream, memoryview(odd)[1:], workers=2)
+    assert odd[1:] == image.tobytes()
+    size = {"width": 20, "height": 30, "bits_per_sample": 12, "restart_interval": 4}
+    assert _codec.encode(memoryview(odd)[1:], **size, workers=2) == stream
+
+
+@pytest.mark.parametrize("kind", IMAGE_KINDS)
+def test_into_a_buffer(kind):
+    image = make_image(kind, (64, 3), 8)
+    size = {"width": 3, "height": 64, "bits_per_sample": 8}
+    target = bytearray(jls.max_encoded_size(**size))
+    stream = jls.encode(image, restart_interval=1)
+    for workers in (1, 2):
+        written = jls.encode_into(image, target, **size, restart_interval=1, workers=workers)
+        assert target[:written] == stream
+        exact = bytearray(written)
+        assert jls.encode_into(image, exact, **size, restart_interval=1, workers=workers) == written
+        short = bytearray(written - 1)
+        with pytest.raises(jls.BufferTooSmallError, match=f"dst: {written - 1} bytes are too few"):
+            jls.encode_into(image, short, **size, restart_interval=1, workers=workers)
+
+
+def test_automatic_restart_interval():
+    large = np.zeros((4096, 4096), np.uint8)
+    assert jls.read_info(jls.encode(large, restart_interval="auto")).restart_interval == 256
+    assert jls.read_info(jls.encode(large, restart_interval="auto", workers=2)).restart_interval == 128
+    # Never so few lines that starting anew costs much.
+    assert jls.read_info(jls.encode(large, restart_interval="auto", workers=64)).restart_interval == 64
+    assert jls.read_info(jls.encode(large[:64], restart_interval="auto", workers=64)).restart_interval == 0
+    noisy = make_image("smooth", (2048, 512), 12)
+    plain = jls.encode(noisy, bits_per_sample=12)
+    assert len(jls.encode(noisy, bits_per_sample=12, restart_interval="auto", workers=64)) < len(plain) * 1.003 + 100
+
+
+@pytest.mark.parametrize(
+    ("restart_interval", "message"),
+    [
+        (0, r"^restart_interval: 0 is not in the range 1 to 65535$"),
+        (65536, r"^restart_interval: 65536 is not in the range 1 to 65535$"),
+        ("automatic", r"^restart_interval: must be a number of lines, 'auto' or None, found 'automatic'$"),
+        (1.5, r"^restart_interval: must be an integer, found 1.5$"),
+    ],
+)
+def test_wrong_restart_interval(restart_interval, message):
+    with pytest.raises(jls.ParameterError, match=message):
+        jls.encode(np.zeros((4, 4), np.uint8), restart_interval=restart_interval)
+
+
+def test_damage_in_an_interval_is_an_error_with_any_workers():
+    stream = jls.encode(make_image("noise", (64, 30), 8), restart_interval=4)
+    position = stream.index(b"\xff\xd5") - 20
+    damaged = stream[:position] + bytes(10) + stream[position + 10 :]
+    for workers in (1, 2):
+        with pytest.raises(jls.InvalidStreamError):
+            jls.decode(damaged, workers=workers)
+
+
+# --- Datasets ---------------------------------------------------------------------------------------------------------
+
+VOLUME = random_frames((7, 40, 30), 12, signed=True)
+
+
+def same_apart_from_uids(first, second):
+    return all(first.get(e.tag) == e for e in second if e.keyword not in ("SOPInstanceUID", "SourceImageSequence"))
+
+
+@pytest.mark.parametrize("options", [{}, {"near_lossless": 2, "signed_overflow": "clip", "verify": True}])
+@pytest.mark.parametrize("workers", [2, 5, None])
+def test_datasets_are_the_same(workers, options):
+    uid = JPEGLSNearLossless if options else JPEGLSLossless
+    serial, parallel = (make_dataset(VOLUME, bits_stored=12) for _ in range(2))
+    expected = jls.compress(serial, uid, **options, workers=1)
+    assert jls.compress(parallel, uid, **options, workers=workers) == expected
+    assert parallel.PixelData == serial.PixelData
+    assert same_apart_from_uids(parallel, serial)
+    decoded = jls.pixel_array(serial, workers=1)
+    assert np.array_equal(jls.pixel_array(serial, workers=workers), decoded)
+    assert np.array_equal(np.stack(list(jls.iter_frames(serial, workers=workers))), decoded)
+    wanted = [6, 0, 6, 3]
+    assert np.array_equal(jls.pixel_array(serial, frames=wanted, workers=workers), decoded[wanted])
+    assert np.array_equal(np.stack(list(jls.iter_frames(serial, frames=wanted, workers=workers))), decoded[wanted])
+    jls.decompress(serial, workers=1)
+    jls.decompress(parallel, workers=workers)
+    assert parallel.PixelData == serial.PixelData
+
+
+@pytest.mark.parametrize("frames", [VOLUME[:1], random_frames((2, 40, 30, 3), 8)])
+def test_restart_markers_in_datasets(frames):
+    bits = 12 if frames.ndim == 3 else 8
+    serial, parallel = (make_dataset(frames, bits_stored=bits, planar_configuration=1) for _ in range(2))
+    jls.compress(serial, restart_interval=9, workers=1)
+    jls.compress(parallel, restart_interval=9, workers=8, verify=True)
+    assert parallel.PixelData == serial.PixelData
+    assert parallel.PixelData.count(b"\xff\xd3") >= 1
+    for workers in (1, 8):
+        assert np.array_equal(jls.pixel_array(parallel, workers=workers), frames if len(frames) > 1 else frames[0])
+    jls.decompress(parallel, workers=8)
+    assert np.array_equal(parallel.pixel_array, frames if len(frames) > 1 else frames[0])
+
+
+def test_the_first_bad_frame_is_named_with_any_workers():
+    ds = make_dataset(VOLUME, bits_stored=12)
+    jls.compress(ds)
+    position = ds.PixelData.index(b"\xff\xd9", len(ds.PixelData) // 2) - 300
+    ds.PixelData = ds.PixelData[:position] + bytes(60) + ds.PixelData[position + 60 :]
+    ds["PixelData"].is_undefined_length = True
+    before = ds.PixelData
+    messages = set()
+    for workers in (1, 2, 4):
+        with pytest.raises(jls.InvalidStreamError) as caught:
+            jls.decompress(ds, workers=workers)
+        messages.add(str(caught.value))
+        assert ds.PixelData == before
+    assert len(messages) == 1
+
+
+def test_iterator_decodes_ahead_and_stops():
+    ds = make_dataset(random_frames((20, 8, 8), 12), bits_stored=12)
+    jls.compress(ds)
+    frames = jls.iter_frames(ds, workers=2)
+    next(frames)
+    frames.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("dicom_jpegls")]
+    with pytest.raises(jls.ParameterError, match="frames: 20; the dataset has frames 0 to 19"):
+        jls.iter_frames(ds, frames=[20])
+
+
+def test_plugin_options():
+    image = random_frames((1, 64, 20), 12)
+    jls.register()
+    try:
+        ds = make_dataset(image, bits_stored=12)
+        ds.compress(JPEGLSLossless, encoding_plugin="dicom_jpegls", restart_interval=16, workers=2)
+        assert ds.PixelData.count(b"\xff\xd0") == 1
+        assert np.array_equal(ds.pixel_array, image[0])
+    finally:
+        jls.unregister()
+
+
+# --- Interruption -----------------------------------------------------------------------------------------------------
+
+INTERRUPTED = """
+import copy, sys, threading
+import numpy as np
+import dicom_jpegls as jls
+sys.path.insert(0, {folder!r})
+from support.dicom_files import make_dataset
+
+def state(ds):
+    return ds.PixelData, ds.file_meta.TransferSyntaxUID, ds.SOPInstanceUID
+
+original = make_dataset(np.random.default_rng(0).integers(0, 4096, (200, 256, 256), dtype=np.uint16), bits_stored=12)
+if {action!r} != "compress":
+    jls.compress(original)
+before = state(original)
+print("ready", flush=True)
+ds = None
+try:
+    while True:
+        ds = copy.deepcopy(original)
+        jls.{action}(ds, workers={workers})
+        ds = None
+except KeyboardInterrupt:
+    assert ds is None or state(ds) == before
+    assert threading.active_count() == 1
+    print("as it was", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("action", ["compress", "decompress", "pixel_array"])
+def test_interruption_is_prompt_and_loses_nothing(action, workers):
+    script = INTERRUPTED.format(folder=os.fspath(ROOT / "tests"), action=action, workers=workers)
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert output == "as it was\n"
+    assert process.returncode == 0

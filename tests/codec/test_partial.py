@@ -1,0 +1,406 @@
+"""What is read of damaged streams: the lines that are there, all of them, and nothing that is not."""
+
+import io
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.encaps import encapsulate, generate_fragments
+
+import dicom_jpegls as jls
+from support.dicom_files import make_dataset, random_frames
+from support.jls_streams import (
+    EOI,
+    RST0,
+    SOS,
+    encode_image,
+    encode_scan,
+    encode_strips,
+    join,
+    make_image,
+    parts,
+)
+
+FILL = 3
+
+
+def check(stream, expected, *, fill=FILL):
+    """What is marked as good is right, everything else is filled; gives the good lines."""
+    result = jls.decode_partial(stream, fill_value=fill)
+    assert result.image.shape == expected.shape
+    good = result.good_lines
+    assert good.shape == (expected.shape[0], *expected.shape[2:])
+    places = np.broadcast_to(good[:, np.newaxis], expected.shape)
+    assert np.array_equal(result.image[places], expected[places])
+    assert (result.image[~places] == fill).all()
+    assert (result.error is None) == bool(good.all()) or result.error is not None
+    return good, result.error
+
+
+CASES = {
+    "8 bits": ((24, 17), {}),
+    "12 bits": ((24, 17), {"bits": 12}),
+    "16 bits": ((24, 17), {"bits": 16}),
+    "sample interleave": ((12, 9, 3), {"mode": 2}),
+    "line interleave": ((12, 9, 3), {"mode": 1}),
+    "4 components": ((12, 9, 4), {"mode": 2, "bits": 16}),
+}
+
+
+@pytest.mark.parametrize("kind", ["noise", "smooth", "runs"])
+@pytest.mark.parametrize("name", CASES)
+def test_truncated_at_every_byte(name, kind):
+    shape, options = CASES[name]
+    image = make_image(kind, shape, options.get("bits", 8))
+    stream = encode_image(image, **options)
+    header = stream.index(encode_scan(image, **options))
+    # A line is there once the bytes are that its image needs, but for the last one, which may be shared with the next.
+    needed = [header + len(encode_scan(image[:n], **options)) for n in range(1, shape[0] + 1)]
+    before = 0
+    for size in range(header, len(stream)):
+        good, error = check(stream[:size], image)
+        lines = good.reshape(shape[0], -1).all(axis=1)
+        count = int(lines.sum())
+        assert lines[:count].all()
+        assert before <= count
+        assert count >= sum(size > bytes_needed for bytes_needed in needed)
+        assert isinstance(error, jls.InvalidStreamError)
+        before = count
+    good, error = check(stream, image)
+    assert good.all()
+    assert error is None
+
+
+def test_truncated_in_the_header_raises():
+    image = make_image("smooth", (6, 5), 8)
+    stream = encode_image(image)
+    for size in range(stream.index(encode_scan(image))):
+        with pytest.raises(jls.InvalidStreamError):
+            jls.decode_partial(stream[:size])
+
+
+def test_near_lossless_and_presets_are_kept():
+    image = make_image("noise", (20, 30), 12)
+    stream = encode_image(image, bits=12, near=5, preset_coding_parameters=(0, 30, 60, 100, 40))
+    expected = jls.decode(stream)
+    good, _ = check(stream[: len(stream) * 2 // 3], expected)
+    assert 8 <= good.sum() <= 14
+
+
+def test_color_transformation_is_kept():
+    image = make_image("noise", (20, 10, 3), 8)
+    stream = encode_image(image, mode=1, color_transformation=2)
+    good, _ = check(stream[: len(stream) // 2], image)
+    assert 6 <= good.all(axis=1).sum() <= 11
+
+
+def planar_stream():
+    image = make_image("noise", (12, 9, 3), 8)
+    return image, encode_image(np.ascontiguousarray(image.transpose(2, 0, 1)), mode=0)
+
+
+def test_damage_in_one_plane_leaves_the_others():
+    image, stream = planar_stream()
+    split = parts(stream)
+    scans = [i for i, part in enumerate(split) if part.marker == SOS]
+    split[scans[1]] = split[scans[1]]._replace(scan=split[scans[1]].scan[:50])
+    good, error = check(join(split), image)
+    assert good[:, 0].all()
+    assert 3 <= good[:, 1].sum() <= 6
+    assert good[:, 2].all()
+    assert isinstance(error, jls.InvalidStreamError)
+
+
+def test_missing_planes_are_filled():
+    image, stream = planar_stream()
+    split = parts(stream)
+    first = next(i for i, part in enumerate(split) if part.marker == SOS)
+    good, error = check(join(split[: first + 1]), image)
+    assert good[:, 0].all()
+    assert not good[:, 1:].any()
+    assert "every component" in str(error)
+
+
+RESTART_OPTIONS = [("8 bits", {}), ("color", {"mode": 2}), ("near", {"bits": 12, "near": 0})]
+
+
+def restart_stream(lines=2, height=40, **options):
+    shape = (height, 14, 3) if options.get("mode") else (height, 14)
+    image = make_image("noise", shape, options.get("bits", 8))
+    return image, encode_strips(image, lines, **options)
+
+
+def interval_positions(stream):
+    """Where the restart markers are."""
+    return [i for i in range(len(stream) - 1) if stream[i] == 0xFF and RST0 <= stream[i + 1] < RST0 + 8]
+
+
+@pytest.mark.parametrize("options", [o for _, o in RESTART_OPTIONS], ids=[n for n, _ in RESTART_OPTIONS])
+@pytest.mark.parametrize("lost", [1, 2, 7])
+def test_lines_behind_lost_restart_intervals_are_found_again(lost, options):
+    image, stream = restart_stream(**options)
+    at = interval_positions(stream)
+    # From the middle of interval 5 on, so many markers are gone.
+    begin, end = at[4] + 10, at[4 + lost] + 10
+    good, error = check(stream[:begin] + stream[end:], image)
+    lines = good.reshape(len(image), -1).all(axis=1)
+    assert lines[:10].all()
+    assert not lines[10 : 10 + 2 * (lost + 1)].any()
+    assert lines[10 + 2 * (lost + 1) :].all()
+    assert isinstance(error, jls.InvalidStreamError)
+
+
+@pytest.mark.parametrize("lost", [8, 9, 16])
+def test_lines_behind_too_many_lost_restart_intervals_are_not_guessed(lost):
+    image, stream = restart_stream(height=80)
+    at = interval_positions(stream)
+    good, error = check(stream[: at[4] + 10] + stream[at[4 + lost] + 10 :], image)
+    assert not good[10:].any()
+    assert good[:10].all() == (lost % 8 != 0)  # otherwise no number tells where they are missing
+    assert isinstance(error, jls.InvalidStreamError)
+
+
+@pytest.mark.parametrize("ending", [b"", EOI])
+@pytest.mark.parametrize("size", [10, 20])
+def test_truncated_within_a_restart_interval(ending, size):
+    image, stream = restart_stream()
+    at = interval_positions(stream)
+    good, error = check(stream[: at[7] + size] + ending, image)
+    assert good[:16].all()
+    assert not good[17:].any()
+    assert isinstance(error, jls.InvalidStreamError)
+
+
+def test_damaged_restart_marker_is_no_reason_to_lose_the_rest():
+    image, stream = restart_stream()
+    at = interval_positions(stream)
+    damaged = bytearray(stream)
+    damaged[at[3] + 1] = 0xA5  # no marker that a stream may hold
+    good, _ = check(bytes(damaged), image)
+    assert good[:6].all()
+    assert good[10:].all()
+
+
+def test_bit_flips_give_lines_or_errors():
+    random = np.random.default_rng(7)
+    image, stream = restart_stream(lines=3)
+    sound = jls.read_info(stream)
+    outcomes = set()
+    for _ in range(400):
+        damaged = bytearray(stream)
+        bit = int(random.integers(0, len(stream) * 8))
+        damaged[bit // 8] ^= 1 << bit % 8
+        try:
+            result = jls.decode_partial(damaged, fill_value=FILL)
+        except jls.StreamError:
+            outcomes.add("header")
+            continue
+        outcomes.add("partial" if result.error else "sound")
+        if result.image.shape == image.shape and jls.read_info(stream).frame_info == sound.frame_info:
+            assert (result.image[~result.good_lines] == FILL).all()
+    assert {"header", "partial"} <= outcomes
+
+
+def test_into_an_array():
+    image = make_image("noise", (10, 12), 12)
+    stream = encode_image(image, bits=12)[:100]
+    mosaic = np.full((20, 30), 77, np.uint16)
+    result = jls.decode_partial(stream, out=mosaic[5:15, 4:16], fill_value=9)
+    assert np.array_equal(result.image, mosaic[5:15, 4:16])
+    assert 2 <= result.good_lines.sum() <= 8
+    assert np.array_equal(mosaic[5:15, 4:16][result.good_lines], image[result.good_lines])
+    assert (mosaic[5:15, 4:16][~result.good_lines] == 9).all()
+    mosaic[5:15, 4:16] = 77
+    assert (mosaic == 77).all()
+
+
+def test_into_signed_and_wide_arrays():
+    image = random_frames((10, 12), 12, signed=True)
+    stream = jls.encode(image, bits_per_sample=12)[:130]
+    for dtype in (np.int16, np.int32):
+        result = jls.decode_partial(stream, out=np.empty(image.shape, dtype), fill_value=-2048)
+        assert np.array_equal(result.image[result.good_lines], image[result.good_lines])
+        assert (result.image[~result.good_lines] == -2048).all()
+        assert 0 < result.good_lines.sum() < 10
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fill_value": 256}, r"^fill_value: 256 is not in the range 0 to 255 of the image's samples$"),
+        ({"fill_value": -1}, r"^fill_value: -1 is not in the range 0 to 255 of the image's samples$"),
+        (
+            {"fill_value": 128, "signed": True},
+            r"^fill_value: 128 is not in the range -128 to 127 of the image's samples$",
+        ),
+    ],
+)
+def test_options_are_checked(options, message):
+    with pytest.raises(jls.ParameterError, match=message):
+        jls.decode_partial(encode_image(make_image("smooth", (3, 3), 8)), **options)
+
+
+def test_default_raises_and_fills_nothing():
+    stream = encode_image(make_image("noise", (10, 12), 8))[:80]
+    out = np.full((10, 12), 7, np.uint8)
+    with pytest.raises(jls.InvalidStreamError, match="truncated"):
+        jls.decode(stream, out=out)
+    assert (out == 7).all()
+
+
+# --- Datasets ---------------------------------------------------------------------------------------------------------
+
+
+def compressed(frames, **options):
+    ds = make_dataset(frames, bits_stored=12, **options)
+    jls.compress(ds)
+    return ds
+
+
+def replace_fragments(ds, change):
+    fragments = list(generate_fragments(ds.PixelData))[1:]
+    change(fragments)
+    ds.PixelData = encapsulate(fragments, has_bot=False)
+    ds["PixelData"].is_undefined_length = True
+
+
+FRAMES = random_frames((4, 16, 20), 12, signed=True)
+
+
+def damage_frame_2(fragments):
+    fragments[2] = fragments[2][:250] + b"\xff\xd9"
+
+
+def test_damaged_frame_of_a_dataset():
+    ds = compressed(FRAMES)
+    replace_fragments(ds, damage_frame_2)
+    with pytest.raises(jls.InvalidStreamError, match="frame 2"):
+        jls.pixel_array(ds)
+    array, good, errors = jls.pixel_array(ds, on_error="partial", fill_value=-2048)
+    assert set(errors) == {2}
+    assert "frame 2" in str(errors[2]) or isinstance(errors[2], jls.InvalidStreamError)
+    assert good.shape == (4, 16)
+    assert good[[0, 1, 3]].all()
+    assert 2 < good[2].sum() < 16
+    assert np.array_equal(array[good], FRAMES[good])
+    assert (array[~good] == -2048).all()
+
+    single = jls.pixel_array(ds, frames=2, on_error="partial", fill_value=-2048)
+    assert np.array_equal(single.array, array[2])
+    assert np.array_equal(single.good_lines, good[2])
+
+
+def test_decompress_says_what_is_missing():
+    ds = compressed(FRAMES)
+    ds.ImageType = ["ORIGINAL", "PRIMARY"]
+    replace_fragments(ds, damage_frame_2)
+    uid = ds.SOPInstanceUID
+    before = ds.PixelData
+    with pytest.raises(jls.InvalidStreamError):
+        jls.decompress(ds)
+    assert ds.PixelData == before
+    assert ds.SOPInstanceUID == uid
+    result = jls.decompress(ds, on_error="partial")
+    assert result.array is None
+    assert np.array_equal(ds.pixel_array[result.good_lines], FRAMES[result.good_lines])
+    assert (ds.pixel_array[~result.good_lines] == 0).all()
+    missing = 64 - int(result.good_lines.sum())
+    assert f"{missing} of 64 lines, in frame(s) 2, could not be decoded and hold 0" in ds.DerivationDescription
+    assert ds.ImageType == ["DERIVED", "PRIMARY"]
+    assert ds.SOPInstanceUID != uid
+    assert ds.file_meta.MediaStorageSOPInstanceUID == ds.SOPInstanceUID
+
+
+def test_decompress_of_sound_data_is_the_same_in_both_ways():
+    partial, whole = compressed(FRAMES), compressed(FRAMES)
+    uid = partial.SOPInstanceUID
+    result = jls.decompress(partial, on_error="partial")
+    assert jls.decompress(whole) is None
+    assert partial.PixelData == whole.PixelData
+    assert partial.SOPInstanceUID == uid
+    assert result.good_lines.all()
+    assert result.errors == {}
+
+
+def test_missing_frames_are_filled():
+    ds = compressed(FRAMES)
+    replace_fragments(ds, lambda fragments: fragments.pop())
+    with pytest.raises(jls.ParameterError, match=r"fewer fragments than frames"):
+        jls.pixel_array(ds)
+    array, good, errors = jls.pixel_array(ds, on_error="partial")
+    assert good[:3].all()
+    assert not good[3].any()
+    assert np.array_equal(array[:3], FRAMES[:3])
+    assert (array[3] == 0).all()
+    assert set(errors) == {3}
+
+
+def test_frame_that_does_not_start_with_soi():
+    ds = compressed(FRAMES)
+
+    def damage_start(fragments):
+        fragments[1] = b"\0\0" + fragments[1][2:]
+
+    replace_fragments(ds, damage_start)
+    array, good, errors = jls.pixel_array(ds, on_error="partial")
+    assert good[[0, 2, 3]].all()
+    assert not good[1].any()
+    assert np.array_equal(array[good], FRAMES[good])
+    assert set(errors) == {1}
+
+
+@pytest.mark.filterwarnings("ignore:The end of the encapsulated pixel data")
+def test_frames_are_not_guessed():
+    ds = compressed(FRAMES)
+
+    def damage_border(fragments):
+        fragments[0] = fragments[0].replace(b"\xff\xd9", b"\0\0")
+        fragments[1] = b"\0\0" + fragments[1][2:]
+        fragments[:] = [half for f in fragments for half in (f[:100], f[100:])]
+
+    replace_fragments(ds, damage_border)
+    with pytest.raises(jls.ParameterError, match=r"Pixel Data \(7FE0,0010\)|Number of Frames"):
+        jls.pixel_array(ds, on_error="partial")
+
+
+def test_attributes_that_do_not_fit_the_stream():
+    ds = compressed(FRAMES)
+    ds.Rows = 15
+    array, good, errors = jls.pixel_array(ds, on_error="partial", fill_value=1)
+    assert array.shape == (4, 15, 20)
+    assert not good.any()
+    assert (array == 1).all()
+    assert all("Rows (0028,0010) is 15" in str(error) for error in errors.values())
+    assert set(errors) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_truncated_files(tmp_path, color):
+    frames = random_frames((3, 16, 20, 3) if color else (3, 16, 20), 12)
+    whole = io.BytesIO()
+    compressed(frames).save_as(whole, enforce_file_format=True)
+    data = whole.getvalue()
+    header = data.index(b"\xe0\x7f\x10\x00OB")
+    path = tmp_path / "truncated.dcm"
+    counts = []
+    for size in [*range(header + 20, len(data), 61), len(data)]:
+        path.write_bytes(data[:size])
+        array, good, errors = jls.pixel_array(jls.read_truncated(path), on_error="partial", fill_value=5)
+        places = np.broadcast_to(good[:, :, np.newaxis], frames.shape)
+        assert np.array_equal(array[places], frames[places])
+        assert (array[~places] == 5).all()
+        assert bool(errors) or good.all()
+        counts.append(int(good.sum()))
+    assert counts == sorted(counts)
+    assert counts[0] == 0
+    assert counts[-1] == good.size
+    path.write_bytes(data[: header + 12])
+    with pytest.raises(
+        jls.ParameterError, match=r"Pixel Data \(7FE0,0010\) is not soundly encapsulated: it has no item"
+    ):
+        jls.pixel_array(jls.read_truncated(path), on_error="partial")
+    path.write_bytes(data[: header + 11])
+    with pytest.raises(jls.ParameterError, match=r"the file ends before Pixel Data \(7FE0,0010\)"):
+        jls.read_truncated(path)
+    path.write_bytes(data)
+    assert jls.read_truncated(path) == dcmread(path)

@@ -1,0 +1,139 @@
+"""Trees of DICOM files like those of an archive: images of the pydicom wheel, other objects, and broken files."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pydicom
+from pydicom.encaps import encapsulate, generate_frames
+
+from support.dicom_files import JPEGLS_FILES, NATIVE_FILES, TEST_FILES, read
+
+# Compressed otherwise, and decoded by what pydicom itself brings.
+RLE_FILES = ("MR_small_RLE.dcm", "SC_rgb_rle.dcm", "SC_rgb_rle_16bit_2frame.dcm")
+
+# No images, or none for JPEG-LS: a plan, a report, a waveform, 32-bit samples, a directory, no DICOM at all.
+OTHER_FILES = (
+    "rtplan.dcm",
+    "reportsi.dcm",
+    "waveform_ecg.dcm",
+    "rtdose.dcm",
+    "dicomdirtests/DICOMDIR",
+    "README.txt",
+)
+
+
+def cut_in_pixel_data(path):
+    path.write_bytes((TEST_FILES / "CT_small.dcm").read_bytes()[:-4000])
+
+
+def cut_in_attributes(path):
+    path.write_bytes((TEST_FILES / "CT_small.dcm").read_bytes()[:1500])
+
+
+def cut_in_compressed_frame(path):
+    path.write_bytes((TEST_FILES / "MR_small_RLE.dcm").read_bytes()[:-3000])
+
+
+def cut_in_meta_information(path):
+    path.write_bytes((TEST_FILES / "MR_small.dcm").read_bytes()[:200])
+
+
+def without_rows(path):
+    _changed(path, "MR_small.dcm", Rows=None)
+
+
+def wrong_number_of_frames(path):
+    _changed(path, "MR_small.dcm", NumberOfFrames=3)
+
+
+def nonsense_number_of_frames(path):
+    _changed(path, "MR_small.dcm", NumberOfFrames=-1)
+
+
+def bits_above_bits_stored(path):
+    _changed(path, "MR_small.dcm", BitsStored=5, HighBit=4)
+
+
+def without_encapsulation(path):
+    ds = read("MR_small_RLE.dcm")
+    ds["PixelData"].is_undefined_length = False
+    ds.PixelData = next(generate_frames(ds.PixelData, number_of_frames=1))
+    data = bytearray((TEST_FILES / "MR_small_RLE.dcm").read_bytes())
+    place = data.index(b"\xe0\x7f\x10\x00OB\0\0")
+    path.write_bytes(data[: place + 8] + len(ds.PixelData).to_bytes(4, "little") + ds.PixelData)
+
+
+def damaged_rle_segments(path):
+    ds = read("MR_small_RLE.dcm")
+    frame = bytearray(next(generate_frames(ds.PixelData, number_of_frames=1)))
+    frame[:4] = (200).to_bytes(4, "little")
+    ds.PixelData = encapsulate([bytes(frame)])
+    ds.save_as(path)
+
+
+BROKEN_KINDS = (
+    cut_in_pixel_data,
+    cut_in_attributes,
+    cut_in_compressed_frame,
+    cut_in_meta_information,
+    without_rows,
+    wrong_number_of_frames,
+    nonsense_number_of_frames,
+    bits_above_bits_stored,
+    without_encapsulation,
+    damaged_rle_segments,
+)
+
+
+def _changed(path, name, **changes):
+    ds = read(name)
+    for keyword, value in changes.items():
+        if value is None:
+            delattr(ds, keyword)
+        else:
+            setattr(ds, keyword, value)
+    ds.save_as(path)
+
+
+def make_tree(folder: Path, count: int, broken: int) -> set[str]:
+    """Write a tree of so many files; gives the names of the broken ones, which have so many kinds as there is room."""
+    names = set()
+    sound = (*NATIVE_FILES, *RLE_FILES, *JPEGLS_FILES, *OTHER_FILES)
+    for number in range(count):
+        path = folder / f"patient{number // 50:02}" / f"study{number // 10 % 5}" / f"IM{number:05}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if number * broken // count != (number + 1) * broken // count:
+            BROKEN_KINDS[len(names) % len(BROKEN_KINDS)](path)
+            names.add(path.relative_to(folder).as_posix())
+        else:
+            shutil.copyfile(TEST_FILES / sound[number % len(sound)], path)
+    return names
+
+
+def files_below(folder: Path) -> dict[str, Path]:
+    """Give the files of a tree by their names in it, without what jobs leave there for themselves."""
+    return {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".dicom-jpegls.jsonl"
+    }
+
+
+def is_native_image(path: Path) -> bool:
+    """Whether a file has native pixel data."""
+    try:
+        ds = pydicom.dcmread(path)
+        return "PixelData" in ds and not ds.file_meta.TransferSyntaxUID.is_compressed
+    except Exception:
+        return False
+
+
+def run_or_die(jobs):
+    """Stand in for the function that worker processes call: dies with files called so, like one without memory."""
+    from dicom_jpegls.batch import run_job
+
+    if any(job.name.endswith("poison") for job in jobs):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [run_job(job) for job in jobs]
