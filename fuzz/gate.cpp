@@ -4,6 +4,8 @@
 // accept or refuse is consistent.
 #include "harness.hpp"
 
+#include "stream/inspector.hpp"
+
 using namespace dicom_jpegls;
 
 namespace {
