@@ -221,12 +221,12 @@ HEADERS = {
     "another stream_info": (
         "} dicom_jpegls_stream_info;",
         "uint64_t later; } dicom_jpegls_stream_info;",
-        "lays out the structs in another way",
+        "lays out the structs differently",
     ),
     "other parameters": (
         "} dicom_jpegls_encoding_parameters;",
         "uint32_t later; } dicom_jpegls_encoding_parameters;",
-        "lays out the structs in another way",
+        "lays out the structs differently",
     ),
     "another capsule": ('"_C_API"', '"_LATER"', r"the installed version has no dicom_jpegls\._codec\._LATER"),
 }
