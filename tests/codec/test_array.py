@@ -166,7 +166,7 @@ def test_axes_of_length_one(dtype, shape):
     image = make(shape, dtype)
     for mode in (None, 0, 1, 2) if shape[2:] == (3,) else (None,):
         decoded = jls.decode(jls.encode(image, interleave_mode=mode))
-        assert np.array_equal(decoded, as_unsigned(image).reshape(decoded.shape))
+        assert np.array_equal(decoded, as_unsigned(image).reshape(decoded.shape)), mode
 
 
 @given(data=st.data())
@@ -218,9 +218,9 @@ def test_up_to_8_bits_fit_into_either_container(dtype, bits):
         jls.decode(stream, out=out)
         if container.kind == "i":
             sign = 1 << (bits - 1)
-            assert np.array_equal(out, (decoded.astype(np.int64) ^ sign) - sign)
+            assert np.array_equal(out, (decoded.astype(np.int64) ^ sign) - sign), container
         else:
-            assert np.array_equal(out, decoded)
+            assert np.array_equal(out, decoded), container
 
 
 @pytest.mark.parametrize("bits", range(9, 17))
@@ -442,7 +442,7 @@ def test_decoded_array_is_the_callers_own():
 
 def test_input_of_decode_may_be_any_buffer():
     for source in (bytearray(STREAM), memoryview(STREAM), np.frombuffer(STREAM, np.uint8)):
-        assert np.array_equal(jls.decode(source), IMAGE)
+        assert np.array_equal(jls.decode(source), IMAGE), source
 
 
 @pytest.mark.parametrize("shape", [(8, 9), (9, 8, 1), (9, 8, 3), (72,), (9, 9), (8, 8), (1, 9, 8), (0, 8)])
@@ -489,7 +489,7 @@ def test_signed_out_gets_the_sign_of_the_streams_precision(bits, mode):
     expected = np.where(pixels >> (bits - 1) == 1, pixels - (1 << bits), pixels)
     for dtype in ("i1", "<i2", ">i2", "i4"):
         if np.dtype(dtype).itemsize * 8 >= bits:
-            assert np.array_equal(jls.decode(stream, out=np.empty((9, 8, 3), dtype)), expected)
+            assert np.array_equal(jls.decode(stream, out=np.empty((9, 8, 3), dtype)), expected), dtype
 
 
 @pytest.mark.parametrize("mode", [0, 1, 2])
@@ -539,4 +539,4 @@ def test_arrays_and_buffers_give_the_same_stream():
     image = make((9, 8, 3), np.uint16)
     for mode in (1, 2):
         stream = _codec.encode(image, width=8, height=9, component_count=3, bits_per_sample=16, interleave_mode=mode)
-        assert jls.encode(image, interleave_mode=mode) == stream
+        assert jls.encode(image, interleave_mode=mode) == stream, mode

@@ -259,10 +259,10 @@ def test_encoder_stays_inside_a_destination_of_any_size(shape, bits):
             messages.append(str(error))
         else:
             fitting.append(size)
-            assert target[:written] == stream
-        assert memory[:32] == memory[32 + size :] == b"\xa5" * 32
+            assert target[:written] == stream, size
+        assert memory[:32] == memory[32 + size :] == b"\xa5" * 32, size
     for size, message in enumerate(messages):
-        assert re.match(rf"dst: {size} bytes are too few .*; {enough} bytes are enough", message)
+        assert re.match(rf"dst: {size} bytes are too few .*; {enough} bytes are enough", message), (size, message)
     # "CharLS asks for some bytes more than it will use"
     assert len(stream) <= fitting[0] <= len(stream) + 4
     assert fitting == list(range(fitting[0], len(stream) + 16))
@@ -353,7 +353,7 @@ def test_rows_of_the_buffer_must_hold_the_lines(view, bits):
     for stride in (0, whole.strides[0]):
         with pytest.raises((jls.ParameterError, jls.BufferTooSmallError), match=r"^(dst|stride)"):
             jls.decode_into(STREAMS[bits], view(whole), stride=stride)
-        assert (whole == 0xA5).all()
+        assert (whole == 0xA5).all(), stride
         with pytest.raises(jls.ParameterError, match=r"^(src|stride)"):
             jls.encode_into(view(whole), bytearray(1000), **SHAPE, bits_per_sample=bits, stride=stride)
     with pytest.raises((jls.ParameterError, jls.BufferTooSmallError), match=r"^dst"):  # nobody gave a stride
@@ -471,10 +471,12 @@ def test_odd_addresses_of_16_bit_samples(stride):
         jls.decode_into(STREAMS[12], target, stride=stride)
         rows = np.frombuffer(target, np.uint8).reshape(ROWS, -1)
         assert rows[:, :16].tobytes() == IMAGES[12].tobytes(), address
-        assert (rows[:, 16:] == 0xA5).all()
-        assert memory[start + size :] == b"\xa5" * (3 - start)
+        assert (rows[:, 16:] == 0xA5).all(), start
+        assert memory[start + size :] == b"\xa5" * (3 - start), start
         stream = bytearray(1000)
-        assert stream[: jls.encode_into(target, stream, **SHAPE, bits_per_sample=12, stride=stride)] == STREAMS[12]
+        assert stream[: jls.encode_into(target, stream, **SHAPE, bits_per_sample=12, stride=stride)] == STREAMS[12], (
+            start
+        )
         target[:] = b"\xa5" * size
 
 
@@ -691,10 +693,10 @@ def test_regions_of_pytorch_tensors():
     for image, shape, region in REGIONS.values():
         tensor = torch.zeros(shape, dtype=torch.uint8 if image.dtype == np.uint8 else torch.uint16)
         check_region(tensor.numpy(), region, image)
-        assert np.array_equal(tensor[region].numpy(), image)
+        assert np.array_equal(tensor[region].numpy(), image), (shape, region)
         tensor.zero_()
         check_region(np.from_dlpack(tensor), region, image)
-        assert np.array_equal(tensor[region].numpy(), image)
+        assert np.array_equal(tensor[region].numpy(), image), (shape, region)
 
 
 def test_large_images_are_not_copied():

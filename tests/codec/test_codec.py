@@ -64,20 +64,20 @@ def test_round_trip(bits, components, mode):
                 # The bound is the size of the buffer: that it is enough is tested on the way.
                 buffer = bytearray(jls.max_encoded_size(**arguments))
                 size = jls.encode_into(image, buffer, **arguments, near_lossless=near, interleave_mode=mode)
-                assert size % 2 == 0
-                assert buffer[size - 2 : size] == EOI
+                assert size % 2 == 0, (rows, columns, kind, near)
+                assert buffer[size - 2 : size] == EOI, (rows, columns, kind, near)
                 stream = bytes(buffer[:size])
-                assert stream == encode_image(image, bits=bits, near=near, mode=mode)
+                assert stream == encode_image(image, bits=bits, near=near, mode=mode), (rows, columns, kind, near)
 
                 info = jls.read_info(stream)
-                assert info.size == size
-                assert info.frame_info == (columns, rows, bits, components)
-                assert info.near_lossless == near
-                assert info.interleave_mode == mode
+                assert info.size == size, (rows, columns, kind, near)
+                assert info.frame_info == (columns, rows, bits, components), (rows, columns, kind, near)
+                assert info.near_lossless == near, (rows, columns, kind, near)
+                assert info.interleave_mode == mode, (rows, columns, kind, near)
                 decoded = np.empty_like(image)
-                assert jls.decode_into(stream, decoded) == info
-                assert largest_error(image, decoded) <= near
-                assert int(decoded.max()) < 1 << bits
+                assert jls.decode_into(stream, decoded) == info, (rows, columns, kind, near)
+                assert largest_error(image, decoded) <= near, (rows, columns, kind, near)
+                assert int(decoded.max()) < 1 << bits, (rows, columns, kind, near)
 
 
 @pytest.mark.parametrize("bits", range(2, 17))
@@ -89,7 +89,7 @@ def test_near_lossless_bound_is_used(bits):
         stream = encode_image(image, bits=bits, near=near)
         decoded = np.empty_like(image)
         jls.decode_into(stream, decoded)
-        assert largest_error(image, decoded) == near
+        assert largest_error(image, decoded) == near, near
         sizes.append(len(stream))
     assert sizes == sorted(sizes, reverse=True)
 
@@ -154,7 +154,7 @@ def test_fourth_component_is_kept_in_runs():
             image[4:12, 4:12, 3] += np.uint8(step)
             decoded = np.empty_like(image)
             jls.decode_into(encode_image(image, mode=2), decoded)
-            assert np.array_equal(decoded, image)
+            assert np.array_equal(decoded, image), (left, step)
 
 
 # --- Information ------------------------------------------------------------------------------------------------------
@@ -290,13 +290,13 @@ def test_presets_decode_in_the_peers(bits, near, thresholds, reset, components, 
         stream = encode_image(image, bits=bits, near=near, mode=mode, preset_coding_parameters=presets)
         found = jls.read_info(stream).preset_coding_parameters
         for given_value, value in zip(presets, found, strict=True):
-            assert given_value in (0, value)
+            assert given_value in (0, value), (kind, given_value)
         decoded = np.empty_like(image)
         jls.decode_into(stream, decoded)
-        assert largest_error(image, decoded) <= near
+        assert largest_error(image, decoded) <= near, kind
         pixels = decoded.transpose(1, 2, 0) if mode == 0 and components > 1 else decoded
         for theirs in decode_in_peers(stream, image, mode):
-            assert np.array_equal(theirs, pixels)
+            assert np.array_equal(theirs, pixels), kind
 
 
 def test_presets_change_the_coding():
@@ -328,8 +328,8 @@ def test_presets_that_are_accepted_give_a_stream_that_is_accepted(bits, near, va
         except jls.ParameterError:
             continue
         decoded = np.empty_like(image)
-        assert jls.decode_into(stream, decoded).near_lossless == near
-        assert largest_error(image, decoded) <= near
+        assert jls.decode_into(stream, decoded).near_lossless == near, candidate
+        assert largest_error(image, decoded) <= near, candidate
 
 
 @pytest.mark.parametrize(
@@ -366,7 +366,7 @@ def test_presets_that_charls_cannot_code_are_refused():
     for reset in (3, 63, 65, 255):
         with pytest.raises(jls.ParameterError, match="other than 64 in sample interleave") as caught:
             encode_image(make_image("smooth", (9, 8, 3), 8), preset_coding_parameters=(0, 0, 0, 0, reset))
-        assert names[caught.value.code] == "preset_reset"
+        assert names[caught.value.code] == "preset_reset", reset
 
 
 # --- Colour transformations -------------------------------------------------------------------------------------------
@@ -382,13 +382,13 @@ def test_colour_transformation_is_exact(transformation, bits, mode):
         image = make_image(kind, (17, 13, 3), bits)
         stream = encode_image(image, bits=bits, mode=mode, color_transformation=transformation)
         info = jls.read_info(stream)
-        assert info.color_transformation is transformation
-        assert info.application_data == ()
+        assert info.color_transformation is transformation, kind
+        assert info.application_data == (), kind
         decoded = np.empty_like(image)
         jls.decode_into(stream, decoded)
-        assert np.array_equal(decoded, image)
+        assert np.array_equal(decoded, image), kind
         if kind == "noise":
-            assert scans(stream) != scans(encode_image(image, bits=bits, mode=mode))  # it does transform
+            assert scans(stream) != scans(encode_image(image, bits=bits, mode=mode)), kind  # it does transform
 
 
 @pytest.mark.parametrize(
@@ -590,7 +590,7 @@ def test_max_encoded_size_leaves_annotations_to_the_caller():
 def test_max_encoded_size_grows_with_everything():
     base = {"width": 100, "height": 100, "component_count": 1, "bits_per_sample": 8}
     for name in base:
-        assert jls.max_encoded_size(**base | {name: base[name] + 1}) > jls.max_encoded_size(**base)
+        assert jls.max_encoded_size(**base | {name: base[name] + 1}) > jls.max_encoded_size(**base), name
     largest = jls.max_encoded_size(width=65535, height=65535, component_count=255, bits_per_sample=16)
     assert 4 * 65535**2 * 255 * 2 < largest < 5 * 65535**2 * 255 * 2  # in 64 bits without an overflow
 
@@ -624,8 +624,8 @@ def test_zero_and_fill_bytes_before_the_end_are_skipped(components, mode, end):
             image = make_image(kind, shape_of(9, 7, components, mode), bits)
             stream = with_end(encode_image(image, bits=bits, mode=mode), end)
             decoded = np.empty_like(image)
-            assert jls.decode_into(stream, decoded).size == len(stream)
-            assert np.array_equal(decoded, image)
+            assert jls.decode_into(stream, decoded).size == len(stream), (bits, kind)
+            assert np.array_equal(decoded, image), (bits, kind)
 
 
 # --- Arguments --------------------------------------------------------------------------------------------------------

@@ -158,11 +158,13 @@ def test_examples_link_neither_this_package_nor_charls(installed):
     assert len(modules) == 2
     for module in modules:
         needed = re.findall(r"\(NEEDED\).*?\[(.*?)\]", succeed("readelf", "--dynamic", module))
-        assert needed
-        assert all(re.match(r"(libc|libm|libpthread|libgcc_s|ld-linux.*|libpython.*)\.so", name) for name in needed)
+        assert needed, module
+        assert all(re.match(r"(libc|libm|libpthread|libgcc_s|ld-linux.*|libpython.*)\.so", name) for name in needed), (
+            module
+        )
         undefined = re.findall(r" UND (\S+)", succeed("readelf", "--wide", "--dyn-syms", module))
-        assert "PyCapsule_GetPointer" in undefined
-        assert [name for name in undefined if re.search("jpegls|charls", name, re.IGNORECASE)] == []
+        assert "PyCapsule_GetPointer" in undefined, module
+        assert [name for name in undefined if re.search("jpegls|charls", name, re.IGNORECASE)] == [], module
 
 
 # --- The header -------------------------------------------------------------------------------------------------------

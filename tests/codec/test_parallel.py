@@ -43,7 +43,7 @@ def test_results_come_in_order_and_memory_is_bounded(workers):
 
     for i, result in enumerate(map_in_order(work, items(), workers)):
         count_given = next(given) + 1
-        assert result == i * i
+        assert result == i * i, i
     assert count_given == 50
     assert max(ahead) <= 2 * workers
 
@@ -154,24 +154,24 @@ def test_strips_are_exact(components, mode, bits, lines):
         image = image_of(kind, 20, 13, components, bits)
         options = {"bits_per_sample": bits, "near_lossless": near, "interleave_mode": mode, "restart_interval": lines}
         stream = jls.encode(image, **options)
-        assert len(stream) % 2 == 0
+        assert len(stream) % 2 == 0, (kind, near)
         # The same markers and strips as put together from images that were encoded alone.
         if lines < 20:
             source = np.ascontiguousarray(image.transpose(2, 0, 1)) if components and mode == 0 else image
-            assert scans(stream) == scans(encode_strips(source, lines, bits=bits, near=near, mode=mode))
+            assert scans(stream) == scans(encode_strips(source, lines, bits=bits, near=near, mode=mode)), (kind, near)
         else:
             del options["restart_interval"]
-            assert stream == jls.encode(image, **options)
-        assert jls.read_info(stream).restart_interval == (lines if lines < 20 else 0)
+            assert stream == jls.encode(image, **options), (kind, near)
+        assert jls.read_info(stream).restart_interval == (lines if lines < 20 else 0), (kind, near)
         for workers in (2, 3, 8):
-            assert jls.encode(image, **options, workers=workers) == stream
+            assert jls.encode(image, **options, workers=workers) == stream, (kind, near, workers)
         serial = jls.decode(stream)
-        assert largest_error(image, serial) <= near
+        assert largest_error(image, serial) <= near, (kind, near)
         for workers in (2, 3, 8, None):
-            assert np.array_equal(jls.decode(stream, workers=workers), serial)
+            assert np.array_equal(jls.decode(stream, workers=workers), serial), (kind, near, workers)
         if components != (2,):
             for decoded in by_oracle(stream):
-                assert np.array_equal(decoded, serial)
+                assert np.array_equal(decoded, serial), (kind, near)
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])
@@ -181,7 +181,7 @@ def test_every_form_of_the_restart_interval_is_decoded_in_parallel(components, m
     source = np.ascontiguousarray(image.transpose(2, 0, 1)) if mode == 0 else image
     for lines in (1, 3, 29):
         stream = encode_strips(source, lines, size=size, bits=12, mode=mode)
-        assert np.array_equal(jls.decode(stream, workers=2), image)
+        assert np.array_equal(jls.decode(stream, workers=2), image), lines
 
 
 def test_everything_in_front_of_the_frame_header_is_kept():
@@ -240,9 +240,9 @@ def test_into_a_buffer(kind):
     stream = jls.encode(image, restart_interval=1)
     for workers in (1, 2):
         written = jls.encode_into(image, target, **size, restart_interval=1, workers=workers)
-        assert target[:written] == stream
+        assert target[:written] == stream, workers
         exact = bytearray(written)
-        assert jls.encode_into(image, exact, **size, restart_interval=1, workers=workers) == written
+        assert jls.encode_into(image, exact, **size, restart_interval=1, workers=workers) == written, workers
         short = bytearray(written - 1)
         with pytest.raises(jls.BufferTooSmallError, match=f"dst: {written - 1} bytes are too few"):
             jls.encode_into(image, short, **size, restart_interval=1, workers=workers)
@@ -321,7 +321,9 @@ def test_restart_markers_in_datasets(frames):
     assert parallel.PixelData == serial.PixelData
     assert parallel.PixelData.count(b"\xff\xd3") >= 1
     for workers in (1, 8):
-        assert np.array_equal(jls.pixel_array(parallel, workers=workers), frames if len(frames) > 1 else frames[0])
+        assert np.array_equal(jls.pixel_array(parallel, workers=workers), frames if len(frames) > 1 else frames[0]), (
+            workers
+        )
     jls.decompress(parallel, workers=8)
     assert np.array_equal(parallel.pixel_array, frames if len(frames) > 1 else frames[0])
 
@@ -338,7 +340,7 @@ def test_the_first_bad_frame_is_named_with_any_workers():
         with pytest.raises(jls.InvalidStreamError) as caught:
             jls.decompress(ds, workers=workers)
         messages.add(str(caught.value))
-        assert ds.PixelData == before
+        assert ds.PixelData == before, workers
     assert len(messages) == 1
 
 

@@ -61,10 +61,10 @@ def test_truncated_at_every_byte(name, kind):
         good, error = check(stream[:size], image)
         lines = good.reshape(shape[0], -1).all(axis=1)
         count = int(lines.sum())
-        assert lines[:count].all()
-        assert before <= count
-        assert count >= sum(size > bytes_needed for bytes_needed in needed)
-        assert isinstance(error, jls.InvalidStreamError)
+        assert lines[:count].all(), size
+        assert before <= count, size
+        assert count >= sum(size > bytes_needed for bytes_needed in needed), size
+        assert isinstance(error, jls.InvalidStreamError), size
         before = count
     good, error = check(stream, image)
     assert good.all()
@@ -219,9 +219,9 @@ def test_into_signed_and_wide_arrays():
     stream = jls.encode(image, bits_per_sample=12)[:130]
     for dtype in (np.int16, np.int32):
         result = jls.decode_partial(stream, out=np.empty(image.shape, dtype), fill_value=-2048)
-        assert np.array_equal(result.image[result.good_lines], image[result.good_lines])
-        assert (result.image[~result.good_lines] == -2048).all()
-        assert 0 < result.good_lines.sum() < 10
+        assert np.array_equal(result.image[result.good_lines], image[result.good_lines]), dtype
+        assert (result.image[~result.good_lines] == -2048).all(), dtype
+        assert 0 < result.good_lines.sum() < 10, dtype
 
 
 @pytest.mark.parametrize(
@@ -387,9 +387,9 @@ def test_truncated_files(tmp_path, color):
         path.write_bytes(data[:size])
         array, good, errors = jls.pixel_array(jls.read_truncated(path), on_error="partial", fill_value=5)
         places = np.broadcast_to(good[:, :, np.newaxis], frames.shape)
-        assert np.array_equal(array[places], frames[places])
-        assert (array[~places] == 5).all()
-        assert bool(errors) or good.all()
+        assert np.array_equal(array[places], frames[places]), size
+        assert (array[~places] == 5).all(), size
+        assert bool(errors) or good.all(), size
         counts.append(int(good.sum()))
     assert counts == sorted(counts)
     assert counts[0] == 0
