@@ -83,6 +83,7 @@ constexpr std::int32_t no_color_transformation{0};
     }
     for (const auto& [code, data] : segments.annotations)
     {
+        assert(data.data); // CharLS copies from it, even nothing
         const auto written =
             code == marker_com ? charls_jpegls_encoder_write_comment(encoder, data.data, data.size)
                                : charls_jpegls_encoder_write_application_data(encoder, code - marker_app0, data.data,
