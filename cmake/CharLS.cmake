@@ -198,9 +198,9 @@ set_target_properties(charls PROPERTIES
 
 if(DICOM_JPEGLS_FAST_SCAN)
   set(scan_codecs "${CMAKE_SOURCE_DIR}/src/dicom_jpegls/native/scan")
-  target_sources(charls PRIVATE "${scan_codecs}/scan_codecs.cpp")
+  target_sources(charls PRIVATE "${scan_codecs}/charls_adapter.cpp")
   if(NOT MSVC) # so that speed does not depend on where the linker puts a loop
-    set_source_files_properties("${scan_codecs}/scan_codecs.cpp" PROPERTIES COMPILE_OPTIONS -falign-functions=64)
+    set_source_files_properties("${scan_codecs}/charls_adapter.cpp" PROPERTIES COMPILE_OPTIONS -falign-functions=64)
   endif()
   target_include_directories(charls PRIVATE "${scan_codecs}" "${patched}/src")
   target_compile_definitions(charls PUBLIC DICOM_JPEGLS_FAST_SCAN)

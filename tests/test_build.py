@@ -511,7 +511,7 @@ def test_wheel_holds_the_package_and_nothing_else(artefacts):
     # Only what Python, a type checker or the compiler of another package reads.
     suffixes = {Path(name).suffix for name in package}
     assert suffixes == {".py", ".pyi", ".pxd", ".h", ".typed", ".so"}
-    assert package.isdisjoint({"dicom_jpegls/charls.pxd", "dicom_jpegls/stream.pxd"})
+    assert package.isdisjoint({"dicom_jpegls/charls.pxd", "dicom_jpegls/native.pxd"})
 
 
 def test_wheel_is_for_all_pythons_since_3_11(artefacts):
@@ -531,7 +531,7 @@ image = numpy.arange(35, dtype=numpy.uint16).reshape(5, 7)
 assert (jls.decode(jls.encode(image)) == image).all()
 build = jls.charls_build()
 print(jls.__version__, build["source"], *build["patches"])
-print(_codec._charls_error_message({INVALID_ARGUMENT_WIDTH}))
+print(_codec.error_text({INVALID_ARGUMENT_WIDTH}))
 """
     # -S: else the package as installed for development is found first.
     output = succeed(sys.executable, "-I", "-S", "-c", script)
@@ -594,7 +594,7 @@ for size in range(len(stream)):
         assert error.code >= 1000, error  # refused before CharLS sees it
     else:
         raise AssertionError(size)
-partial = jls.decode(stream[:1000], on_error="partial")
+partial = jls.decode_partial(stream[:1000])
 assert 5 < partial.good_lines.sum() < 25
 assert (partial.image[partial.good_lines] == image[partial.good_lines]).all()
 try:

@@ -1,17 +1,10 @@
-from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias, TypedDict, final
 
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
 from dicom_jpegls.errors import StreamError
-from dicom_jpegls.parameters import (
-    ColorTransformation,
-    InterleaveMode,
-    PresetCodingParameters,
-    SpiffHeader,
-    StreamInfo,
-)
+from dicom_jpegls.parameters import InterleaveMode, OptionalSegments, StreamInfo
 
 # NumPy declares the buffer protocol only for Python 3.12 and later.
 _Buffer: TypeAlias = Buffer | NDArray[Any]
@@ -33,7 +26,7 @@ def _use_scan_codecs(use: bool) -> bool: ...
 
 _CHARLS_ERRORS: dict[int, type[Exception]]
 
-def _charls_error_message(code: int) -> str: ...
+def error_text(code: int) -> str: ...
 def _error(code: int) -> Exception: ...
 def _stream_faults() -> list[tuple[int, str, str]]: ...
 
@@ -46,9 +39,9 @@ class Stream:
     def info(self) -> StreamInfo: ...
     @property
     def damage(self) -> StreamError | None: ...
-    def decode_into(self, dst: _Buffer, *, stride: int = 0, workers: int | None = 1) -> None: ...
+    def decode_into(self, dst: _Buffer, *, stride: int = 0, workers: int | None = None) -> None: ...
     def decode_partial_into(self, dst: _Buffer, *, stride: int = 0) -> tuple[bytearray, StreamError | None]: ...
-    def decode(self, *, workers: int | None = 1) -> bytearray: ...
+    def decode(self, *, workers: int | None = None) -> bytearray: ...
 
 def read_info(src: _Buffer, *, max_dimension: int = ..., max_samples: int = ...) -> StreamInfo: ...
 def decode_into(
@@ -58,10 +51,11 @@ def decode_into(
     stride: int = 0,
     max_dimension: int = ...,
     max_samples: int = ...,
-    workers: int | None = 1,
+    workers: int | None = None,
 ) -> StreamInfo: ...
 def max_encoded_size(*, width: int, height: int, component_count: int = 1, bits_per_sample: int) -> int: ...
 def check_precision(bits_per_sample: int, near_lossless: int) -> None: ...
+def default_interleave_mode(component_count: int) -> InterleaveMode: ...
 def encode_into(
     src: _Buffer,
     dst: _Buffer,
@@ -73,13 +67,9 @@ def encode_into(
     near_lossless: int = 0,
     interleave_mode: InterleaveMode | None = None,
     stride: int = 0,
-    color_transformation: ColorTransformation | int = 0,
-    preset_coding_parameters: PresetCodingParameters | None = None,
     restart_interval: int | Literal["auto"] | None = None,
-    workers: int | None = 1,
-    spiff_header: SpiffHeader | None = None,
-    comments: Iterable[_Buffer] = (),
-    application_data: Iterable[tuple[int, _Buffer]] = (),
+    workers: int | None = None,
+    segments: OptionalSegments | None = None,
 ) -> int: ...
 def encode(
     src: _Buffer,
@@ -91,11 +81,7 @@ def encode(
     near_lossless: int = 0,
     interleave_mode: InterleaveMode | None = None,
     stride: int = 0,
-    color_transformation: ColorTransformation | int = 0,
-    preset_coding_parameters: PresetCodingParameters | None = None,
     restart_interval: int | Literal["auto"] | None = None,
-    workers: int | None = 1,
-    spiff_header: SpiffHeader | None = None,
-    comments: Iterable[_Buffer] = (),
-    application_data: Iterable[tuple[int, _Buffer]] = (),
+    workers: int | None = None,
+    segments: OptionalSegments | None = None,
 ) -> bytes: ...

@@ -13,7 +13,7 @@ from pydicom.pixels.processing import convert_color_space
 from pydicom.uid import JPEGLSNearLossless, JPEGLSTransferSyntaxes
 
 from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES, Stream
-from dicom_jpegls.array import decode_partial, decode_stream_into, encode_samples
+from dicom_jpegls.array import decode_stream_into, decode_stream_partial, encode_samples
 from dicom_jpegls.dicom import rules
 from dicom_jpegls.dicom.pixel_data import native_dtype, new_samples
 from dicom_jpegls.errors import ClippedSamplesWarning, DatasetError, JPEGLSError, ParameterError
@@ -187,7 +187,7 @@ class FrameDecoder:
     def decode_partial(self, index: int | None, stream: Stream, out: NDArray[Any], fill_value: int) -> PartialImage:
         """Decode the undamaged lines of a stream that was opened for this; see `dicom_jpegls.decode_partial`."""
         with naming_frame(index):
-            return decode_partial(stream, out, fill_value)
+            return decode_stream_partial(stream, out, fill_value)
 
 
 class FrameCoder:
