@@ -1,13 +1,7 @@
-from typing import Any, Literal, TypeAlias, TypedDict, final
-
-from numpy.typing import NDArray
-from typing_extensions import Buffer
+from typing import Any, Literal, TypedDict, final
 
 from dicom_jpegls.errors import StreamError
-from dicom_jpegls.parameters import InterleaveMode, OptionalSegments, StreamInfo
-
-# NumPy declares the buffer protocol only for Python 3.12 and later.
-_Buffer: TypeAlias = Buffer | NDArray[Any]
+from dicom_jpegls.parameters import BufferLike, InterleaveMode, OptionalSegments, StreamInfo
 
 __version__: str
 __pyx_capi__: dict[str, Any]  # the functions of _codec.pxd
@@ -33,20 +27,20 @@ def _stream_faults() -> list[tuple[int, str, str]]: ...
 @final
 class Stream:
     def __new__(
-        cls, src: _Buffer, *, max_dimension: int = ..., max_samples: int = ..., partial: bool = False
+        cls, src: BufferLike, *, max_dimension: int = ..., max_samples: int = ..., partial: bool = False
     ) -> Stream: ...
     @property
     def info(self) -> StreamInfo: ...
     @property
     def damage(self) -> StreamError | None: ...
-    def decode_into(self, dst: _Buffer, *, stride: int = 0, workers: int | None = None) -> None: ...
-    def decode_partial_into(self, dst: _Buffer, *, stride: int = 0) -> tuple[bytearray, StreamError | None]: ...
+    def decode_into(self, dst: BufferLike, *, stride: int = 0, workers: int | None = None) -> None: ...
+    def decode_partial_into(self, dst: BufferLike, *, stride: int = 0) -> tuple[bytearray, StreamError | None]: ...
     def decode(self, *, workers: int | None = None) -> bytearray: ...
 
-def read_info(src: _Buffer, *, max_dimension: int = ..., max_samples: int = ...) -> StreamInfo: ...
+def read_info(src: BufferLike, *, max_dimension: int = ..., max_samples: int = ...) -> StreamInfo: ...
 def decode_into(
-    src: _Buffer,
-    dst: _Buffer,
+    src: BufferLike,
+    dst: BufferLike,
     *,
     stride: int = 0,
     max_dimension: int = ...,
@@ -57,8 +51,8 @@ def max_encoded_size(*, width: int, height: int, component_count: int = 1, bits_
 def check_precision(bits_per_sample: int, near_lossless: int) -> None: ...
 def default_interleave_mode(component_count: int) -> InterleaveMode: ...
 def encode_into(
-    src: _Buffer,
-    dst: _Buffer,
+    src: BufferLike,
+    dst: BufferLike,
     *,
     width: int,
     height: int,
@@ -72,7 +66,7 @@ def encode_into(
     segments: OptionalSegments | None = None,
 ) -> int: ...
 def encode(
-    src: _Buffer,
+    src: BufferLike,
     *,
     width: int,
     height: int,

@@ -21,7 +21,7 @@ from dicom_jpegls.ranges import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dicom_jpegls._codec import _Buffer
+    from dicom_jpegls.parameters import BufferLike
 
 
 def encode(
@@ -165,7 +165,7 @@ class PartialImage(NamedTuple):
 
 
 def decode(
-    src: _Buffer,
+    src: BufferLike,
     *,
     out: NDArray[Any] | None = None,
     signed: bool = False,
@@ -229,7 +229,7 @@ def decode(
 
 
 def decode_partial(
-    src: _Buffer,
+    src: BufferLike,
     *,
     out: NDArray[Any] | None = None,
     signed: bool = False,

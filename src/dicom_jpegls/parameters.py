@@ -7,13 +7,18 @@ to create, since one is created for each decoded frame.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dicom_jpegls._codec import _Buffer
+    from numpy.typing import NDArray
+    from typing_extensions import Buffer
+
     from dicom_jpegls.spiff import SpiffHeader
+
+    # NumPy declares the buffer protocol only for Python 3.12 and later.
+    BufferLike: TypeAlias = Buffer | NDArray[Any]
 
 
 class InterleaveMode(IntEnum):
@@ -63,9 +68,9 @@ class OptionalSegments(NamedTuple):
     """None for the defaults of the standard. Written as an LSE segment."""
     spiff_header: SpiffHeader | None = None
     """Written before everything else, as an APP8 segment."""
-    comments: Iterable[_Buffer] = ()
+    comments: Iterable[BufferLike] = ()
     """Content of COM segments, at most 65533 bytes each."""
-    application_data: Iterable[tuple[int, _Buffer]] = ()
+    application_data: Iterable[tuple[int, BufferLike]] = ()
     """Number (0 to 15) and content of APPn segments, at most 65533 bytes each."""
 
 
