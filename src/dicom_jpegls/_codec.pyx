@@ -221,7 +221,8 @@ cdef class _Region:
     """A buffer as rows of bytes at a constant distance, held as long as this object exists.
 
     `size` counts the bytes from the first to the last, gaps included. `row_stride` is the distance of rows of
-    `row_size` bytes if there are gaps between them, otherwise 0. A typed memoryview has no such rows, nor items of two sizes.
+    `row_size` bytes if there are gaps between them, otherwise 0. A typed memoryview has no such rows, nor items of two
+    sizes.
     """
     cdef Py_buffer view
     cdef bint held
