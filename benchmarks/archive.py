@@ -1,11 +1,11 @@
-"""How fast whole trees are compressed, what is lost when jobs are killed, and how much memory a large file takes.
+"""Measure the speed of compressing trees, the effect of killing jobs, and the memory for a large file.
 
 Usage: python benchmarks/archive.py [--files N] [--rounds N] [--large [GIGABYTES]] [--parts] [--folder FOLDER]
 
-Without --large and --parts: a tree of files of the pydicom wheel, 1 % of them broken in ten ways. It is compressed by
+Without --large and --parts: a tree of files from the pydicom wheel, 1 % of them broken in ten ways. It is compressed by
 one worker, by two, and by a loop of pydicom and pyjpegls, in turn, and the best times are compared. Then a job is
-killed twice, resumed, verified and decompressed, and every sample compared with the tree's. With --parts: a large file
-as one task of a Dask cluster of two processes against frame ranges as tasks.
+killed twice, resumed, verified and decompressed, and every sample is compared with the tree. With --parts: a large file
+as one task on a Dask cluster of two processes, compared with frame ranges as tasks.
 """
 
 import argparse
@@ -28,34 +28,32 @@ from pydicom.uid import JPEGLSLossless, JPEGLSTransferSyntaxes
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from dicom_jpegls import batch
-from dicom_jpegls.batch import Action, Options, Status
+from dicom_jpegls.batch import JOURNAL_NAME, Action, Status, jobs
 from support.archive_tree import files_below, is_native_image, make_tree
-
-JOURNAL = ".dicom-jpegls.jsonl"
 
 
 def compress_with_pydicom(tree: Path, target: Path) -> int:
-    """Compress a tree by a loop over pydicom and pyjpegls; files that fail are copied. Gives how many did not."""
+    """Compress a tree by a loop over pydicom and pyjpegls, and copy files that fail; return how many did not."""
     count = 0
     for name, path in files_below(tree).items():
-        place = target / name
-        place.parent.mkdir(parents=True, exist_ok=True)
+        new = target / name
+        new.parent.mkdir(parents=True, exist_ok=True)
         try:
             ds = pydicom.dcmread(path)
             if ds.file_meta.TransferSyntaxUID in JPEGLSTransferSyntaxes:
-                raise ValueError("as wanted already")
+                raise ValueError("already compressed")
             if ds.file_meta.TransferSyntaxUID.is_compressed:
                 ds.decompress(generate_instance_uid=False)
             ds.compress(JPEGLSLossless, encoding_plugin="pyjpegls", generate_instance_uid=False)
-            ds.save_as(place, enforce_file_format=True)
+            ds.save_as(new, enforce_file_format=True)
             count += 1
         except Exception:
-            shutil.copyfile(path, place)
+            shutil.copyfile(path, new)
     return count
 
 
 def timed(function: Callable[[Path], object], folder: Path) -> float:
-    """Give the seconds that a function takes to fill a folder."""
+    """Return the seconds that a function takes to fill a folder."""
     shutil.rmtree(folder, ignore_errors=True)
     start = time.perf_counter()
     function(folder)
@@ -63,16 +61,16 @@ def timed(function: Callable[[Path], object], folder: Path) -> float:
 
 
 def measure_throughput(tree: Path, folder: Path, rounds: int) -> None:
-    """Print the best times of the three ways and their ratios."""
-    ways: dict[str, Callable[[Path], object]] = {
+    """Print the best times of the three methods and their ratios."""
+    methods: dict[str, Callable[[Path], object]] = {
         "pydicom + pyjpegls, one process": lambda target: compress_with_pydicom(tree, target),
         "dicom-jpegls, 1 worker": lambda target: batch.transcode([tree], target, workers=1),
         "dicom-jpegls, 2 workers": lambda target: batch.transcode([tree], target, workers=2),
     }
-    times: dict[str, list[float]] = {name: [] for name in ways}
+    times: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(rounds):
-        for name, way in ways.items():
-            times[name].append(timed(way, folder / "timed"))
+        for name, method in methods.items():
+            times[name].append(timed(method, folder / "timed"))
     count = len(files_below(tree))
     best = {name: min(found) for name, found in times.items()}
     for name, seconds in best.items():
@@ -84,7 +82,7 @@ def measure_throughput(tree: Path, folder: Path, rounds: int) -> None:
 
 
 def lines(path: Path) -> int:
-    """Count the lines of a file that may not be there."""
+    """Count the lines of a file that may not exist."""
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
@@ -95,7 +93,7 @@ def check_killed_and_resumed(tree: Path, broken: set[str], folder: Path) -> None
     for part in (0.2, 0.6):
         command = [sys.executable, "-m", "dicom_jpegls", "compress", "--quiet", "--workers", "2", tree, target]
         process = subprocess.Popen(command)
-        journal = target / JOURNAL
+        journal = target / JOURNAL_NAME
         while lines(journal) < part * count:
             if process.poll() is not None:
                 raise RuntimeError(f"the job ended by itself, with status {process.returncode}")
@@ -105,7 +103,7 @@ def check_killed_and_resumed(tree: Path, broken: set[str], folder: Path) -> None
         print(f"killed after {lines(journal)} records")
     summary = batch.transcode([tree], target, workers=2)
     print(f"resumed: {summary.done_before} done before, {dict(summary.counts)}")
-    last = {record.name: record for record in batch.read_records(target / JOURNAL)}
+    last = {record.name: record for record in batch.read_records(target / JOURNAL_NAME)}
     assert len(last) == count
     assert {record.name for record in last.values() if record.status is Status.FAILED} == broken
     assert set(files_below(target)) == set(files_below(tree)) - broken
@@ -122,19 +120,18 @@ def check_killed_and_resumed(tree: Path, broken: set[str], folder: Path) -> None
     print(f"verified {verified.counts[Status.VERIFIED]}, decompressed and compared bit for bit {compared}")
 
 
-# Runs in a process of its own, for its peak memory alone.
+# Runs in a separate process, to measure its peak memory.
 LARGE = """
 import json, pathlib, resource, sys, time
-from dicom_jpegls.batch import Options
-from dicom_jpegls.files.convert import compress_file, decompress_file
+from dicom_jpegls.files import compress_file, decompress_file
 source, folder, threads = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3])
 results = []
 for function, target in ((compress_file, folder / "jls.dcm"), (decompress_file, folder / "native.dcm")):
     start = time.perf_counter()
-    outcome = function(source, target, Options(), threads=threads)
+    statistics = function(source, target, threads=threads).statistics
     results.append([time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss])
     source = target
-print(json.dumps([results, outcome.frames, outcome.ratio]))
+print(json.dumps([results, statistics.frame_count, statistics.ratio]))
 """
 
 
@@ -182,7 +179,7 @@ def measure_parts(folder: Path, rounds: int) -> None:
 
     source = folder / "large.dcm"
     write_large_file(source, 0.6)
-    size = batch.run._PART_SIZE
+    size = jobs.FRAME_RANGE_SIZE
     times: dict[bool, list[float]] = {True: [], False: []}
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
@@ -190,15 +187,16 @@ def measure_parts(folder: Path, rounds: int) -> None:
     ):
         for _ in range(rounds):
             for whole in (True, False):
-                batch.run._PART_SIZE = 2**40 if whole else size
-                way = lambda target: batch.transcode([source], target, options=Options(), dask=client)  # noqa: E731
-                times[whole].append(timed(way, folder / "timed"))
+                jobs.FRAME_RANGE_SIZE = 2**40 if whole else size
+                times[whole].append(
+                    timed(lambda target: batch.transcode([source], target, dask=client), folder / "timed")
+                )
     whole, parts = min(times[True]), min(times[False])
     print(f"one task: {whole:.1f} s, frame ranges: {parts:.1f} s, {whole / parts:.2f} x")
 
 
 def main() -> None:
-    """Measure what the arguments say, in a folder that is deleted afterwards."""
+    """Run the measurement that the arguments ask for, in a folder that is deleted afterwards."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
@@ -207,7 +205,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    batch.run.silence_pydicom()
+    batch.silence_pydicom()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         if arguments.large:

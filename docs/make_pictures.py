@@ -1,4 +1,4 @@
-"""Make the pictures of docs/archives.md from images of the pydicom wheel.
+"""Make the pictures of docs/archives.md from images in the pydicom wheel.
 
 Usage: python docs/make_pictures.py
 """
@@ -25,39 +25,33 @@ from support.archive_tree import make_tree  # noqa: E402
 
 
 def draw_progress(target: Path) -> None:
-    """Compress a tree and take a picture of the bar on the way, and of the table at the end."""
+    """Compress a tree and draw the progress bar while it runs, and the table at the end."""
     console = Console(record=True, file=io.StringIO(), width=112, force_terminal=True)
     unseen = Console(file=io.StringIO(), force_terminal=True)
     with tempfile.TemporaryDirectory() as name:
         tree = Path(name) / "studies"
         make_tree(tree, 600, 3)
-        display = BarDisplay(unseen, unseen)
         console.print("[bold]$[/] dicom-jpegls compress --workers 2 studies/ archive/")
 
-        def show(record: batch.Record) -> None:
-            display.record(record)
-            if record.status is batch.Status.FAILED:
+        class Recorded(BarDisplay):
+            def on_record(self, record: batch.Record) -> None:
+                super().on_record(record)
+                if self.summary.counts.total() == 400:
+                    console.print(self.progress.get_renderable())
+
+            def show_failure(self, record: batch.Record) -> None:
                 shown = Path(record.source).relative_to(name)
                 console.print(f"{shown}: {record.reason}", markup=False, highlight=False)
-            if display.counts.files == 400:
-                console.print(display.progress.get_renderable())
 
-        with display:
-            summary = batch.transcode(
-                [tree],
-                Path(name) / "archive",
-                workers=2,
-                on_plan=display.plan,
-                on_record=show,
-                on_bytes=display.coded,
-            )
+        with Recorded(unseen, unseen) as display:
+            batch.transcode([tree], Path(name) / "archive", workers=2, observer=display)
         display.out = console
-        display.summary(summary, interrupted=False)
+        display.show_summary(interrupted=False)
     console.save_svg(str(target), title="dicom-jpegls")
 
 
 def draw_small_exploration(name: str, near_lossless: list[int], target: Path) -> None:
-    """Draw what `explore` draws, in fewer colours: noise does not compress."""
+    """Draw the plot of `explore` in fewer colours, because noise makes the PNG large."""
     draw_exploration(explore(Path(get_testdata_file(name)), near_lossless), target)
     with Image.open(target) as image:
         image.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(target, optimize=True)
@@ -66,7 +60,7 @@ def draw_small_exploration(name: str, near_lossless: list[int], target: Path) ->
 def main() -> None:
     """Write the pictures."""
     warnings.simplefilter("ignore")
-    batch.run.silence_pydicom()
+    batch.silence_pydicom()
     IMAGES.mkdir(exist_ok=True)
     draw_progress(IMAGES / "progress.svg")
     draw_small_exploration("693_J2KI.dcm", [0, 2, 5, 10], IMAGES / "explore.png")

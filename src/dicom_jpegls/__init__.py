@@ -11,16 +11,20 @@ from dicom_jpegls._codec import (
 from dicom_jpegls.array import PartialImage, decode, decode_partial, encode
 from dicom_jpegls.c_api import get_include
 from dicom_jpegls.compat.pyjpegls import install_as_pyjpegls
-from dicom_jpegls.dicom.dataset import (
-    CompressionResult,
+from dicom_jpegls.dicom import (
+    CodingOptions,
+    CodingStatistics,
     PartialPixels,
     compress,
     decompress,
+    decompress_partial,
     iter_frames,
     pixel_array,
+    pixel_array_partial,
     read_truncated,
+    register,
+    unregister,
 )
-from dicom_jpegls.dicom.plugin import register, unregister
 from dicom_jpegls.errors import (
     BufferTooSmallError,
     ClippedSamplesWarning,
@@ -44,8 +48,9 @@ from dicom_jpegls.parameters import (
 __all__ = [
     "BufferTooSmallError",
     "ClippedSamplesWarning",
+    "CodingOptions",
+    "CodingStatistics",
     "ColorTransformation",
-    "CompressionResult",
     "DatasetError",
     "FrameInfo",
     "InterleaveMode",
@@ -67,6 +72,7 @@ __all__ = [
     "decode_into",
     "decode_partial",
     "decompress",
+    "decompress_partial",
     "encode",
     "encode_into",
     "get_include",
@@ -74,6 +80,7 @@ __all__ = [
     "iter_frames",
     "max_encoded_size",
     "pixel_array",
+    "pixel_array_partial",
     "read_info",
     "read_truncated",
     "register",

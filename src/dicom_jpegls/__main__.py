@@ -1,10 +1,10 @@
-"""Starts the command line, or says what it needs."""
+"""Starts the command line, or names the extra that it needs."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-# Which extra brings what the commands import.
+# The extra that installs a module which the commands import.
 _EXTRAS = {"click": "cli", "rich": "cli", "distributed": "dask", "matplotlib": "plot", "skimage": "plot"}
 
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None, name: str = "dicom-jpegls") -> 
 
 def add_subparser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``jpegls`` to pydicom's command line, with the same commands; pydicom calls this for an entry point."""
-    # No prefix is one of pydicom's: all arguments, the options too, are for the commands here.
+    # With a prefix that no argument has, pydicom parses no options: all arguments are passed on to the commands here.
     parser = subparsers.add_parser("jpegls", add_help=False, prefix_chars="\0", help="JPEG-LS for DICOM files")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     parser.set_defaults(func=lambda parsed: main(parsed.arguments, "pydicom jpegls"))

@@ -1,13 +1,8 @@
-from typing import Any, Literal, TypeAlias, TypedDict, final
-
-from numpy.typing import NDArray
-from typing_extensions import Buffer
+from typing import Any, Literal, TypedDict, final
 
 from dicom_jpegls.errors import StreamError
 from dicom_jpegls.parameters import InterleaveMode, OptionalSegments, StreamInfo
-
-# NumPy declares the buffer protocol only for Python 3.12 and later.
-_Buffer: TypeAlias = Buffer | NDArray[Any]
+from dicom_jpegls.parameters import _Buffer as _Buffer
 
 __version__: str
 __pyx_capi__: dict[str, Any]  # the functions of _codec.pxd

@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any, TypeAlias
 
-    from dicom_jpegls._codec import _Buffer
+    from numpy.typing import NDArray
+    from typing_extensions import Buffer
+
     from dicom_jpegls.spiff import SpiffHeader
+
+    # NumPy declares the buffer protocol only for Python 3.12 and later.
+    _Buffer: TypeAlias = Buffer | NDArray[Any]
 
 
 class InterleaveMode(IntEnum):

@@ -6,20 +6,14 @@ import matplotlib.image
 import numpy as np
 import pydicom
 import pytest
-from click.testing import CliRunner
 
 import dicom_jpegls as jls
-from dicom_jpegls.cli.commands import ExitStatus, cli
 from dicom_jpegls.cli.explore import compare, draw_comparison, draw_exploration, explore, quality
+from dicom_jpegls.cli.status import ExitStatus
+from support.command_line import run_cli
 from support.dicom_files import TEST_FILES, make_dataset, random_frames
 
 CT = TEST_FILES / "CT_small.dcm"
-
-
-def run(*arguments, status=ExitStatus.SUCCESS):
-    result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
-    assert result.exit_code == status, result.output
-    return result
 
 
 def picture(path):
@@ -30,7 +24,7 @@ def picture(path):
 
 
 def test_known_numbers_of_ct_small(tmp_path):
-    result = run("explore", CT, "--near", "3,0", "--output", tmp_path / "ct.png")
+    result = run_cli("explore", CT, "--near-lossless", "3,0", "--output", tmp_path / "ct.png")
     rows = [line.split("│")[1:-1] for line in result.output.splitlines() if line.startswith("│")]
     assert [[cell.strip() for cell in row][:4] for row in rows] == [
         ["0", "14160", "2.31", "0"],
@@ -56,16 +50,16 @@ def test_quality_against_its_definitions():
     assert math.isnan(quality(original[:2], samples[:2]).ssim)
 
 
-def test_sizes_and_errors_are_those_of_compress():
-    exploration = explore(CT, [0, 1, 5])
-    for trial in exploration.trials:
-        ds = pydicom.dcmread(CT)
-        original = ds.pixel_array.astype(int)
-        uid = pydicom.uid.JPEGLSNearLossless if trial.near_lossless else pydicom.uid.JPEGLSLossless
-        result = jls.compress(ds, uid, near_lossless=trial.near_lossless)
-        assert trial.size == result.compressed_size
-        assert trial.quality.largest_error == np.abs(jls.pixel_array(ds) - original).max()
-        np.testing.assert_array_equal(trial.samples, jls.pixel_array(ds))
+@pytest.mark.parametrize("near_lossless", [0, 1, 5])
+def test_sizes_and_errors_are_those_of_compress(near_lossless):
+    (trial,) = explore(CT, [near_lossless]).trials
+    ds = pydicom.dcmread(CT)
+    original = ds.pixel_array.astype(int)
+    uid = pydicom.uid.JPEGLSNearLossless if near_lossless else pydicom.uid.JPEGLSLossless
+    result = jls.compress(ds, uid, near_lossless=near_lossless)
+    assert (trial.near_lossless, trial.size) == (near_lossless, result.compressed_size)
+    assert trial.quality.largest_error == np.abs(jls.pixel_array(ds) - original).max()
+    np.testing.assert_array_equal(trial.samples, jls.pixel_array(ds))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
@@ -95,8 +89,8 @@ def test_the_window_of_the_dataset_is_used(tmp_path, photometric_interpretation)
     ds.save_as(tmp_path / "a.dcm", enforce_file_format=True)
     draw_exploration(explore(tmp_path / "a.dcm", [0]), tmp_path / "a.png")
     image = picture(tmp_path / "a.png")
-    place = image[image.shape[0] // 4, image.shape[1] * 3 // 4, :3]
-    np.testing.assert_allclose(place, 0 if photometric_interpretation == "MONOCHROME2" else 1, atol=0.01)
+    corner = image[image.shape[0] // 4, image.shape[1] * 3 // 4, :3]
+    np.testing.assert_allclose(corner, 0 if photometric_interpretation == "MONOCHROME2" else 1, atol=0.01)
 
 
 def test_signed_samples_at_the_ends_are_clipped_and_counted(tmp_path):
@@ -106,7 +100,7 @@ def test_signed_samples_at_the_ends_are_clipped_and_counted(tmp_path):
     exploration = explore(tmp_path / "a.dcm", [0, 8])
     assert [trial.clipped_samples for trial in exploration.trials] == [0, 15]
     assert exploration.trials[1].quality.largest_error <= 16
-    result = run("explore", tmp_path / "a.dcm", "--near", 8, "--output", tmp_path / "a.png")
+    result = run_cli("explore", tmp_path / "a.dcm", "--near-lossless", 8, "--output", tmp_path / "a.png")
     assert "NEAR 8: " in result.stderr
     assert "signed sample(s) clipped" in result.stderr
 
@@ -116,29 +110,33 @@ def test_frames_and_what_is_refused(tmp_path):
     make_dataset(pixels, bits_stored=8).save_as(tmp_path / "a.dcm", enforce_file_format=True)
     np.testing.assert_array_equal(explore(tmp_path / "a.dcm", [1], frame=2).samples, pixels[2])
     path = tmp_path / "a.png"
-    line = run("explore", tmp_path / "a.dcm", "--frame", 3, "--output", path, status=ExitStatus.NOT_CONVERTIBLE).stderr
-    assert "frame: 3; the file has frames 0 to 2" in line
-    run("explore", tmp_path / "a.dcm", "--near", "1,x", status=ExitStatus.WRONG_USAGE)
-    run("explore", tmp_path / "a.dcm", "--near", "256", status=ExitStatus.WRONG_USAGE)
-    run("explore", tmp_path / "none.dcm", "--output", path, status=ExitStatus.FILE_ERROR)
+    line = run_cli(
+        "explore", tmp_path / "a.dcm", "--frame", 3, "--output", path, status=ExitStatus.NOT_CONVERTIBLE
+    ).stderr
+    assert "frame: must be 0 to 2, found 3" in line
+    run_cli("explore", tmp_path / "a.dcm", "--near-lossless", "1,x", status=ExitStatus.WRONG_USAGE)
+    run_cli("explore", tmp_path / "a.dcm", "--near-lossless", "256", status=ExitStatus.WRONG_USAGE)
+    run_cli("explore", tmp_path / "none.dcm", "--output", path, status=ExitStatus.FILE_ERROR)
     palette = TEST_FILES / "examples_palette.dcm"
-    line = run("explore", palette, "--near", "1", "--output", path, status=ExitStatus.NOT_CONVERTIBLE).stderr
+    line = run_cli(
+        "explore", palette, "--near-lossless", "1", "--output", path, status=ExitStatus.NOT_CONVERTIBLE
+    ).stderr
     assert "JPEG-LS Near-lossless allows" in line
     path.write_bytes(b"precious")
-    run("explore", tmp_path / "a.dcm", "--output", path, status=ExitStatus.TARGET_EXISTS)
+    run_cli("explore", tmp_path / "a.dcm", "--output", path, status=ExitStatus.TARGET_EXISTS)
     assert path.read_bytes() == b"precious"
 
 
 def test_compare(tmp_path):
-    run("compress", "--near-lossless", 4, CT, tmp_path / "near.dcm")
-    output = run("compare", CT, tmp_path / "near.dcm", "--output", tmp_path / "a.png").output
+    run_cli("compress", "--near-lossless", 4, CT, tmp_path / "near.dcm")
+    output = run_cli("compare", CT, tmp_path / "near.dcm", "--output", tmp_path / "a.png").output
     assert "│             4 │" in output
     picture(tmp_path / "a.png")
     comparison = compare(CT, tmp_path / "near.dcm")
     assert comparison.quality == quality(*comparison.samples)
     draw_comparison(compare(CT, CT), tmp_path / "same.png")
     picture(tmp_path / "same.png")
-    line = run(
+    line = run_cli(
         "compare", CT, TEST_FILES / "MR_small.dcm", "--output", tmp_path / "b.png", status=ExitStatus.NOT_CONVERTIBLE
     ).stderr
     assert "shape (64, 64); that of" in line

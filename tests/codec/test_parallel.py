@@ -12,13 +12,11 @@ import numpy as np
 import pytest
 from imagecodecs import jpegls_decode
 from libjpeg import decode as libjpeg_decode
-from pydicom.uid import JPEGLSLossless, JPEGLSNearLossless
 
 import dicom_jpegls as jls
 from dicom_jpegls import _codec, spiff
 from dicom_jpegls.parallel import map_all, map_in_order, worker_count
 from support.commands import ROOT
-from support.dicom_files import make_dataset, random_frames
 from support.jls_streams import IMAGE_KINDS, encode_strips, largest_error, make_image, scans, with_record
 
 # --- The pool ---------------------------------------------------------------------------------------------------------
@@ -281,90 +279,6 @@ def test_damage_in_an_interval_is_an_error_with_any_workers():
     for workers in (1, 2):
         with pytest.raises(jls.InvalidStreamError):
             jls.decode(damaged, workers=workers)
-
-
-# --- Datasets ---------------------------------------------------------------------------------------------------------
-
-VOLUME = random_frames((7, 40, 30), 12, signed=True)
-
-
-def same_apart_from_uids(first, second):
-    return all(first.get(e.tag) == e for e in second if e.keyword not in ("SOPInstanceUID", "SourceImageSequence"))
-
-
-@pytest.mark.parametrize("options", [{}, {"near_lossless": 2, "signed_overflow": "clip", "verify": True}])
-@pytest.mark.parametrize("workers", [2, 5, None])
-def test_datasets_are_the_same(workers, options):
-    uid = JPEGLSNearLossless if options else JPEGLSLossless
-    serial, parallel = (make_dataset(VOLUME, bits_stored=12) for _ in range(2))
-    expected = jls.compress(serial, uid, **options, workers=1)
-    assert jls.compress(parallel, uid, **options, workers=workers) == expected
-    assert parallel.PixelData == serial.PixelData
-    assert same_apart_from_uids(parallel, serial)
-    decoded = jls.pixel_array(serial, workers=1)
-    assert np.array_equal(jls.pixel_array(serial, workers=workers), decoded)
-    assert np.array_equal(np.stack(list(jls.iter_frames(serial, workers=workers))), decoded)
-    wanted = [6, 0, 6, 3]
-    assert np.array_equal(jls.pixel_array(serial, frames=wanted, workers=workers), decoded[wanted])
-    assert np.array_equal(np.stack(list(jls.iter_frames(serial, frames=wanted, workers=workers))), decoded[wanted])
-    jls.decompress(serial, workers=1)
-    jls.decompress(parallel, workers=workers)
-    assert parallel.PixelData == serial.PixelData
-
-
-@pytest.mark.parametrize("frames", [VOLUME[:1], random_frames((2, 40, 30, 3), 8)])
-def test_restart_markers_in_datasets(frames):
-    bits = 12 if frames.ndim == 3 else 8
-    serial, parallel = (make_dataset(frames, bits_stored=bits, planar_configuration=1) for _ in range(2))
-    jls.compress(serial, restart_interval=9, workers=1)
-    jls.compress(parallel, restart_interval=9, workers=8, verify=True)
-    assert parallel.PixelData == serial.PixelData
-    assert parallel.PixelData.count(b"\xff\xd3") >= 1
-    for workers in (1, 8):
-        assert np.array_equal(jls.pixel_array(parallel, workers=workers), frames if len(frames) > 1 else frames[0]), (
-            workers
-        )
-    jls.decompress(parallel, workers=8)
-    assert np.array_equal(parallel.pixel_array, frames if len(frames) > 1 else frames[0])
-
-
-def test_the_first_bad_frame_is_named_with_any_workers():
-    ds = make_dataset(VOLUME, bits_stored=12)
-    jls.compress(ds)
-    position = ds.PixelData.index(b"\xff\xd9", len(ds.PixelData) // 2) - 300
-    ds.PixelData = ds.PixelData[:position] + bytes(60) + ds.PixelData[position + 60 :]
-    ds["PixelData"].is_undefined_length = True
-    before = ds.PixelData
-    messages = set()
-    for workers in (1, 2, 4):
-        with pytest.raises(jls.InvalidStreamError) as caught:
-            jls.decompress(ds, workers=workers)
-        messages.add(str(caught.value))
-        assert ds.PixelData == before, workers
-    assert len(messages) == 1
-
-
-def test_iterator_decodes_ahead_and_stops():
-    ds = make_dataset(random_frames((20, 8, 8), 12), bits_stored=12)
-    jls.compress(ds)
-    frames = jls.iter_frames(ds, workers=2)
-    next(frames)
-    frames.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("dicom_jpegls")]
-    with pytest.raises(jls.ParameterError, match="frames: 20; the dataset has frames 0 to 19"):
-        jls.iter_frames(ds, frames=[20])
-
-
-def test_plugin_options():
-    image = random_frames((1, 64, 20), 12)
-    jls.register()
-    try:
-        ds = make_dataset(image, bits_stored=12)
-        ds.compress(JPEGLSLossless, encoding_plugin="dicom_jpegls", restart_interval=16, workers=2)
-        assert ds.PixelData.count(b"\xff\xd0") == 1
-        assert np.array_equal(ds.pixel_array, image[0])
-    finally:
-        jls.unregister()
 
 
 # --- Interruption -----------------------------------------------------------------------------------------------------

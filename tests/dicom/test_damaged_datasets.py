@@ -99,10 +99,10 @@ def damaged_datasets(draw):
 
 USES = {
     "pixel_array": jls.pixel_array,
-    "pixel_array in part": lambda ds: jls.pixel_array(ds, on_error="partial").array,
+    "pixel_array_partial": jls.pixel_array_partial,
     "iter_frames": lambda ds: list(jls.iter_frames(ds)),
     "decompress": jls.decompress,
-    "decompress in part": lambda ds: jls.decompress(ds, on_error="partial"),
+    "decompress_partial": jls.decompress_partial,
 }
 
 
@@ -124,7 +124,7 @@ def test_number_of_frames_that_no_data_can_hold(use):
     """Nothing is made for each frame before it is clear that the frames are there."""
     ds = copy.deepcopy(DATASETS[0])
     ds.NumberOfFrames = 2**31 - 1
-    with pytest.raises(jls.ParameterError, match="Number of Frames"):
+    with pytest.raises(jls.DatasetError, match="Number of Frames"):
         USES[use](ds)
 
 

@@ -11,7 +11,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import JPEGLSLossless, generate_uid
 
 import dicom_jpegls as jls
-from dicom_jpegls.dicom import plugin
+from dicom_jpegls.dicom import FrameCoder
 from support.dicom_files import TEST_FILES, random_frames
 
 
@@ -19,13 +19,13 @@ from support.dicom_files import TEST_FILES, random_frames
 def encoded(monkeypatch):
     """Register this package and count the frames that it encodes."""
     shapes = []
-    original = plugin.encode
+    original = FrameCoder.encode
 
-    def encode(image, **options):
-        shapes.append(image.shape)
-        return original(image, **options)
+    def encode(coder, index, frame, **options):
+        shapes.append(frame.shape)
+        return original(coder, index, frame, **options)
 
-    monkeypatch.setattr(plugin, "encode", encode)
+    monkeypatch.setattr(FrameCoder, "encode", encode)
     jls.register()
     yield shapes
     jls.unregister()

@@ -1,7 +1,5 @@
 """pydicom's own ways of coding pixel data, through the plugin."""
 
-import types
-
 import numpy as np
 import pydicom
 import pytest
@@ -12,8 +10,7 @@ from pydicom.pixels.encoders.base import JPEGLSLosslessEncoder, JPEGLSNearLossle
 from pydicom.uid import JPEGLSLossless, JPEGLSNearLossless
 
 import dicom_jpegls as jls
-from dicom_jpegls import _codec
-from dicom_jpegls.dicom import plugin
+from dicom_jpegls.dicom import FrameCoder, FrameDecoder, plugin
 from support.dicom_files import JPEGLS_FILES, make_dataset, random_frames, read
 
 CODERS = (JPEGLSLosslessDecoder, JPEGLSNearLosslessDecoder, JPEGLSLosslessEncoder, JPEGLSNearLosslessEncoder)
@@ -31,24 +28,18 @@ def registered():
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Count the frames that pass through this package's codec."""
+    """Count the frames that pass through this package's coders."""
     counted = []
-    original = plugin._codec.Stream
 
-    def stream(src, **limits):
-        counted.append("decode")
-        return original(src, **limits)
+    def counting(name, method):
+        def call(*args, **options):
+            counted.append(name)
+            return method(*args, **options)
 
-    monkeypatch.setattr(
-        plugin, "_codec", types.SimpleNamespace(Stream=stream, DEFAULT_MAX_SAMPLES=_codec.DEFAULT_MAX_SAMPLES)
-    )
-    original_encode = plugin.encode
+        return call
 
-    def encode(*args, **options):
-        counted.append("encode")
-        return original_encode(*args, **options)
-
-    monkeypatch.setattr(plugin, "encode", encode)
+    monkeypatch.setattr(FrameDecoder, "open", counting("decode", FrameDecoder.open))
+    monkeypatch.setattr(FrameCoder, "encode", counting("encode", FrameCoder.encode))
     return counted
 
 
@@ -59,8 +50,7 @@ def test_it_is_first_and_stays_so_and_goes():
     assert any(before)
     jls.register()
     jls.register()
-    for coder in CODERS:
-        assert next(iter(coder._available)) == "dicom_jpegls"
+    assert [next(iter(coder._available)) for coder in CODERS] == ["dicom_jpegls"] * len(CODERS)
     jls.unregister()
     jls.unregister()
     assert [list(coder._available.items()) for coder in CODERS] == before
@@ -131,8 +121,8 @@ def test_every_precision_and_sign(bits_stored, signed, source, calls):
     ds = make_dataset(pixels, bits_stored=bits_stored)
     ds.compress(JPEGLSLossless, pixels if source == "array" else None, generate_instance_uid=False)
     np.testing.assert_array_equal(ds.pixel_array, pixels)
-    np.testing.assert_array_equal(jls.pixel_array(ds), pixels)
     assert calls == ["encode", "encode", "decode", "decode"]
+    np.testing.assert_array_equal(jls.pixel_array(ds), pixels)
 
 
 @pytest.mark.parametrize("planar_configuration", [0, 1])
@@ -187,7 +177,9 @@ def compress_bytes():
 
 @pytest.mark.parametrize("compress_extremes", [compress_dataset, compress_bytes])
 def test_the_near_promise_is_kept_by_refusing_and_no_other_plugin_takes_over(compress_extremes):
-    match = r"pyjpegls: not tried, because dicom_jpegls has refused: .*2 signed sample\(s\) outside -2045 to 2044"
+    match = (
+        r"pyjpegls: not tried, because dicom_jpegls has refused: .*2 signed sample\(s\) in the frame are outside -2045"
+    )
     with pytest.raises(RuntimeError, match=match):
         compress_extremes()
 
@@ -220,7 +212,7 @@ def test_a_refused_stream_is_not_given_to_the_next_plugin():
     ds.PixelData = encapsulate([stream[:-2]])
     with pytest.raises(RuntimeError) as caught:
         _ = ds.pixel_array
-    assert "dicom_jpegls: the stream ends without an EOI marker" in str(caught.value)
+    assert "dicom_jpegls: Pixel Data (7FE0,0010): the stream ends without an EOI marker" in str(caught.value)
     assert "pyjpegls: not tried, because dicom_jpegls has refused" in str(caught.value)
 
 
@@ -252,9 +244,9 @@ def test_dimensions_that_disagree_are_refused_before_decoding(keyword, value, ma
 
 def test_wrong_jls_error_is_named():
     ds = make_dataset(random_frames((1, 7, 5), 3), bits_stored=3)
-    with pytest.raises(RuntimeError, match="near_lossless: 4 is not in the range 0 to 3"):
+    with pytest.raises(RuntimeError, match=r"near_lossless: .*0 to 3 for Bits Stored"):
         ds.compress(JPEGLSNearLossless, jls_error=4)
-    with pytest.raises(RuntimeError, match="jls_error: 2 is allowed only with"):
+    with pytest.raises(RuntimeError, match="near_lossless: 2 is allowed only with"):
         get_encoder(JPEGLSLossless).encode(ds, jls_error=2)
 
 
@@ -264,3 +256,21 @@ def test_compressed_files_are_written_and_read_by_pydicom(tmp_path):
     ds.compress(JPEGLSLossless)
     ds.save_as(tmp_path / "a.dcm")
     np.testing.assert_array_equal(pydicom.dcmread(tmp_path / "a.dcm").pixel_array, expected)
+
+
+def test_restart_interval_and_workers_through_pydicom():
+    image = random_frames((1, 64, 20), 12)
+    ds = make_dataset(image, bits_stored=12)
+    ds.compress(JPEGLSLossless, encoding_plugin="dicom_jpegls", restart_interval=16, workers=2)
+    assert ds.PixelData.count(b"\xff\xd0") == 1
+    np.testing.assert_array_equal(ds.pixel_array, image[0])
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("signed_overflow", "wrap"), ("unused_bits", "keep"), ("restart_interval", 0), ("jls_error", 256)],
+)
+def test_a_wrong_option_is_refused_even_where_it_does_not_matter(option, value):
+    ds = make_dataset(random_frames((1, 5, 6), 8), bits_stored=8)
+    with pytest.raises(RuntimeError, match=rf"{'near_lossless' if option == 'jls_error' else option}: .*{value}"):
+        get_encoder(JPEGLSNearLossless).encode(ds, **{option: value})

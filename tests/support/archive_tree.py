@@ -1,19 +1,27 @@
 """Trees of DICOM files like those of an archive: images of the pydicom wheel, other objects, and broken files."""
 
+import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pydicom
 from pydicom.encaps import encapsulate, generate_frames
+from pydicom.pixels.utils import pixel_array as native_pixel_array
 
+import dicom_jpegls as jls
+from dicom_jpegls.batch import JOURNAL_NAME, run_job
 from support.dicom_files import JPEGLS_FILES, NATIVE_FILES, TEST_FILES, read
 
-# Compressed otherwise, and decoded by what pydicom itself brings.
+# Compressed in another way, which pydicom decodes without plugins.
 RLE_FILES = ("MR_small_RLE.dcm", "SC_rgb_rle.dcm", "SC_rgb_rle_16bit_2frame.dcm")
 
-# No images, or none for JPEG-LS: a plan, a report, a waveform, 32-bit samples, a directory, no DICOM at all.
+# No images, or none for JPEG-LS: a plan, a report, a waveform, 32-bit samples, a directory, a text.
 OTHER_FILES = (
     "rtplan.dcm",
     "reportsi.dcm",
@@ -61,8 +69,8 @@ def without_encapsulation(path):
     ds["PixelData"].is_undefined_length = False
     ds.PixelData = next(generate_frames(ds.PixelData, number_of_frames=1))
     data = bytearray((TEST_FILES / "MR_small_RLE.dcm").read_bytes())
-    place = data.index(b"\xe0\x7f\x10\x00OB\0\0")
-    path.write_bytes(data[: place + 8] + len(ds.PixelData).to_bytes(4, "little") + ds.PixelData)
+    start = data.index(b"\xe0\x7f\x10\x00OB\0\0")
+    path.write_bytes(data[: start + 8] + len(ds.PixelData).to_bytes(4, "little") + ds.PixelData)
 
 
 def damaged_rle_segments(path):
@@ -98,7 +106,7 @@ def _changed(path, name, **changes):
 
 
 def make_tree(folder: Path, count: int, broken: int) -> set[str]:
-    """Write a tree of so many files; gives the names of the broken ones, which have so many kinds as there is room."""
+    """Write a tree of `count` files, of which `broken` are damaged in different ways; return the names of those."""
     names = set()
     sound = (*NATIVE_FILES, *RLE_FILES, *JPEGLS_FILES, *OTHER_FILES)
     for number in range(count):
@@ -113,11 +121,11 @@ def make_tree(folder: Path, count: int, broken: int) -> set[str]:
 
 
 def files_below(folder: Path) -> dict[str, Path]:
-    """Give the files of a tree by their names in it, without what jobs leave there for themselves."""
+    """Return the files of a tree by their names in it, without journals."""
     return {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".dicom-jpegls.jsonl"
+        if path.is_file() and path.name != JOURNAL_NAME
     }
 
 
@@ -131,9 +139,48 @@ def is_native_image(path: Path) -> bool:
 
 
 def run_or_die(jobs):
-    """Stand in for the function that worker processes call: dies with files called so, like one without memory."""
-    from dicom_jpegls.batch import run_job
-
+    """Run jobs as a worker process does, but die at files named poison, as for lack of memory."""
     if any(job.name.endswith("poison") for job in jobs):
         os.kill(os.getpid(), signal.SIGKILL)
     return [run_job(job) for job in jobs]
+
+
+def records_of(folder):
+    """Return the records in the journal of a folder."""
+    return [json.loads(line) for line in (folder / JOURNAL_NAME).read_text().splitlines()]
+
+
+def check_result(tree, target):
+    """Check that the target has the whole tree except for the broken files, and that the samples are the same."""
+    folder, broken = tree
+    sources, targets = files_below(folder), files_below(target)
+    assert set(targets) == set(sources) - broken
+    for name, path in targets.items():
+        if path.read_bytes() == sources[name].read_bytes():
+            continue
+        before, after = pydicom.dcmread(sources[name]), pydicom.dcmread(path)
+        assert after.file_meta.TransferSyntaxUID == pydicom.uid.JPEGLSLossless, name
+        np.testing.assert_array_equal(jls.pixel_array(after), native_pixel_array(before, raw=True), err_msg=name)
+        assert before.SOPInstanceUID == after.SOPInstanceUID, name
+
+
+def start_job(*arguments):
+    """Start the command line in a separate process group."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "dicom_jpegls", *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_records(folder, count):
+    """Wait until a job has written a number of records."""
+    journal = folder / JOURNAL_NAME
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if journal.exists() and journal.read_bytes().count(b"\n") >= count:
+            return
+        time.sleep(0.005)
+    raise TimeoutError(f"{journal} did not get {count} records")

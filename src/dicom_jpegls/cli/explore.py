@@ -1,4 +1,4 @@
-"""Choosing NEAR by looking: what each does to an image, in numbers and in a picture."""
+"""Choosing NEAR: the effect of each value on an image, in numbers and in a plot."""
 
 from __future__ import annotations
 
@@ -12,19 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut, convert_color_space
-from pydicom.uid import JPEGLSLossless, JPEGLSNearLossless
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from dicom_jpegls.dicom.dataset import (
-    count_overflowing,
-    count_unused,
-    encode_frame,
-    plan_coding,
-    prepare_frame,
-    verify_frame,
-)
-from dicom_jpegls.errors import ParameterError
-from dicom_jpegls.files.source import SourceFile
+from dicom_jpegls.dicom import CodingOptions, FrameCoder
+from dicom_jpegls.errors import DatasetError, ParameterError
+from dicom_jpegls.files import SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,12 +26,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom import Dataset
 
-    from dicom_jpegls.dicom.rules import ImagePixel
+    from dicom_jpegls.dicom import ImagePixel
 
-# Pictures of larger images show a part of so many rows and columns, so that single samples can be seen.
+# Of larger images, the plots show a region of so many rows and columns, in which single samples can be seen.
 _DETAIL = 192
 
-# Side of the window in which SSIM compares (its authors use 7 or 11).
+# Side of the window of SSIM (its authors use 7 or 11).
 _SSIM_WINDOW = 7
 
 _DOTS_PER_INCH = 110
@@ -47,7 +39,7 @@ _GREY = "0.35"
 
 
 class Quality(NamedTuple):
-    """How far samples are from the original ones."""
+    """The difference of samples from the original ones."""
 
     largest_error: int
     mean_error: float
@@ -59,28 +51,28 @@ class Quality(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What came of one NEAR."""
+    """The result for one NEAR."""
 
     near_lossless: int
     size: int
     """Bytes of the stream."""
     ratio: float
-    """Size of the native frame by that of the stream."""
+    """Size of the native frame divided by that of the stream."""
     quality: Quality
     clipped_samples: int
-    """Signed samples moved away from the ends of their range, as NEAR needs it."""
+    """Signed samples that were too close to the ends of their range for this NEAR."""
     samples: NDArray[Any]
     """The decoded frame."""
 
 
 class Exploration(NamedTuple):
-    """A frame, and what came of it with each NEAR."""
+    """A frame, and the results for each NEAR."""
 
     path: Path
     ds: Dataset
     image_pixel: ImagePixel
     samples: NDArray[Any]
-    """The frame as it is."""
+    """The original frame."""
     trials: list[Trial]
 
 
@@ -97,24 +89,26 @@ def read_frame(path: Path, frame: int = 0) -> tuple[Dataset, ImagePixel, NDArray
     Returns
     -------
     pydicom.dataset.Dataset, ImagePixel, numpy.ndarray
-        The attributes, the same of native samples, and the samples (rows, columns[, samples]).
+        The dataset, the attributes of the native image, and the samples (rows, columns[, samples]).
 
     Raises
     ------
     ParameterError
-        If there is no such frame, or the file holds no image.
+        If there is no such frame.
+    DatasetError
+        If the file has no image.
     """
     with SourceFile(path) as source:
         image_pixel, frames, attributes = source.decoded()
         samples = next(islice(frames, frame, None), None)
         if samples is None:
-            raise ParameterError(f"frame: {frame}; the file has frames 0 to {image_pixel.number_of_frames - 1}")
+            raise ParameterError(f"frame: must be 0 to {image_pixel.number_of_frames - 1}, found {frame}")
         source.ds.update(attributes)
         return source.ds, image_pixel, samples
 
 
 def explore(path: Path, near_lossless: Iterable[int], *, frame: int = 0) -> Exploration:
-    """Compress a frame with several NEAR.
+    """Compress a frame with several values of NEAR.
 
     Parameters
     ----------
@@ -128,25 +122,27 @@ def explore(path: Path, near_lossless: Iterable[int], *, frame: int = 0) -> Expl
     Raises
     ------
     ParameterError
-        If the image may not be coded with JPEG-LS, or not with a NEAR.
+        If NEAR is too large for the precision, or there is no such frame.
+    DatasetError
+        If the image cannot be coded with JPEG-LS.
     """
     ds, image_pixel, samples = read_frame(path, frame)
     trials = []
     for near in near_lossless:
-        coding = plan_coding(
-            image_pixel,
-            JPEGLSNearLossless if near else JPEGLSLossless,
-            near_lossless=near,
-            signed_overflow="clip",
-            unused_bits="clear",
+        options = CodingOptions(near_lossless=near, signed_overflow="clip", unused_bits="clear", verify=True)
+        coded = FrameCoder(image_pixel, options).encode(frame, samples)
+        assert coded.decoded is not None  # it was verified
+        statistics = coded.statistics
+        trials.append(
+            Trial(
+                near,
+                statistics.compressed_size,
+                statistics.ratio,
+                quality(samples, coded.decoded),
+                statistics.clipped_samples,
+                coded.decoded,
+            )
         )
-        one = samples[np.newaxis]
-        cleared, clipped = count_unused(one, coding), count_overflowing(one, coding)
-        prepared = prepare_frame(samples, coding, cleared=bool(cleared), clipped=bool(clipped))
-        stream = encode_frame(frame, prepared, coding)
-        decoded, _ = verify_frame(frame, stream, prepared, coding)
-        ratio = image_pixel.frame_size / len(stream)
-        trials.append(Trial(near, len(stream), ratio, quality(samples, decoded), clipped, decoded))
     return Exploration(path, ds, image_pixel, samples, trials)
 
 
@@ -174,7 +170,7 @@ def quality(original: NDArray[Any], samples: NDArray[Any]) -> Quality:
 def draw_exploration(exploration: Exploration, target: Path) -> None:
     """Write a PNG: the image and a rate-distortion curve, and for each NEAR the decoded image and the difference."""
     trials = exploration.trials
-    window = _Display(exploration.ds, exploration.image_pixel, exploration.samples)
+    window = _ScreenTransform(exploration.ds, exploration.image_pixel, exploration.samples)
     detail = _detail(window.shown(exploration.samples))
     figure = Figure(figsize=(3.6 + 2.4 * len(trials), 6.6), layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.06))
     grid = figure.add_gridspec(2, len(trials) + 1, width_ratios=[1.5, *[1.0] * len(trials)])
@@ -203,7 +199,7 @@ class Comparison(NamedTuple):
     """Of the first file."""
     samples: tuple[NDArray[Any], NDArray[Any]]
     quality: Quality
-    """How far the second is from the first."""
+    """The difference of the second from the first."""
 
 
 def compare(first: Path, second: Path, *, frame: int = 0) -> Comparison:
@@ -211,23 +207,25 @@ def compare(first: Path, second: Path, *, frame: int = 0) -> Comparison:
 
     Raises
     ------
+    DatasetError
+        If the shapes differ, or a file has no image.
     ParameterError
-        If the shapes differ, or a file holds no image or no such frame.
+        If there is no such frame.
     """
     ds, image_pixel, samples = read_frame(first, frame)
     other_ds, _, other = read_frame(second, frame)
     if samples.shape != other.shape:
-        raise ParameterError(f"shape {other.shape}; that of {first} is {samples.shape}")
+        raise DatasetError(f"shape {other.shape}; that of {first} is {samples.shape}")
     return Comparison((first, second), (ds, other_ds), image_pixel, (samples, other), quality(samples, other))
 
 
 def draw_comparison(comparison: Comparison, target: Path) -> None:
-    """Write a PNG with the frame of both files, the amplified difference and how often each error occurs."""
+    """Write a PNG with the frame of both files, the amplified difference and a histogram of the errors."""
     original, other = comparison.samples
     figure = Figure(figsize=(14, 4.6), layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.06))
     grid = figure.add_gridspec(1, 4, width_ratios=[1, 1, 1, 1.1])
-    # Both through the first one's window: another one would be a difference of its own.
-    window = _Display(comparison.datasets[0], comparison.image_pixel, original)
+    # The window of the first file for both: different windows would show as a difference.
+    window = _ScreenTransform(comparison.datasets[0], comparison.image_pixel, original)
     detail = _detail(window.shown(original))
     for column, path in enumerate(comparison.paths):
         axes = figure.add_subplot(grid[0, column])
@@ -247,14 +245,14 @@ def _quality_text(values: Quality) -> str:
 
 
 def number(value: float, digits: int) -> str:
-    """Give a number as people read it: infinity and what is not known by their signs."""
+    """Format a number, with signs for infinity and for unknown."""
     if math.isinf(value):
         return "∞"
     return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _detail(shown: NDArray[Any]) -> tuple[slice, slice]:
-    """Choose the part of a large image to draw: where neighbours differ most on the screen."""
+    """Choose the region of a large image to draw: where neighbours differ most on the screen."""
     rows, columns = shown.shape[:2]
     height, width = min(rows, _DETAIL), min(columns, _DETAIL)
     if (height, width) == (rows, columns):
@@ -263,12 +261,12 @@ def _detail(shown: NDArray[Any]) -> tuple[slice, slice]:
     activity = np.log1p(np.abs(np.diff(grey, axis=1, prepend=grey[:, :1])))
     sums = np.pad(activity.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
     inside = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
-    top, left = (int(place) for place in np.unravel_index(int(inside.argmax()), inside.shape))
+    top, left = (int(start) for start in np.unravel_index(int(inside.argmax()), inside.shape))
     return slice(top, top + height), slice(left, left + width)
 
 
-class _Display:
-    """The way of samples to the screen: the dataset's modality and VOI transformations, or its colours."""
+class _ScreenTransform:
+    """Converts samples to what a viewer shows, by the modality and VOI transformations or colours of a dataset."""
 
     def __init__(self, ds: Dataset, image_pixel: ImagePixel, samples: NDArray[Any]) -> None:
         self._ds = ds
@@ -277,7 +275,7 @@ class _Display:
         self._range = (0.0, 1.0)
         if self._is_grey:
             if self._has_voi:
-                # What comes out at the ends of a window is far from the image's own least and greatest value.
+                # The output range of the window, which can be far from the smallest and largest value of the image.
                 ends = np.array([np.iinfo(samples.dtype).min, np.iinfo(samples.dtype).max], samples.dtype)
                 low, high = self._grey(ends)
             else:
@@ -294,7 +292,7 @@ class _Display:
         return apply_voi_lut(values, self._ds) if self._has_voi else values
 
     def shown(self, samples: NDArray[Any]) -> NDArray[Any]:
-        """Give what is seen of samples: RGB, or from 0 (black) to 1 (white)."""
+        """Return what a viewer shows for samples: RGB, or 0 (black) to 1 (white)."""
         if not self._is_grey:
             return self._colors(samples)
         low, high = self._range
@@ -302,9 +300,9 @@ class _Display:
         return 1 - values if self._image_pixel.photometric_interpretation == "MONOCHROME1" else values
 
     def draw(self, axes: Axes, samples: NDArray[Any]) -> None:
-        """Draw samples as they are seen in a viewer."""
+        """Draw samples as a viewer shows them."""
         axes.imshow(self.shown(samples), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        _bare(axes)
+        _remove_ticks(axes)
 
     def _colors(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
         if self._image_pixel.photometric_interpretation == "PALETTE COLOR":
@@ -316,14 +314,14 @@ class _Display:
         return eight_bits
 
 
-def _bare(axes: Axes) -> None:
+def _remove_ticks(axes: Axes) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_color(_GREY)
 
 
-def _draw_original(axes: Axes, exploration: Exploration, window: _Display, detail: tuple[slice, slice]) -> None:
+def _draw_original(axes: Axes, exploration: Exploration, window: _ScreenTransform, detail: tuple[slice, slice]) -> None:
     image_pixel, samples = exploration.image_pixel, exploration.samples
     window.draw(axes, samples)
     axes.set_title(exploration.path.name, fontweight="bold")
@@ -338,20 +336,20 @@ def _draw_original(axes: Axes, exploration: Exploration, window: _Display, detai
 
 
 def _draw_difference(axes: Axes, original: NDArray[Any], samples: NDArray[Any], values: Quality) -> None:
-    """Draw the differences so large that they can be seen, those of 0 in a neutral tone."""
+    """Draw the differences amplified to the whole range of colours, with a neutral tone for 0."""
     difference = samples.astype(np.int32) - original
     scale = max(1, values.largest_error)
     if difference.ndim == 3:
         axes.imshow((127.5 + difference * (127.5 / scale)).clip(0, 255).astype(np.uint8), interpolation="nearest")
     else:
         axes.imshow(difference, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
-    _bare(axes)
+    _remove_ticks(axes)
     shown = f"difference, -{scale} to {scale}" if values.largest_error else "no difference"
     axes.set_xlabel(f"{shown}\nlargest {values.largest_error}, mean {values.mean_error:.2f}")
 
 
 def _draw_curve(axes: Axes, trials: Sequence[Trial]) -> None:
-    """Draw bits per sample against PSNR; lossless, which has none, is a line of its own."""
+    """Draw bits per sample against PSNR; lossless, which has none, as a vertical line."""
     rates = [trial.size * 8 / trial.samples.size for trial in trials]
     points = sorted((rate, trial) for rate, trial in zip(rates, trials, strict=True) if trial.quality.largest_error)
     axes.plot([rate for rate, _ in points], [trial.quality.psnr for _, trial in points], "o-", color="tab:blue")
@@ -374,5 +372,5 @@ def _draw_histogram(axes: Axes, difference: NDArray[Any]) -> None:
     errors, counts = np.unique(difference, return_counts=True)
     axes.bar(errors, counts / counts.sum(), width=1.0, color="tab:blue", edgecolor="white", linewidth=0.5)
     axes.set_xlabel("error")
-    axes.set_ylabel("part of all samples")
+    axes.set_ylabel("fraction of the samples")
     axes.grid(alpha=0.3, axis="y")

@@ -1,4 +1,4 @@
-"""What a file holds, for people and for programs."""
+"""The contents of a file, for people and for programs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydicom import dcmread
 from pydicom.uid import JPEGLSTransferSyntaxes
+from rich.table import Table
 
-import dicom_jpegls
-from dicom_jpegls.dicom.pixel_data import image_pixel_of
-from dicom_jpegls.files.convert import read_stream
-from dicom_jpegls.files.source import NotConvertibleError, SourceFile
+from dicom_jpegls._codec import read_info
+from dicom_jpegls.dicom import ImagePixel, image_pixel_of, keyword_of
+from dicom_jpegls.files import NotConvertibleError, SourceFile, read_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,32 +21,32 @@ if TYPE_CHECKING:
     from dicom_jpegls.parameters import StreamInfo
 
 
-def file_facts(path: Path) -> dict[str, Any]:
-    """Tell what a DICOM file or a JPEG-LS stream of its own holds; decodes nothing."""
-    data = read_stream(path)
-    if data is not None:
-        return _stream_facts(dicom_jpegls.read_info(data))
+def describe_file(path: Path) -> dict[str, Any]:
+    """Return the contents of a DICOM file or a JPEG-LS stream, without decoding it."""
+    stream = read_stream(path)
+    if stream is not None:
+        return _describe_stream(read_info(stream))
     try:
         with SourceFile(path) as source:
-            return {**_dataset_facts(source.ds, source.pixel_data_size), **_streams_facts(source)}
+            return {**_describe_dataset(source.ds, source.pixel_data_size), **_describe_streams(source)}
     except NotConvertibleError:
-        return _dataset_facts(dcmread(path, stop_before_pixels=True), None)
+        return _describe_dataset(dcmread(path, stop_before_pixels=True), None)
 
 
-def _streams_facts(source: SourceFile) -> dict[str, Any]:
+def _describe_streams(source: SourceFile) -> dict[str, Any]:
     if source.transfer_syntax not in JPEGLSTransferSyntaxes:
         return {}
-    infos = list(source.infos(image_pixel_of(source.ds)))
+    infos = list(source.stream_infos(image_pixel_of(source.ds)))
     return {
-        "frames": len(infos),
+        "frame_count": len(infos),
         "near_lossless": max(info.near_lossless for info in infos),
-        "streams_size": sum(info.size for info in infos),
-        "first_stream": _stream_facts(infos[0]),
+        "compressed_size": sum(info.size for info in infos),
+        "first_stream": _describe_stream(infos[0]),
     }
 
 
-def _stream_facts(info: StreamInfo) -> dict[str, Any]:
-    raw_size = info.width * info.height * info.component_count * (1 if info.bits_per_sample <= 8 else 2)
+def _describe_stream(info: StreamInfo) -> dict[str, Any]:
+    native_size = info.width * info.height * info.component_count * (1 if info.bits_per_sample <= 8 else 2)
     return {
         "width": info.width,
         "height": info.height,
@@ -61,36 +61,54 @@ def _stream_facts(info: StreamInfo) -> dict[str, Any]:
         "comments": [comment.decode("latin-1") for comment in info.comments],
         "application_data": [{"number": number, "bytes": len(data)} for number, data in info.application_data],
         "size": info.size,
-        "ratio": round(raw_size / info.size, 3),
+        "ratio": round(native_size / info.size, 3),
     }
 
 
-def _dataset_facts(ds: Dataset, pixel_data_size: int | None) -> dict[str, Any]:
+def _describe_dataset(ds: Dataset, pixel_data_size: int | None) -> dict[str, Any]:
     uid = ds.file_meta.get("TransferSyntaxUID")
-    facts: dict[str, Any] = {"transfer_syntax": uid.name if uid else None, "transfer_syntax_uid": uid}
-    for name, keyword in (
-        ("photometric_interpretation", "PhotometricInterpretation"),
-        ("samples_per_pixel", "SamplesPerPixel"),
-        ("planar_configuration", "PlanarConfiguration"),
-        ("number_of_frames", "NumberOfFrames"),
-        ("rows", "Rows"),
-        ("columns", "Columns"),
-        ("bits_allocated", "BitsAllocated"),
-        ("bits_stored", "BitsStored"),
-        ("high_bit", "HighBit"),
-        ("pixel_representation", "PixelRepresentation"),
-    ):
-        facts[name] = ds.get(keyword)
-    facts["pixel_data_size"] = pixel_data_size
-    return facts
+    description: dict[str, Any] = {"transfer_syntax": uid.name if uid else None, "transfer_syntax_uid": uid}
+    description |= {name: ds.get(keyword_of(name)) for name in ImagePixel._fields}
+    description["pixel_data_size"] = pixel_data_size
+    return description
 
 
-def flatten(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Give the rows of a table: nested facts behind the name of what they belong to, nothing that is absent."""
-    for name, value in facts.items():
+def detailed_table(description: dict[str, Any]) -> Table:
+    """Return a table with all that is known of one file."""
+    table = Table("name", "value", show_header=False)
+    table.columns[0].no_wrap = True
+    for name, value in _flattened(description):
+        table.add_row(name, value)
+    return table
+
+
+def _flattened(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield names and values, nested ones after the name of their parent; leave out what is absent."""
+    for name, value in values.items():
         if isinstance(value, dict) and not all(isinstance(item, int) for item in value.values()):
-            yield from flatten(value, f"{prefix}{name}.")
+            yield from _flattened(value, f"{prefix}{name}.")
         elif isinstance(value, dict):
             yield f"{prefix}{name}", ", ".join(f"{key} {item}" for key, item in value.items())
         elif value not in (None, [], ""):
             yield f"{prefix}{name}", str(value)
+
+
+OVERVIEW_COLUMNS = ("file", "transfer syntax", "size", "frames", "bits", "NEAR", "bytes")
+
+
+def overview_cells(name: str, description: dict[str, Any]) -> list[str]:
+    """Return the cells of one file in a table of `OVERVIEW_COLUMNS`."""
+    shape = [
+        description.get("rows", description.get("height")),
+        description.get("columns", description.get("width")),
+    ]
+    values = (
+        name,
+        description.get("transfer_syntax") or ("JPEG-LS stream" if "width" in description else None),
+        None if None in shape else " x ".join(map(str, shape)),
+        description.get("frame_count") or description.get("number_of_frames"),
+        description.get("bits_stored", description.get("bits_per_sample")),
+        description.get("near_lossless"),
+        description.get("pixel_data_size", description.get("size")),
+    )
+    return ["" if value is None else str(value) for value in values]

@@ -1,17 +1,17 @@
-"""How a job over many files looks to its user: a progress bar, plain lines, JSON lines, or nothing but failures."""
+"""The display of a job on many files: a progress bar, plain lines, JSON lines, or only failures."""
 
 from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from dicom_jpegls.batch import Status
+from dicom_jpegls.batch import Observer, Status, Summary
+from dicom_jpegls.files import file_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,27 +20,33 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Task
 
-    from dicom_jpegls.batch import Job, Record, Summary
+    from dicom_jpegls.batch import Job, Record
 
-# Between two plain lines about a job's progress, in seconds.
+# Seconds between two plain lines about the progress of a job.
 _LINE_INTERVAL = 10.0
 
 _REASONS_SHOWN = 20
 
 
-class Display:
-    """Tells of failures and of nothing else; the others tell more.
+class Display(Observer):
+    """Shows failures only; derived classes show more.
 
     Parameters
     ----------
     out, err : rich.console.Console
         Standard output and standard error.
+
+    Attributes
+    ----------
+    summary : Summary
+        The results so far, also after an interrupt.
     """
 
     def __init__(self, out: Console, err: Console) -> None:
         self.out = out
         self.err = err
         self.start = time.monotonic()
+        self.summary = Summary()
 
     def __enter__(self) -> Display:
         return self
@@ -50,120 +56,113 @@ class Display:
     ) -> None:
         pass
 
-    def plan(self, jobs: Sequence[Job], done_before: int) -> None:
-        """Take note of what is to be done."""
+    def on_plan(self, jobs: Sequence[Job], done_before: int) -> None:  # noqa: ARG002, D102
+        self.summary.done_before = done_before
 
-    def record(self, record: Record) -> None:
-        """Show what came of a file."""
+    def on_record(self, record: Record) -> None:  # noqa: D102
+        self.summary.add(record)
         if record.status is Status.FAILED:
-            self.err.print(f"{record.source}: {record.reason}", markup=False, highlight=False, soft_wrap=True)
+            self.show_failure(record)
 
-    def coded(self, size: int) -> None:
-        """Take note of how many native bytes were coded so far."""
+    def show_failure(self, record: Record) -> None:
+        """Print a file that failed, and why."""
+        self.err.print(f"{record.source}: {record.reason}", markup=False, highlight=False, soft_wrap=True)
 
-    def summary(self, summary: Summary, *, interrupted: bool) -> None:
-        """Show what came of all files."""
+    def show_summary(self, *, interrupted: bool) -> None:
+        """Print the results of the job, at its end."""
 
 
-class _Counts:
-    """What a job has done so far. Files are weighed by their sizes, a large one in hand by what of it is coded."""
+class _Workload:
+    """How much of a job is done. Files count by their sizes, large ones in progress by what of them is coded."""
 
     def __init__(self) -> None:
-        self.total_files = self.files = self.failed = 0
-        self.total_size = self.finished_size = 0
-        self.saved = 0
+        self.files = 0
+        self.size = 0
+        self._finished_size = 0
         self._coded = self._finished_coded = 0
 
-    def plan(self, jobs: Sequence[Job]) -> None:
-        self.total_files = len(jobs)
-        self.total_size = sum(_size(job.source) for job in jobs)
+    def on_plan(self, jobs: Sequence[Job]) -> None:
+        self.files = len(jobs)
+        self.size = sum(file_size(job.source) for job in jobs)
 
-    def record(self, record: Record) -> None:
-        self.files += 1
-        self.failed += record.status is Status.FAILED
-        self.finished_size += record.source_size or 0
-        self._finished_coded += record.native_size or 0
-        if record.target_size is not None and record.source_size is not None:
-            self.saved += record.source_size - record.target_size
+    def on_record(self, record: Record) -> None:
+        self._finished_size += record.source_size or 0
+        if record.statistics is not None:
+            self._finished_coded += record.statistics.native_size
 
-    def coded(self, size: int) -> None:
+    def on_progress(self, size: int) -> None:
         self._coded = size
 
     @property
     def completed_size(self) -> int:
-        return min(self.total_size, self.finished_size + max(0, self._coded - self._finished_coded))
-
-
-def _size(path: str) -> int:
-    try:
-        return Path(path).stat().st_size
-    except OSError:
-        return 0
+        return min(self.size, self._finished_size + max(0, self._coded - self._finished_coded))
 
 
 class LineDisplay(Display):
-    """For logs: a line for each failure, one about the progress now and then, and a table at the end."""
+    """For logs: a line for each failure, one about the progress every few seconds, and a table at the end."""
 
     def __init__(self, out: Console, err: Console) -> None:
         super().__init__(out, err)
-        self.counts = _Counts()
+        self.workload = _Workload()
         self._next = self.start + _LINE_INTERVAL
 
-    def plan(self, jobs: Sequence[Job], done_before: int) -> None:  # noqa: D102
-        self.counts.plan(jobs)
+    def on_plan(self, jobs: Sequence[Job], done_before: int) -> None:  # noqa: D102
+        super().on_plan(jobs, done_before)
+        self.workload.on_plan(jobs)
         before = f", {done_before} done before" if done_before else ""
-        self._print(f"{len(jobs)} file(s), {human_size(self.counts.total_size)}{before}")
+        self._print(f"{len(jobs)} file(s), {human_size(self.workload.size)}{before}")
 
-    def record(self, record: Record) -> None:  # noqa: D102
-        super().record(record)
-        self.counts.record(record)
-        self._line()
+    def on_record(self, record: Record) -> None:  # noqa: D102
+        super().on_record(record)
+        self.workload.on_record(record)
+        self.show_progress()
 
-    def coded(self, size: int) -> None:  # noqa: D102
-        self.counts.coded(size)
-        self._line()
+    def on_progress(self, size: int) -> None:  # noqa: D102
+        self.workload.on_progress(size)
+        self.show_progress()
 
-    def _line(self) -> None:
+    def show_progress(self) -> None:
+        """Print or redraw the progress of the job."""
         now = time.monotonic()
-        counts = self.counts
-        if now < self._next or not counts.completed_size:
+        completed, counts = self.workload.completed_size, self.summary.counts
+        if now < self._next or not completed:
             return
         self._next = now + _LINE_INTERVAL
         seconds = now - self.start
-        left = seconds * (counts.total_size - counts.completed_size) / counts.completed_size
+        left = seconds * (self.workload.size - completed) / completed
         self._print(
-            f"{counts.files}/{counts.total_files} files, {counts.files / seconds:.1f} files/s, "
-            f"{human_size(counts.completed_size / seconds)}/s, {human_size(counts.saved)} saved, "
-            f"{counts.failed} failed, {left:.0f} s left"
+            f"{counts.total()}/{self.workload.files} files, {counts.total() / seconds:.1f} files/s, "
+            f"{human_size(completed / seconds)}/s, {saved_text(self.summary)}, {counts[Status.FAILED]} failed, "
+            f"{left:.0f} s left"
         )
 
     def _print(self, text: str) -> None:
         self.out.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def summary(self, summary: Summary, *, interrupted: bool) -> None:  # noqa: D102
-        self.out.print(summary_table(summary, time.monotonic() - self.start))
+    def show_summary(self, *, interrupted: bool) -> None:  # noqa: D102
+        self.out.print(summary_table(self.summary, time.monotonic() - self.start))
         if interrupted:
-            self._print("Interrupted: the same command goes on from here.")
+            self._print("Interrupted: the same command continues from here.")
 
 
 class _FieldColumn(ProgressColumn):
-    """A column of the bar, made from the counts."""
+    """A column of the bar, made from the counts of a display."""
 
-    def __init__(self, counts: _Counts, name: str) -> None:
+    def __init__(self, display: LineDisplay, name: str) -> None:
         super().__init__()
-        self._counts = counts
+        self._display = display
         self._name = name
 
     def render(self, task: Task) -> Text:
-        counts = self._counts
+        summary, workload = self._display.summary, self._display.workload
+        files, failed = summary.counts.total(), summary.counts[Status.FAILED]
         seconds = task.elapsed or 0
         if self._name == "files":
-            failed = f" ({counts.failed} failed)" if counts.failed else ""
-            return Text(f"{counts.files}/{counts.total_files} files{failed}")
+            return Text(f"{files}/{workload.files} files{f' ({failed} failed)' if failed else ''}")
         if self._name == "rate":
-            rate = human_size(counts.completed_size / seconds) if seconds else "0 B"
-            return Text(f"{counts.files / seconds if seconds else 0:.0f} files/s, {rate}/s", style="cyan")
-        return Text(f"{human_size(counts.saved)} saved", style="green")
+            rate = human_size(workload.completed_size / seconds) if seconds else "0 B"
+            return Text(f"{files / seconds if seconds else 0:.0f} files/s, {rate}/s", style="cyan")
+        return Text(saved_text(summary), style="green")
 
 
 class BarDisplay(LineDisplay):
@@ -175,9 +174,9 @@ class BarDisplay(LineDisplay):
             SpinnerColumn(),
             BarColumn(bar_width=None),
             TextColumn("{task.percentage:>3.0f} %"),
-            _FieldColumn(self.counts, "files"),
-            _FieldColumn(self.counts, "rate"),
-            _FieldColumn(self.counts, "saved"),
+            _FieldColumn(self, "files"),
+            _FieldColumn(self, "rate"),
+            _FieldColumn(self, "saved"),
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
             console=err,
@@ -195,25 +194,30 @@ class BarDisplay(LineDisplay):
     ) -> None:
         self.progress.stop()
 
-    def plan(self, jobs: Sequence[Job], done_before: int) -> None:  # noqa: D102
-        super().plan(jobs, done_before)
-        self.progress.update(self._task, total=self.counts.total_size)
+    def on_plan(self, jobs: Sequence[Job], done_before: int) -> None:  # noqa: D102
+        super().on_plan(jobs, done_before)
+        self.progress.update(self._task, total=self.workload.size)
 
-    def _line(self) -> None:
-        self.progress.update(self._task, completed=self.counts.completed_size)
+    def show_progress(self) -> None:  # noqa: D102
+        self.progress.update(self._task, completed=self.workload.completed_size)
 
-    def summary(self, summary: Summary, *, interrupted: bool) -> None:  # noqa: D102
+    def show_summary(self, *, interrupted: bool) -> None:  # noqa: D102
         self.progress.stop()
-        super().summary(summary, interrupted=interrupted)
+        super().show_summary(interrupted=interrupted)
 
 
 class JsonDisplay(Display):
-    """For programs: the record of each file as a line of JSON, and the counts as the last one."""
+    """For programs: the record of each file as a line of JSON, and the counts as the last line."""
 
-    def record(self, record: Record) -> None:  # noqa: D102
+    def on_record(self, record: Record) -> None:  # noqa: D102
+        super().on_record(record)
         self._print(record.to_json())
 
-    def summary(self, summary: Summary, *, interrupted: bool) -> None:  # noqa: D102
+    def show_failure(self, record: Record) -> None:
+        """Print nothing: the record has it."""
+
+    def show_summary(self, *, interrupted: bool) -> None:  # noqa: D102
+        summary = self.summary
         counts = {
             **{status.value: count for status, count in summary.counts.items()},
             "done before": summary.done_before,
@@ -232,7 +236,7 @@ class JsonDisplay(Display):
 
 
 def summary_table(summary: Summary, seconds: float) -> Table:
-    """Make the table at the end of a job."""
+    """Return the table at the end of a job."""
     table = Table("files", "", "reason", title="Summary", title_justify="left")
     table.columns[0].justify = "right"
     for status in Status:
@@ -259,8 +263,13 @@ def summary_table(summary: Summary, seconds: float) -> Table:
     return table
 
 
+def saved_text(summary: Summary) -> str:
+    """Return how many bytes smaller the new files are."""
+    return f"{human_size(summary.source_size - summary.target_size)} saved"
+
+
 def human_size(size: float) -> str:
-    """Give a number of bytes as people read it."""
+    """Return a number of bytes in the unit that suits it."""
     for unit in ("B", "kB", "MB", "GB"):
         if abs(size) < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

@@ -1,7 +1,7 @@
 """The API of pyjpegls 1.5.1 on top of this package, for code that imports ``jpeg_ls``.
 
-`install_as_pyjpegls` puts it in the place of the modules ``jpeg_ls`` and ``_CharLS``. What pyjpegls does right gives
-the same results here; docs/pyjpegls.md lists the differences.
+`install_as_pyjpegls` replaces the modules ``jpeg_ls`` and ``_CharLS`` by it. Wherever pyjpegls is correct, the results
+are the same; docs/pyjpegls.md lists the differences.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _Path: TypeAlias = str | os.PathLike[str]
 JLSSourceType: TypeAlias = _Path | BinaryIO | bytes | bytearray
 """What `jlsread` reads: a path, a file in binary mode, or the stream itself."""
 
-# The release whose API this is.
+# The release with this API.
 _PYJPEGLS_VERSION = "1.5.1"
 
 # CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_COMPONENT_COUNT
 _INVALID_COMPONENT_COUNT = 102
-# From here on, codes are those of this package's stream checks, for which CharLS has no sentence.
+# The first code of this package's own stream checks, for which CharLS has no message.
 _FIRST_OWN_CODE = 1000
 
 _LOGGER = logging.getLogger("jpeg_ls._CharLS")
@@ -52,11 +52,11 @@ _installed: dict[str, ModuleType] = {}
 
 
 def install_as_pyjpegls() -> None:
-    """Make ``import jpeg_ls`` give this package, whether pyjpegls is installed or not.
+    """Make ``import jpeg_ls`` import this package, whether pyjpegls is installed or not.
 
-    Replaces the modules ``jpeg_ls`` and ``_CharLS`` until the process ends. If pydicom has been imported before,
-    its own plugin "pyjpegls" is pointed here, and made available where it was not. What other code has taken from
-    the real pyjpegls before stays as it is, so call this first. Idempotent and thread-safe.
+    Replaces the modules ``jpeg_ls`` and ``_CharLS`` until the process ends. If pydicom has been imported before, its
+    plugin "pyjpegls" is redirected to this package, and made available if it was not. Names that other code has
+    imported from the real pyjpegls before are not changed, so call this first. Idempotent and thread-safe.
 
     Examples
     --------
@@ -78,11 +78,11 @@ def install_as_pyjpegls() -> None:
 
 
 class CodecError(JPEGLSError, RuntimeError):
-    """The codec failed. A RuntimeError, as pyjpegls raises for everything that CharLS refuses."""
+    """The codec failed. Also a RuntimeError, which pyjpegls raises for everything that CharLS refuses."""
 
 
 class CodecStreamError(InvalidStreamError, RuntimeError):
-    """The stream is damaged, truncated, or no JPEG-LS stream at all; see `CodecError`."""
+    """The stream is damaged, truncated, or not a JPEG-LS stream; see `CodecError`."""
 
 
 class CodecParameterError(ParameterError, RuntimeError):
@@ -98,11 +98,11 @@ _RUNTIME_ERRORS: dict[type[JPEGLSError], type[JPEGLSError]] = {
 
 @contextmanager
 def _runtime_errors(action: str) -> Iterator[None]:
-    """Raise this package's errors as RuntimeErrors too, with CharLS's own sentence in front, as pyjpegls has it."""
+    """Raise errors of this package as RuntimeErrors too, with the message of CharLS first, as in pyjpegls."""
     try:
         yield
     except JPEGLSError as error:
-        # The class stands for the kind of error in CharLS's numbers.
+        # The class has the code of CharLS for errors of its kind.
         code = error.code if error.code < _FIRST_OWN_CODE else type(error).code
         sentence = _codec.error_text(code)
         details = "" if sentence in str(error) else f" ({error})"
@@ -115,7 +115,7 @@ def _runtime_errors(action: str) -> Iterator[None]:
 
 
 def encode(data_image: NDArray[Any], lossy_error: int = 0, interleave_mode: int | None = None) -> NDArray[np.uint8]:
-    """Encode an image as `encode_array` does; samples of 2 bytes that all fit into one are coded as such.
+    """Encode an image as `encode_array` does, with 1 byte per sample if all samples of 2 bytes fit into it.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def encode(data_image: NDArray[Any], lossy_error: int = 0, interleave_mode: int 
 
 
 def write(fname: _Path, data_image: NDArray[Any]) -> None:
-    """Encode an image lossless into a file.
+    """Encode an image losslessly into a file.
 
     Parameters
     ----------
@@ -174,8 +174,8 @@ def jlswrite(
 def encode_array(arr: NDArray[Any], lossy_error: int = 0, interleave_mode: int | None = None) -> bytearray:
     """Encode an image.
 
-    The precision is the number of bits that the greatest sample needs, for uint16 at least 9, so that the image
-    decodes to the dtype it had.
+    The precision is the number of bits that the largest sample needs, for uint16 at least 9, so that the image
+    decodes to the same dtype.
 
     Parameters
     ----------
@@ -185,8 +185,8 @@ def encode_array(arr: NDArray[Any], lossy_error: int = 0, interleave_mode: int |
     lossy_error : int, optional
         NEAR, the largest absolute error of a sample; 0 for lossless.
     interleave_mode : int, optional
-        How `arr` lies and how it is coded: 0 by plane, 1 by pixel and coded by line, 2 by pixel. By default 2 or 0,
-        depending on whether the last or the first axis has length 3 or 4. Of no account for (rows, columns).
+        The order of the samples and how they are coded: 0 by plane, 1 by pixel and coded by line, 2 by pixel. By
+        default 2 or 0, depending on whether the last or the first axis has length 3 or 4. Ignored for (rows, columns).
 
     Returns
     -------
@@ -196,7 +196,7 @@ def encode_array(arr: NDArray[Any], lossy_error: int = 0, interleave_mode: int |
     Raises
     ------
     ParameterError
-        If `arr` is no such array; also as a RuntimeError if the codec refuses an argument.
+        If `arr` is not such an array; also a RuntimeError if the codec refuses an argument.
     """
     if arr.dtype.kind != "u" or arr.dtype.itemsize > 2:
         raise ParameterError(f"Invalid ndarray dtype '{arr.dtype}', expecting np.uint8 or np.uint16")
@@ -230,7 +230,9 @@ def _guess_interleave_mode(shape: tuple[int, ...]) -> int:
         return 2
     if shape[0] in (3, 4):
         return 0
-    raise ParameterError(f"Invalid 'interleave_mode' value None: the shape {shape} does not tell the axis of colours")
+    raise ParameterError(
+        f"Invalid 'interleave_mode' value None: shape {shape} does not show which axis has the colours"
+    )
 
 
 def encode_buffer(
@@ -257,8 +259,8 @@ def encode_buffer(
     lossy_error : int, optional
         NEAR, the largest absolute error of a sample, 0 (lossless) to min(255, (2**bits_stored - 1) // 2).
     interleave_mode : int, optional
-        How `src` lies and how it is coded: 0 by plane, 1 by pixel and coded by line, 2 by pixel. Of no account for
-        one sample per pixel, otherwise needed.
+        The order of the samples and how they are coded: 0 by plane, 1 by pixel and coded by line, 2 by pixel. Ignored
+        for one sample per pixel, otherwise required.
     **kwargs
         Ignored.
 
@@ -270,7 +272,7 @@ def encode_buffer(
     Raises
     ------
     ParameterError
-        If an argument is out of range; also as a RuntimeError if the codec refuses it.
+        If an argument is out of range; also a RuntimeError if the codec refuses it.
     """
     if samples_per_pixel < 1:
         raise ParameterError(
@@ -356,7 +358,7 @@ def read(fname: _Path) -> NDArray[Any]:
 
 
 def decode(data_buffer: NDArray[Any]) -> NDArray[Any]:
-    """Decode a stream that is held by an array.
+    """Decode a stream in an array.
 
     Parameters
     ----------
@@ -377,7 +379,7 @@ def jlsread(src: JLSSourceType) -> NDArray[Any]:
     Parameters
     ----------
     src : str, os.PathLike, file, bytes or bytearray
-        A path, an object with a method ``read`` that gives bytes, or the stream.
+        A path, an object with a method ``read`` that returns bytes, or the stream.
 
     Returns
     -------
@@ -387,7 +389,7 @@ def jlsread(src: JLSSourceType) -> NDArray[Any]:
     Raises
     ------
     InvalidStreamError, UnsupportedStreamError
-        If the stream cannot be decoded; as a RuntimeError too.
+        If the stream cannot be decoded; also a RuntimeError.
     """
     data: bytes | bytearray
     if isinstance(src, (bytes, bytearray)):
@@ -412,12 +414,13 @@ def decode_buffer(src: _Buffer) -> tuple[bytearray, dict[str, int]]:
     Returns
     -------
     tuple of bytearray and dict
-        The samples as they are coded, by plane or by pixel, in little-endian order; and what `read_header` gives.
+        The samples in the order in which they are coded, by plane or by pixel, little-endian; and the header as
+        returned by `read_header`.
 
     Raises
     ------
     InvalidStreamError, UnsupportedStreamError
-        If the stream cannot be decoded; as a RuntimeError too.
+        If the stream cannot be decoded; also a RuntimeError.
     """
     with _runtime_errors("Decoding"):
         stream = _codec.Stream(src)
@@ -447,7 +450,7 @@ def decode_pixel_data(src: _Buffer, **kwargs: Any) -> tuple[bytearray, dict[str,
 
 
 def debug_logger() -> None:
-    """Show what the loggers below "jpeg_ls" have to say, on the standard error stream."""
+    """Show the messages of the loggers below "jpeg_ls" on the standard error stream."""
     logger = logging.getLogger("jpeg_ls")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname).1s: %(message)s"))
@@ -459,7 +462,7 @@ def debug_logger() -> None:
 
 
 def read_header(src: _Buffer) -> dict[str, int]:
-    """Read what the markers of a stream say.
+    """Read the header of a stream.
 
     Parameters
     ----------
@@ -475,7 +478,7 @@ def read_header(src: _Buffer) -> dict[str, int]:
     Raises
     ------
     InvalidStreamError, UnsupportedStreamError
-        If the stream is not sound; as a RuntimeError too.
+        If the stream is not valid; also a RuntimeError.
     """
     with _runtime_errors("Decoding"):
         return _header(_codec.read_info(src))
@@ -512,9 +515,9 @@ def decode_from_buffer(src: _Buffer) -> bytearray:
 
 
 def _decode_vector(data_buffer: NDArray[np.uint8]) -> NDArray[Any]:
-    """Decode a stream held by a one-dimensional array of uint8; ``_CharLS.decode``."""
+    """Decode a stream in a one-dimensional array of uint8; ``_CharLS.decode``."""
     if data_buffer.ndim != 1 or data_buffer.dtype != np.uint8:
-        raise ValueError(f"a vector of uint8 is needed, found {data_buffer.ndim} dimension(s) of {data_buffer.dtype}")
+        raise ValueError(f"must be a vector of uint8, found {data_buffer.ndim} dimension(s) of {data_buffer.dtype}")
     return decode(data_buffer)
 
 
@@ -577,7 +580,7 @@ def _read_picture(fp: _Path) -> NDArray[Any]:
 
 
 def _write_picture(fp: _Path | BinaryIO, data: NDArray[Any], fmt: str | None = None, **kwargs: Any) -> None:
-    """Write a picture with Pillow, by default in the format that the file's name says."""
+    """Write a picture with Pillow, by default in the format of the file name extension."""
     importlib.import_module("PIL.Image").fromarray(data).save(fp, format=fmt, **kwargs)
 
 
@@ -585,7 +588,7 @@ def _write_picture(fp: _Path | BinaryIO, data: NDArray[Any], fmt: str | None = N
 
 
 def _make_modules() -> dict[str, ModuleType]:
-    """Make the modules of pyjpegls, the package after its parts: who finds it in sys.modules, finds all."""
+    """Make the modules of pyjpegls, the package after its parts: when it is in sys.modules, they all are."""
     public: dict[str, object] = {
         function.__name__: function
         for function in (
@@ -634,8 +637,8 @@ def _make_modules() -> dict[str, ModuleType]:
 
 def _module(name: str, names: dict[str, object], *, is_package: bool = False) -> ModuleType:
     module = ModuleType(name, "The API of pyjpegls on top of dicom_jpegls; see dicom_jpegls.compat.pyjpegls.")
-    # With a specification importlib.util.find_spec sees the module, and without a path no part of another jpeg_ls
-    # is found below it.
+    # With a specification, importlib.util.find_spec finds the module; with an empty path, no submodule of an installed
+    # jpeg_ls is found below it.
     module.__spec__ = ModuleSpec(name, None, origin=__file__, is_package=is_package)
     module.__package__ = module.__spec__.parent
     module.__file__ = __file__
@@ -646,7 +649,7 @@ def _module(name: str, names: dict[str, object], *, is_package: bool = False) ->
 
 
 def _connect_pydicom(package: ModuleType) -> None:
-    """Point the modules of pydicom here that have looked for ``jpeg_ls`` when they were imported, if they were."""
+    """Redirect the modules of pydicom that have been imported and looked for ``jpeg_ls`` then."""
     handler = sys.modules.get("pydicom.pixel_data_handlers.jpeg_ls_handler")
     if handler is not None:
         vars(handler).update(jpeg_ls=package, HAVE_JPEGLS=True)
@@ -660,9 +663,9 @@ def _connect_pydicom(package: ModuleType) -> None:
             coder = getattr(sys.modules.get(f"{plugins}.base"), name, None)
             if coder is None or "pyjpegls" in coder.available_plugins:
                 continue
-            # pydicom asked for availability when it added the plugin: have it ask again.
+            # pydicom checked the availability when it added the plugin: make it check again.
             try:
                 coder.remove_plugin("pyjpegls")
             except ValueError:
-                continue  # the user has taken it away
+                continue  # the user has removed it
             coder.add_plugin("pyjpegls", (plugin.__name__, f"_{kind.lower()[:-2]}e_frame"))

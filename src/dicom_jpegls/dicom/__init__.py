@@ -1,1 +1,98 @@
-"""The DICOM layer: datasets and the pydicom plugin. Knows no files and no jobs."""
+"""Datasets and their frames. The tools import from here, and only the names in `__all__`."""
+
+from dicom_jpegls.dicom.dataset import compress, decoded_image_pixel, decompress, iter_frames, pixel_array
+from dicom_jpegls.dicom.fragments import (
+    SEQUENCE_DELIMITER,
+    START_OF_IMAGE,
+    FragmentIndex,
+    Frames,
+    OffsetTables,
+    item_header,
+    offset_tables,
+)
+from dicom_jpegls.dicom.frames import CodedFrame, CodingStatistics, FrameCoder, FrameDecoder, SampleCounts
+from dicom_jpegls.dicom.lossy_attributes import coded_attributes, update_attributes
+from dicom_jpegls.dicom.options import (
+    CodingKeywords,
+    CodingOptions,
+    OffsetTable,
+    PhotometricInterpretation,
+    PlanarConfiguration,
+    RestartInterval,
+    SignedOverflow,
+    UnusedBits,
+)
+from dicom_jpegls.dicom.partial import PartialPixels, decompress_partial, pixel_array_partial, read_truncated
+from dicom_jpegls.dicom.pixel_data import (
+    check_native_length,
+    has_swapped_bytes,
+    image_pixel_of,
+    little_endian_words,
+    native_bytes,
+    native_dtype,
+    native_samples,
+    native_vr,
+    new_samples,
+    no_pixel_data_error,
+)
+from dicom_jpegls.dicom.plugin import register, unregister
+from dicom_jpegls.dicom.rules import (
+    ImagePixel,
+    attribute_error,
+    check_image_pixel,
+    check_native_layout,
+    check_number_of_frames,
+    keyword_of,
+)
+
+__all__ = [
+    "SEQUENCE_DELIMITER",
+    "START_OF_IMAGE",
+    "CodedFrame",
+    "CodingKeywords",
+    "CodingOptions",
+    "CodingStatistics",
+    "FragmentIndex",
+    "FrameCoder",
+    "FrameDecoder",
+    "Frames",
+    "ImagePixel",
+    "OffsetTable",
+    "OffsetTables",
+    "PartialPixels",
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "RestartInterval",
+    "SampleCounts",
+    "SignedOverflow",
+    "UnusedBits",
+    "attribute_error",
+    "check_image_pixel",
+    "check_native_layout",
+    "check_native_length",
+    "check_number_of_frames",
+    "coded_attributes",
+    "compress",
+    "decoded_image_pixel",
+    "decompress",
+    "decompress_partial",
+    "has_swapped_bytes",
+    "image_pixel_of",
+    "item_header",
+    "iter_frames",
+    "keyword_of",
+    "little_endian_words",
+    "native_bytes",
+    "native_dtype",
+    "native_samples",
+    "native_vr",
+    "new_samples",
+    "no_pixel_data_error",
+    "offset_tables",
+    "pixel_array",
+    "pixel_array_partial",
+    "read_truncated",
+    "register",
+    "unregister",
+    "update_attributes",
+]

@@ -1,13 +1,16 @@
-"""What a dataset has to say about itself once its samples are no longer the original ones (PS3.3 C.7.6.1.1.5)."""
+"""Attributes that mark a dataset as derived after a change of its samples (PS3.3 C.7.6.1.1.5)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.uid import generate_uid
+
+if TYPE_CHECKING:
+    from dicom_jpegls.dicom.frames import FrameCoder
 
 # Codes of DCM (PS3.16, context groups 7203 and 7202).
 _LOSSY_COMPRESSION = ("113040", "Lossy Compression")
@@ -20,27 +23,50 @@ _METHOD = "ISO_14495_1"
 _MAXIMUM_SHORT_TEXT = 1024
 
 
-def derived_attributes(ds: Dataset, steps: list[str], *, near_lossless: int, ratio: float) -> Dataset:
-    """Give the attributes with which a dataset says that its samples were changed for good.
+def coded_attributes(ds: Dataset, coder: FrameCoder, ratio: float) -> Dataset:
+    """Return the attributes that change with the samples: those of a colour conversion, and those of a loss.
 
     Parameters
     ----------
     ds : pydicom.dataset.Dataset
-        The dataset as it is; not changed.
-    steps : list of str
-        What was done, for Derivation Description.
-    near_lossless : int
-        Largest absolute error of the compression; 0 if only something else lost information.
+        The dataset before the change; not modified.
+    coder : FrameCoder
+        What encoded its frames.
     ratio : float
-        Size of the native pixel data by that of the streams.
-
-    Returns
-    -------
-    pydicom.dataset.Dataset
-        Lossy Image Compression, Image Type, Derivation Description, Source Image Sequence and a new SOP Instance UID;
-        if `near_lossless` is not 0 also Lossy Image Compression Ratio and Method, behind the values that are there,
-        and Derivation Code Sequence.
+        Size of the native pixel data divided by the size of the streams.
     """
+    changes = Dataset()
+    if coder.converts:
+        changes.PhotometricInterpretation = coder.coded.photometric_interpretation
+        changes.BitsAllocated, changes.BitsStored = coder.coded.bits_allocated, coder.coded.bits_stored
+        changes.HighBit = coder.coded.high_bit
+    if coder.options.lossy_attributes and (coder.options.near_lossless or coder.converts):
+        changes.update(_derived_attributes(ds, coder, ratio))
+    return changes
+
+
+def update_attributes(ds: Dataset, changes: Dataset) -> None:
+    """Set changed attributes in a dataset, and a new SOP Instance UID also in its File Meta Information."""
+    ds.update(changes)
+    if "SOPInstanceUID" in changes:
+        ds.file_meta.MediaStorageSOPInstanceUID = changes.SOPInstanceUID
+
+
+def _derived_attributes(ds: Dataset, coder: FrameCoder, ratio: float) -> Dataset:
+    """Return the attributes that state a loss of information.
+
+    Lossy Image Compression, Image Type, Derivation Description, Source Image Sequence and a new SOP Instance UID; for
+    near-lossless coding also Derivation Code Sequence, and Lossy Image Compression Ratio and Method after the values
+    that are there.
+    """
+    near_lossless = coder.options.near_lossless
+    steps = []
+    if coder.converts:
+        native, coded = coder.native, coder.coded
+        scaling = f", {native.bits_stored} bits scaled down to 8" if native.bits_stored > 8 else ""
+        steps.append(f"{native.photometric_interpretation} converted to {coded.photometric_interpretation}{scaling}")
+    if near_lossless:
+        steps.append(f"JPEG-LS near-lossless compression, largest error {near_lossless}, ratio {ratio:.3f}")
     changes = Dataset()
     changes.LossyImageCompression = "01"
     if near_lossless:
@@ -59,12 +85,12 @@ def derived_attributes(ds: Dataset, steps: list[str], *, near_lossless: int, rat
 
 
 def changed_image_attributes(ds: Dataset, description: str) -> Dataset:
-    """Give the attributes with which a dataset says that it is another image than it was, for whatever reason.
+    """Return the attributes that state that a dataset has become a different image.
 
     Returns
     -------
     pydicom.dataset.Dataset
-        Image Type, Derivation Description (behind the text that is there) and a new SOP Instance UID.
+        Image Type, Derivation Description (after the text that is there) and a new SOP Instance UID.
     """
     changes = Dataset()
     changes.ImageType = ["DERIVED", *(_values(ds, "ImageType")[1:] or ["PRIMARY"])]

@@ -1,8 +1,8 @@
-"""The pixel data plugin of pydicom 3: its JPEG-LS decoders and encoders run on this package.
+"""The pixel data plugin of pydicom 3: its JPEG-LS decoders and encoders use this package.
 
-`register` puts it first. pydicom tries its plugins in turn, so a stream or a dataset that this package refuses
-would then go to the next one, which may hang on it or code it wrongly: while this plugin is registered, the others
-do not take over what it has refused. ``decoding_plugin=`` and ``encoding_plugin=`` still choose any of them.
+`register` puts it first. pydicom tries its plugins in turn, so a stream or a dataset that this package refuses would be
+passed to the next plugin, which may hang on it or code it incorrectly. While this plugin is registered, the others do
+not take over what it has refused. ``decoding_plugin=`` and ``encoding_plugin=`` still select any of them.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydicom.pixels.decoders.base import JPEGLSLosslessDecoder, JPEGLSNearLosslessDecoder
 from pydicom.pixels.encoders.base import JPEGLSLosslessEncoder, JPEGLSNearLosslessEncoder
-from pydicom.uid import JPEGLSLossless, JPEGLSNearLossless, JPEGLSTransferSyntaxes
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLSTransferSyntaxes
 
-from dicom_jpegls import _codec
-from dicom_jpegls.array import encode
+from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES
+from dicom_jpegls.array import sample_dtype
 from dicom_jpegls.dicom import rules
+from dicom_jpegls.dicom.frames import FrameCoder, FrameDecoder, naming_frame
+from dicom_jpegls.dicom.options import CodingOptions
+from dicom_jpegls.dicom.pixel_data import native_samples, native_vr
 from dicom_jpegls.dicom.rules import ImagePixel
-from dicom_jpegls.errors import JPEGLSError, ParameterError
-from dicom_jpegls.ranges import clear_unused_bits, count_unused_bits, is_within, sample_range
+from dicom_jpegls.errors import JPEGLSError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
     from pydicom.pixels.common import CoderBase, RunnerBase
     from pydicom.pixels.decoders.base import DecodeRunner
     from pydicom.pixels.encoders.base import EncodeRunner
@@ -46,8 +47,11 @@ _CODERS: tuple[tuple[CoderBase, str], ...] = (
 )
 _lock = threading.Lock()
 
-# The runner's option in which a refusal travels from this plugin to those behind it.
+# The runner's option in which an error of this plugin is passed to those after it.
 _REFUSAL = "dicom_jpegls_refusal"
+
+# The runner's option for the coder of its frames: the attributes and options are the same for all of them.
+_CODER = "dicom_jpegls_coder"
 
 
 def register() -> None:
@@ -72,10 +76,10 @@ def register() -> None:
             if LABEL not in coder.available_plugins:
                 coder.add_plugin(LABEL, (__name__, function))
             others = {label: other for label, other in coder._available.items() if label != LABEL}
-            # One assignment, so that a thread which decodes meanwhile finds either the old order or the new one.
+            # One assignment, so that a thread that is decoding finds either the old order or the new one.
             coder._available = {
                 LABEL: coder._available[LABEL],
-                **{label: _behind_this_plugin(other) for label, other in others.items()},
+                **{label: _after_this_plugin(other) for label, other in others.items()},
             }
 
 
@@ -84,15 +88,15 @@ def unregister() -> None:
     with _lock:
         for coder, _ in _CODERS:
             coder._available = {
-                label: getattr(other, "_in_front_of", other)
+                label: getattr(other, "_wrapped_plugin", other)
                 for label, other in coder._available.items()
                 if label != LABEL
             }
 
 
-def _behind_this_plugin(other: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap another plugin's function so that it leaves alone what this plugin has refused."""
-    if hasattr(other, "_in_front_of"):
+def _after_this_plugin(other: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap another plugin's function so that it does not code what this plugin has refused."""
+    if hasattr(other, "_wrapped_plugin"):
         return other
 
     @functools.wraps(other)
@@ -102,51 +106,58 @@ def _behind_this_plugin(other: Callable[..., Any]) -> Callable[..., Any]:
             raise JPEGLSError(f"not tried, because {LABEL} has refused: {refusal}", refusal.code)
         return other(src, runner)
 
-    code_frame._in_front_of = other  # type: ignore[attr-defined]
+    code_frame._wrapped_plugin = other  # type: ignore[attr-defined]
     return code_frame
 
 
 def is_available(uid: str) -> bool:
-    """Tell pydicom which transfer syntaxes this plugin serves."""
+    """Return whether this plugin codes a transfer syntax; pydicom asks."""
     return uid in JPEGLSTransferSyntaxes
 
 
 def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray:
-    """Decode one frame for pydicom: little-endian samples of 1 byte up to a precision of 8 bits, otherwise of 2.
+    """Decode one frame for pydicom: little-endian samples of 1 byte for a precision of up to 8 bits, otherwise of 2.
 
-    Takes the options ``max_samples`` and ``workers``, as `dicom_jpegls.decode` does.
+    Takes the options ``max_samples`` and ``workers``. By default one worker decodes, because pydicom decodes frame by
+    frame and its callers often run several processes.
     """
     try:
-        stream = _codec.Stream(src, max_samples=runner.get_option("max_samples", _codec.DEFAULT_MAX_SAMPLES))
-        info = stream.info
-        _check_frame(runner, info)
-        frame = stream.decode(workers=runner.get_option("workers", 1))
+        decoder: FrameDecoder | None = runner.get_option(_CODER)
+        if decoder is None:
+            decoder = FrameDecoder(
+                _image_pixel(runner, bits_allocated=16),  # pydicom takes the size of the stream's samples
+                max_samples=runner.get_option("max_samples", DEFAULT_MAX_SAMPLES),
+            )
+            runner.set_option(_CODER, decoder)
+        stream = decoder.open(None, src)
+        with naming_frame(None):
+            frame = stream.decode(workers=runner.get_option("workers", 1))
     except JPEGLSError as error:
         runner.set_option(_REFUSAL, error)
         raise
-    if sys.byteorder == "big" and info.bits_per_sample > 8:
+    info = stream.info
+    bits_allocated = sample_dtype(info.bits_per_sample).itemsize * 8
+    if sys.byteorder == "big" and bits_allocated == 16:
         np.frombuffer(frame, np.uint16).byteswap(inplace=True)
     planar_configuration = rules.planar_configuration(info)
     if planar_configuration is not None:
         _set_frame_option(runner, "planar_configuration", planar_configuration)
-    _set_frame_option(runner, "bits_allocated", 8 if info.bits_per_sample <= 8 else 16)
+    _set_frame_option(runner, "bits_allocated", bits_allocated)
     return frame
 
 
-def _check_frame(runner: DecodeRunner, info: Any) -> None:
-    """Compare a stream with the dataset before anything is allocated: pydicom looks only afterwards."""
-    rules.check_stream(
-        info,
-        ImagePixel(
-            rows=runner.rows,
-            columns=runner.columns,
-            samples_per_pixel=runner.samples_per_pixel,
-            photometric_interpretation=str(runner.photometric_interpretation),
-            bits_allocated=16,  # pydicom takes what the stream has
-            bits_stored=runner.bits_stored,
-            high_bit=runner.bits_stored - 1,
-            pixel_representation=runner.pixel_representation,
-        ),
+def _image_pixel(runner: RunnerBase, *, bits_allocated: int, planar_configuration: int | None = None) -> ImagePixel:
+    """Return the attributes of one frame as it is passed to or from pydicom."""
+    return ImagePixel(
+        rows=runner.rows,
+        columns=runner.columns,
+        samples_per_pixel=runner.samples_per_pixel,
+        photometric_interpretation=str(runner.photometric_interpretation),
+        bits_allocated=bits_allocated,
+        bits_stored=runner.bits_stored,
+        high_bit=runner.bits_stored - 1,
+        pixel_representation=runner.pixel_representation,
+        planar_configuration=planar_configuration,
     )
 
 
@@ -158,9 +169,10 @@ def _set_frame_option(runner: DecodeRunner, name: str, value: int) -> None:
 
 
 def encode_frame(src: bytes, runner: EncodeRunner) -> bytes:
-    """Encode one frame for pydicom, from little-endian samples of 1 byte up to 8 bits stored, otherwise of 2.
+    """Encode one frame for pydicom, from little-endian samples of 1 byte for up to 8 bits stored, otherwise of 2.
 
-    Takes the options ``jls_error`` (NEAR), ``signed_overflow``, ``unused_bits``, ``restart_interval`` and ``workers``.
+    Takes the options ``jls_error``, which is NEAR, ``signed_overflow``, ``unused_bits`` and ``restart_interval``, see
+    `CodingOptions`, and ``workers``. By default one worker encodes, as in `decode_frame`.
     """
     try:
         return _encode_frame(src, runner)
@@ -170,46 +182,27 @@ def encode_frame(src: bytes, runner: EncodeRunner) -> bytes:
 
 
 def _encode_frame(src: bytes, runner: EncodeRunner) -> bytes:
-    near_lossless = runner.get_option("jls_error", 0)
-    near_lossless_syntax = runner.transfer_syntax == JPEGLSNearLossless
-    if near_lossless and not near_lossless_syntax:
-        raise ParameterError(
-            f"jls_error: {near_lossless} is allowed only with the transfer syntax JPEG-LS Near-lossless, "
-            f"{JPEGLSNearLossless}; this is {JPEGLSLossless}"
-        )
-    samples_per_pixel = runner.samples_per_pixel
-    bits_stored = runner.bits_stored
-    planar_configuration = runner.planar_configuration if samples_per_pixel > 1 else None
-    rules.check_near_lossless(near_lossless, bits_stored)
+    coder: FrameCoder | None = runner.get_option(_CODER)
+    if coder is None:
+        coder = _frame_coder(runner)
+        runner.set_option(_CODER, coder)
+    image_pixel = coder.native
+    (frame,) = native_samples(src, image_pixel, ExplicitVRLittleEndian, native_vr(image_pixel))
+    coded = coder.encode(None, frame, workers=runner.get_option("workers", 1))
+    coder.warn_if_clipped(coded.statistics, stacklevel=3)
+    return coded.stream
 
-    kind = "i" if runner.pixel_representation == 1 else "u"
-    samples = np.frombuffer(src, f"<{kind}{1 if bits_stored <= 8 else 2}")
-    rows, columns = runner.rows, runner.columns
-    image: NDArray[Any]
-    if samples_per_pixel == 1:
-        image = samples.reshape(rows, columns)
-    elif planar_configuration == 1:
-        image = samples.reshape(samples_per_pixel, rows, columns).transpose(1, 2, 0)
-    else:
-        image = samples.reshape(rows, columns, samples_per_pixel)
-    if not is_within(image, *sample_range(bits_stored, kind == "i")):
-        image = _without_unused_bits(image, bits_stored, runner.get_option("unused_bits", "error"))
-    return encode(
-        image,
-        bits_per_sample=bits_stored,
-        near_lossless=near_lossless,
-        interleave_mode=rules.interleave_mode(samples_per_pixel, planar_configuration),
-        restart_interval=runner.get_option("restart_interval"),
-        workers=runner.get_option("workers", 1),
-        check_range=False,
+
+def _frame_coder(runner: EncodeRunner) -> FrameCoder:
+    options = CodingOptions(
+        near_lossless=runner.get_option("jls_error", 0),
         signed_overflow=runner.get_option("signed_overflow", "error"),
+        unused_bits=runner.get_option("unused_bits", "error"),
+        restart_interval=runner.get_option("restart_interval"),
     )
-
-
-def _without_unused_bits(image: NDArray[Any], bits_stored: int, unused_bits: str) -> NDArray[Any]:
-    rules.check_unused_bits(unused_bits)
-    cleared = clear_unused_bits(image, bits_stored)
-    count = count_unused_bits(image, cleared, bits_stored)
-    if count and unused_bits == "error":
-        raise rules.unused_bits_error(count, "the frame", bits_stored)
-    return cleared
+    image_pixel = _image_pixel(
+        runner,
+        bits_allocated=sample_dtype(runner.bits_stored).itemsize * 8,
+        planar_configuration=runner.planar_configuration if runner.samples_per_pixel > 1 else None,
+    )
+    return FrameCoder(image_pixel, options, runner.transfer_syntax)

@@ -1,1 +1,54 @@
-"""One DICOM file: read frame by frame, converted, verified, written whole or not at all."""
+"""One DICOM file: read frame by frame, converted, verified, and written completely or not at all."""
+
+from dicom_jpegls.files.convert import (
+    Conversion,
+    EncodedFrames,
+    compress_file,
+    compress_steps,
+    copy_steps,
+    decompress_file,
+    decompress_steps,
+    encode_frames,
+)
+from dicom_jpegls.files.errors import NotConvertibleError, NothingToDoError, NotVerifiedError, describe_error
+from dicom_jpegls.files.source import SourceFile, file_size, ignore_frame
+from dicom_jpegls.files.target import (
+    NewFile,
+    Steps,
+    finish_steps,
+    is_temporary,
+    lock_file,
+    remove_leftovers,
+    sync_folder,
+    temporary_path,
+)
+from dicom_jpegls.files.verify import Verification, read_stream, verify_file
+
+__all__ = [
+    "Conversion",
+    "EncodedFrames",
+    "NewFile",
+    "NotConvertibleError",
+    "NotVerifiedError",
+    "NothingToDoError",
+    "SourceFile",
+    "Steps",
+    "Verification",
+    "compress_file",
+    "compress_steps",
+    "copy_steps",
+    "decompress_file",
+    "decompress_steps",
+    "describe_error",
+    "encode_frames",
+    "file_size",
+    "finish_steps",
+    "ignore_frame",
+    "is_temporary",
+    "lock_file",
+    "read_stream",
+    "remove_leftovers",
+    "sync_folder",
+    "temporary_path",
+    "verify_file",
+]

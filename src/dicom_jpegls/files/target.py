@@ -1,13 +1,13 @@
-"""Files that take their name only once they are whole, synced and checked."""
+"""Files that get their name only once they are complete, synced and checked."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import zlib
-from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Generator
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeVar
 
 try:
     import fcntl
@@ -16,23 +16,24 @@ except ImportError:  # pragma: no cover  # Windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
     from types import TracebackType
 
-# Of the names of temporary files; nobody else's files end so.
+# Ends the names of temporary files, and of no other program's files.
 _SUFFIX = ".dicom-jpegls-tmp"
 
 _CHUNK = 2**20
 
 
 class NewFile:
-    """A temporary file beside its target, which `commit` gives the target's name; otherwise it leaves nothing.
+    """A temporary file beside its target. `commit` renames it to the target; without that it is deleted at the end.
 
     Parameters
     ----------
     target : pathlib.Path
-        What the file is to be called.
+        The final name of the file.
     like : os.stat_result, optional
-        Of the file that it replaces: whose permissions, owner and time stamps it takes.
+        The status of the file to replace, whose permissions, owner and time stamps the new file takes.
 
     Attributes
     ----------
@@ -46,7 +47,7 @@ class NewFile:
         self.path = temporary_path(target)
         self._file: BinaryIO = self.path.open("xb")
         self._checksum = 0
-        lock(self._file)  # says that the file is no leftover
+        lock_file(self._file)  # so that remove_leftovers of another process keeps it
 
     def __enter__(self) -> NewFile:
         return self
@@ -54,22 +55,22 @@ class NewFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with suppress(OSError):  # a full disk may show only now
+        with suppress(OSError):  # a full disk may be reported only here
             self._file.close()
         self.path.unlink(missing_ok=True)
 
     def write(self, data: bytes | memoryview) -> None:
-        """Write the next bytes."""
+        """Append bytes and add them to the checksum."""
         self._checksum = zlib.crc32(data, self._checksum)
         self._file.write(data)
 
     def copy(self, source: BinaryIO) -> None:
-        """Write the rest of another file."""
+        """Append the rest of another file."""
         while chunk := source.read(_CHUNK):
             self.write(chunk)
 
     def sync(self) -> None:
-        """Put all that was written on the disk."""
+        """Wait until all written bytes are on the disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -82,12 +83,12 @@ class NewFile:
         return checksum == self._checksum
 
     def commit(self, *, replace: bool) -> None:
-        """Give the synced file its name; `sync_folder` makes that last, too.
+        """Rename the synced file to its target; `sync_folder` makes the new name durable.
 
         Raises
         ------
         FileExistsError
-            If there is a file of that name, and it is not to be replaced.
+            If the target exists and `replace` is false.
         """
         if self._like is not None:
             self.path.chmod(self._like.st_mode & 0o7777)
@@ -98,13 +99,35 @@ class NewFile:
         if replace:
             self.path.replace(self._target)
         else:
-            _rename_new(self.path, self._target)
+            _rename_without_replacing(self.path, self._target)
 
 
-def _rename_new(path: Path, target: Path) -> None:
-    """Give a file a new name, but never that of a file which came there meanwhile."""
+_Result = TypeVar("_Result")
+
+Steps: TypeAlias = Generator[NewFile, None, _Result]
+"""Work that yields a new file when it must be synced, continues when that is done, and returns a result."""
+
+
+def finish_steps(steps: Steps[_Result]) -> _Result:
+    """Do all steps of some work, and sync each file that it yields."""
+    with closing(steps):
+        try:
+            new = next(steps)
+            while True:
+                try:
+                    new.sync()
+                except OSError as error:
+                    new = steps.throw(error)
+                else:
+                    new = next(steps)
+        except StopIteration as end:
+            result: _Result = end.value
+            return result
+
+
+def _rename_without_replacing(path: Path, target: Path) -> None:
     try:
-        os.link(path, target)
+        os.link(path, target)  # fails if the target exists; the temporary name is removed on exit
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links
@@ -113,8 +136,8 @@ def _rename_new(path: Path, target: Path) -> None:
         path.replace(target)
 
 
-def lock(file: BinaryIO) -> bool:
-    """Take a file for this process, until it ends or closes the file; False if another one has it."""
+def lock_file(file: BinaryIO) -> bool:
+    """Lock a file for this process until it closes the file or ends; return False if another process holds it."""
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -126,7 +149,7 @@ def lock(file: BinaryIO) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Put a folder's names on the disk, where the system can."""
+    """Wait until the names in a folder are on the disk, where the system offers it."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -137,24 +160,24 @@ def sync_folder(folder: Path) -> None:
 
 
 def temporary_path(target: Path) -> Path:
-    """Give a new name for a temporary file beside a target."""
+    """Return an unused name for a temporary file beside a target."""
     return target.parent / f".{target.name[:100]}.{secrets.token_hex(6)}{_SUFFIX}"
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a name is that of a temporary file."""
+    """Whether a file name is that of a temporary file."""
     return name.endswith(_SUFFIX)
 
 
 def remove_leftovers(folders: Iterable[Path]) -> int:
-    """Delete the temporary files that a killed job left in some folders; gives their number."""
+    """Delete temporary files that a killed process left in some folders; return their number."""
     count = 0
     for folder in folders:
         with suppress(FileNotFoundError), os.scandir(folder) as entries:
             for entry in entries:
                 if is_temporary(entry.name) and entry.is_file(follow_symlinks=False):
                     with suppress(FileNotFoundError), open(entry.path, "rb") as file:
-                        if lock(file):
+                        if lock_file(file):
                             os.unlink(entry.path)
                             count += 1
     return count

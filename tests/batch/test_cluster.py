@@ -9,7 +9,10 @@ import time
 import pytest
 
 from dicom_jpegls import batch
-from dicom_jpegls.batch import Options, Status, run
+from dicom_jpegls.batch import JOURNAL_NAME, Observer, Options, Status
+from dicom_jpegls.batch import cluster as cluster_module
+from dicom_jpegls.batch import jobs as jobs_module
+from dicom_jpegls.dicom import CodingOptions
 from support.archive_tree import files_below, make_tree
 from support.dicom_files import TEST_FILES, make_dataset, random_frames
 
@@ -52,14 +55,15 @@ def test_every_file_once_though_workers_die(tmp_path, cluster, killed):
     alone = batch.transcode([tmp_path / "tree"], tmp_path / "alone", workers=1)
     seen = []
 
-    def kill_some(record):
-        seen.append(record)
-        if len(seen) == 10:
-            kill_workers(cluster, killed)
+    class Killing(Observer):
+        def on_record(self, record):
+            seen.append(record)
+            if len(seen) == 10:
+                kill_workers(cluster, killed)
 
-    summary = batch.transcode([tmp_path / "tree"], tmp_path / "jls", dask=cluster, on_record=kill_some)
+    summary = batch.transcode([tmp_path / "tree"], tmp_path / "jls", dask=cluster, observer=Killing())
     assert summary.counts == alone.counts
-    lines = [json.loads(line) for line in (tmp_path / "jls" / ".dicom-jpegls.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (tmp_path / "jls" / JOURNAL_NAME).read_text().splitlines()]
     assert len(lines) == len({line["name"] for line in lines}) == len(seen) == 48
     assert {line["name"] for line in lines if line["status"] == "failed"} == broken
     results, expected = files_below(tmp_path / "jls"), files_below(tmp_path / "alone")
@@ -77,16 +81,16 @@ def test_frames_of_a_large_file_are_divided_among_tasks(tmp_path, cluster, monke
     make_dataset(pixels, bits_stored=12).save_as(tmp_path / "a", enforce_file_format=True)
     bad = make_dataset(pixels, bits_stored=11)
     bad.save_as(tmp_path / "b", enforce_file_format=True)
-    monkeypatch.setattr(run, "_PART_SIZE", 3 * 40 * 30 * 2)
-    options = Options(near_lossless=near_lossless, lossy_attributes=False)
+    monkeypatch.setattr(jobs_module, "FRAME_RANGE_SIZE", 3 * 40 * 30 * 2)
+    options = Options(CodingOptions(near_lossless=near_lossless, lossy_attributes=False))
     divided = []
-    ranges = run.frame_ranges
+    ranges = cluster_module.frame_ranges
 
     def noted(job, most):
         divided.append((job.name, [part[:2] for part in ranges(job, most)]))
         return ranges(job, most)
 
-    monkeypatch.setattr(run, "frame_ranges", noted)
+    monkeypatch.setattr(cluster_module, "frame_ranges", noted)
     summary = batch.transcode([tmp_path / "a", tmp_path / "b"], tmp_path / "jls", options=options, dask=cluster)
     assert divided == [("a", [(0, 3), (3, 7), (7, 11)]), ("b", [(0, 3), (3, 7), (7, 11)])]
     assert summary.counts == {Status.COMPRESSED: 1, Status.FAILED: 1}
@@ -95,11 +99,12 @@ def test_frames_of_a_large_file_are_divided_among_tasks(tmp_path, cluster, monke
     assert (tmp_path / "jls" / "a").read_bytes() == (tmp_path / "alone" / "a").read_bytes()
     assert set(files_below(tmp_path / "jls")) == {"a"}
     together, alone = (
-        {record.name: record for record in batch.read_records(tmp_path / folder / ".dicom-jpegls.jsonl")}["a"]
+        {record.name: record for record in batch.read_records(tmp_path / folder / JOURNAL_NAME)}["a"]
         for folder in ("jls", "alone")
     )
     assert together.pixels_sha256_after == alone.pixels_sha256_after
-    assert together.largest_error == alone.largest_error == near_lossless
+    assert together.statistics == alone.statistics
+    assert together.statistics.largest_error == near_lossless
 
 
 def test_jobs_fit_delayed(tmp_path, cluster):
@@ -107,9 +112,11 @@ def test_jobs_fit_delayed(tmp_path, cluster):
     for name in ("a", "b"):
         shutil.copy(TEST_FILES / "CT_small.dcm", tmp_path / name)
     (tmp_path / "jls").mkdir()
-    jobs = batch.plan([tmp_path / "a", tmp_path / "b"], tmp_path / "jls", options=Options(near_lossless=1))
+    jobs = batch.plan(
+        [tmp_path / "a", tmp_path / "b"], tmp_path / "jls", options=Options(CodingOptions(near_lossless=1))
+    )
     records = dask.compute(*(dask.delayed(batch.run_job)(job) for job in jobs), scheduler=cluster)
-    assert [(record.name, record.status, record.largest_error) for record in records] == [
+    assert [(record.name, record.status, record.statistics.largest_error) for record in records] == [
         ("a", Status.COMPRESSED, 1),
         ("b", Status.COMPRESSED, 1),
     ]

@@ -1,0 +1,275 @@
+"""Many files on the processes of this machine, some of which may die; Ctrl-C; syncing while the next file is coded."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError as CancelledFutureError
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import wait as wait_for_sentinels
+from typing import TYPE_CHECKING
+
+from dicom_jpegls.batch.jobs import CancelledError, failure, job_steps
+from dicom_jpegls.files import file_size, ignore_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from multiprocessing.context import BaseContext
+    from multiprocessing.sharedctypes import Synchronized
+    from multiprocessing.synchronize import Event
+    from types import FrameType
+
+    from dicom_jpegls.batch.jobs import Job, Record
+    from dicom_jpegls.files import Steps
+
+# How often progress is reported, in seconds.
+_INTERVAL = 0.1
+
+# How many groups of files are submitted for each worker, so that none is idle.
+GROUPS_PER_WORKER = 2
+
+# Small files are submitted in groups of up to so many files and bytes: submitting one takes as long as coding it.
+FILES_PER_GROUP = 16
+_GROUP_SIZE = 2**23
+
+# How many new files of a worker may be syncing while it codes the next.
+_SYNCING_PER_WORKER = 4
+
+_SILENCE = logging.NullHandler()
+
+
+def silence_pydicom() -> None:
+    """Keep pydicom from writing to standard error; what matters of a file becomes the reason in its record."""
+    warnings.filterwarnings("ignore", module="pydicom")
+    logging.getLogger("pydicom").addHandler(_SILENCE)
+
+
+# What a worker process calls after each frame.
+_on_frame: Callable[[int], None] = ignore_frame
+
+
+def run_jobs(jobs: Sequence[Job]) -> list[Record]:
+    """Run jobs one after another; the next file is coded while the last ones are synced."""
+    records: list[Record] = []
+    syncing: deque[tuple[Steps[Record], Future[None]]] = deque()
+
+    def advance(steps: Steps[Record], error: BaseException | None = None) -> None:
+        try:
+            new = next(steps) if error is None else steps.throw(error)
+        except StopIteration as end:
+            records.append(end.value)
+        else:
+            syncing.append((steps, syncer.submit(new.sync)))
+
+    def finish_oldest() -> None:
+        steps, synced = syncing.popleft()
+        advance(steps, synced.exception())
+
+    with ThreadPoolExecutor(_SYNCING_PER_WORKER) as syncer:
+        with suppress(CancelledError):  # files that are coded are still finished
+            for job in jobs:
+                _on_frame(0)
+                advance(job_steps(job, _on_frame))
+                while len(syncing) == _SYNCING_PER_WORKER or (syncing and syncing[0][1].done()):
+                    finish_oldest()
+        while syncing:
+            finish_oldest()
+    return records
+
+
+class ProcessPool:
+    """Processes that run jobs and are replaced if one of them dies.
+
+    Parameters
+    ----------
+    workers : int
+        The number of processes.
+    on_record : callable
+        Called with the record of each file.
+    on_progress : callable
+        Called regularly with the number of native bytes processed so far.
+    run_group : callable, optional
+        What a process does with a group of jobs.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        on_record: Callable[[Record], None],
+        on_progress: Callable[[int], None],
+        run_group: Callable[[Sequence[Job]], list[Record]] = run_jobs,
+    ) -> None:
+        self._context = _process_context()
+        self._workers = workers
+        self._on_record = on_record
+        self._on_progress = on_progress
+        self._run_group = run_group
+        self._stop = self._context.Event()
+        self._bytes = self._context.Value("q", 0)
+
+    def run(self, jobs: Iterable[Job]) -> None:
+        """Run jobs, each of them once.
+
+        When a process dies, the pool loses all files in flight. Each of these gets a process to itself, so that only
+        the file that kills it again is given up.
+        """
+        waiting = deque(jobs)
+        while waiting:
+            suspects = self._run_until_death(waiting)
+            while suspects:
+                for job in self._run_until_death(suspects, alone=True):
+                    reason = (
+                        "its worker process died twice, the second time with only this file (possibly out of memory)"
+                    )
+                    self._on_record(failure(job, reason))
+
+    def _run_until_death(self, waiting: deque[Job], *, alone: bool = False) -> deque[Job]:
+        """Run the waiting jobs until none is left or a process dies; return the jobs that were then in flight."""
+        executor = ProcessPoolExecutor(
+            1 if alone else self._workers,
+            mp_context=self._context,
+            initializer=_start_worker,
+            initargs=(self._stop, self._bytes),
+        )
+        max_groups = 1 if alone else self._workers * GROUPS_PER_WORKER
+        running: dict[Future[list[Record]], list[Job]] = {}
+        in_flight: deque[Job] = deque()
+        with _deferred_interrupts() as raise_interrupt:
+            try:
+                while (waiting or running) and not in_flight:
+                    raise_interrupt()
+                    while waiting and len(running) < max_groups and not in_flight:
+                        jobs = [waiting.popleft()] if alone else self._next_group(waiting)
+                        try:
+                            with _blocked_interrupts():  # submit may start a process
+                                running[executor.submit(self._run_group, jobs)] = jobs
+                        except BrokenProcessPool:
+                            in_flight.extend(jobs)
+                    done, _ = wait(running, _INTERVAL, FIRST_COMPLETED)
+                    self._collect(done, running, in_flight)
+                    self._on_progress(self._bytes.value)
+            except BaseException:
+                self._stop.set()
+                executor.shutdown(cancel_futures=True)
+                self._collect(list(running), running, in_flight)
+                raise
+            executor.shutdown()
+            self._collect(list(running), running, in_flight)
+        return in_flight
+
+    def _next_group(self, waiting: deque[Job]) -> list[Job]:
+        """Take the next jobs for a worker: one large file, or several small ones."""
+        jobs = [waiting.popleft()]
+        max_extra = min(FILES_PER_GROUP, len(waiting) // (GROUPS_PER_WORKER * self._workers))
+        size = file_size(jobs[0].source)
+        while len(jobs) <= max_extra and (size := size + file_size(waiting[0].source)) < _GROUP_SIZE:
+            jobs.append(waiting.popleft())
+        return jobs
+
+    def _collect(
+        self,
+        done: Iterable[Future[list[Record]]],
+        running: dict[Future[list[Record]], list[Job]],
+        in_flight: deque[Job],
+    ) -> None:
+        """Take the results of futures that are done; after the shutdown of the executor, all are.
+
+        `wait` must not be called after the shutdown: it never returns for the futures that `shutdown` cancelled.
+        """
+        for future in done:
+            jobs = running.pop(future)
+            try:
+                for record in future.result():
+                    self._on_record(record)
+            except BrokenProcessPool:
+                in_flight.extend(jobs)
+            except CancelledFutureError:
+                pass
+
+
+def _process_context() -> BaseContext:
+    """Return the way to start processes: not by copying this one, which may have threads.
+
+    On Linux, they are copied from a server process that has loaded this package and does nothing else. It starts with
+    the first job and ends with this process.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+@contextmanager
+def _deferred_interrupts() -> Iterator[Callable[[], None]]:
+    """Let Ctrl-C take effect only where the yielded function is called, and at the end.
+
+    Anywhere else in a process pool, it can leave a lock held or a process unknown, and the pool hangs. Blocking the
+    signal in this thread is not enough: another thread then receives it, and it is raised in this one.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield lambda: None  # Python raises nothing here
+        return
+    received = False
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        nonlocal received
+        received = True
+
+    def raise_interrupt() -> None:
+        nonlocal received
+        if received:
+            received = False
+            before(signal.SIGINT, None)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield raise_interrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
+    raise_interrupt()
+
+
+@contextmanager
+def _blocked_interrupts() -> Iterator[None]:
+    """Start processes with Ctrl-C blocked: it would end them before they can ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_worker(stop: Event, counter: Synchronized[int]) -> None:
+    global _on_frame  # of this process
+
+    def count_frame(size: int) -> None:
+        with counter.get_lock():
+            counter.value += size
+        if stop.is_set():
+            raise CancelledError
+
+    _on_frame = count_frame
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process says when to stop
+    silence_pydicom()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with_parent, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with_parent(sentinel: int) -> None:
+    """End this process when its parent ends, which may have been killed."""
+    wait_for_sentinels([sentinel])
+    os._exit(1)

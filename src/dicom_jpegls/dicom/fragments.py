@@ -1,0 +1,277 @@
+"""Encapsulated pixel data (PS3.5 A.4): its items, which fragments belong to which frame, and offset tables."""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeAlias
+
+import numpy as np
+
+from dicom_jpegls._codec import read_info
+from dicom_jpegls.dicom.rules import attribute_error
+from dicom_jpegls.errors import DatasetError, StreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from dicom_jpegls.dicom.options import OffsetTable
+
+# The first bytes of a JPEG-LS stream (T.87 C.1.1).
+START_OF_IMAGE = b"\xff\xd8"
+
+# Encapsulated pixel data is always little-endian (PS3.5 A.4): group and element of the tag, length of the value.
+_HEADER = struct.Struct("<HHL")
+_ITEM = (0xFFFE, 0xE000)
+_SEQUENCE_DELIMITATION = (0xFFFE, 0xE0DD)
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+
+# Offsets in the Basic Offset Table have 32 bits (PS3.5 A.4). This constant alone decides when the extended one is used.
+MAXIMUM_BASIC_OFFSET = 2**32 - 1
+
+SEQUENCE_DELIMITER = _HEADER.pack(*_SEQUENCE_DELIMITATION, 0)
+
+Data: TypeAlias = bytes | memoryview
+
+
+class FragmentIndex:
+    """Where the items of encapsulated pixel data are.
+
+    Reads the headers of the items only. Memory: 16 bytes for each fragment.
+
+    Parameters
+    ----------
+    source : bytes, bytearray, memoryview or binary file
+        The value of Pixel Data, or a seekable file that contains it. The index seeks in a file whenever it reads, so
+        only one thread at a time may use it.
+    start : int, optional
+        Position of the first item in the source.
+
+    Attributes
+    ----------
+    end : int
+        Position after the last item, that of the Sequence Delimitation Item; in truncated data after the end of it.
+    fault : str or None
+        What is wrong with the structure of the items; the items before the fault are indexed.
+    """
+
+    def __init__(self, source: bytes | bytearray | memoryview | BinaryIO, start: int = 0) -> None:
+        self._read, self._size = _reader(source)
+        self._positions = array("Q")
+        self._lengths = array("Q")
+        self._stream_starts = array("Q")
+        self._basic_table = (0, 0)
+        self.fault: str | None = None
+        self.end = start
+        self._index_items()
+
+    def _index_items(self) -> None:
+        is_table = True
+        is_end = False
+        while not is_end:
+            header = self._read(self.end, _HEADER.size + len(START_OF_IMAGE))
+            if len(header) < 4:  # PS3.5 asks for a delimitation item, which pydicom leaves out of the value
+                break
+            if len(header) < _HEADER.size:
+                self.fault = f"the data ends inside the header of the item at byte {self.end}"
+                break
+            *tag, length = _HEADER.unpack_from(header)
+            if tuple(tag) == _SEQUENCE_DELIMITATION:
+                break
+            if tuple(tag) != _ITEM:
+                self.fault = f"tag ({tag[0]:04X},{tag[1]:04X}) at byte {self.end}; (FFFE,E000) begins an item"
+                break
+            position = self.end + _HEADER.size
+            if length == _UNDEFINED_LENGTH:
+                self.fault = f"the item at byte {self.end} has an undefined length"
+                length = max(0, self._size - position)
+                is_end = True
+            if is_table:
+                self._basic_table = (position, length)
+                is_table = False
+            else:
+                if header[_HEADER.size :] == START_OF_IMAGE and length >= len(START_OF_IMAGE):
+                    self._stream_starts.append(len(self._positions))
+                self._positions.append(self.end)
+                self._lengths.append(length)
+            self.end = position + length
+        if is_table and self.fault is None:
+            self.fault = "it has no item"
+
+    def __len__(self) -> int:
+        """Return the number of fragments."""
+        return len(self._positions)
+
+    def read(self, first: int, last: int) -> Data:
+        """Return the bytes of the fragments from `first` up to, but not including, `last`, as far as they are there.
+
+        Bytes in memory are not copied if only one of the fragments has any.
+        """
+        parts = [
+            self._read(self._positions[number] + _HEADER.size, self._lengths[number])
+            for number in range(first, last)
+            if self._lengths[number]
+        ]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def frames(self, count: int, extended_offsets: bytes = b"") -> Frames:
+        """Assign the fragments to frames.
+
+        A fragment that starts with SOI begins a frame, as no later fragment of a frame does, so neither a wrong offset
+        table nor a missing one matters. Only if there are fewer of them than frames, because the starts of some streams
+        are damaged, the offset tables are used, and without a usable table one fragment for each frame.
+
+        Parameters
+        ----------
+        count : int
+            The value of Number of Frames.
+        extended_offsets : bytes, optional
+            The value of Extended Offset Table (7FE0,0001).
+
+        Raises
+        ------
+        DatasetError
+            If the items are not a valid structure, or do not contain that number of frames.
+        """
+        if self.fault is not None:
+            raise DatasetError(f"Pixel Data (7FE0,0010) is not validly encapsulated: {self.fault}")
+        starts = self._frames_by_stream()
+        found = len(starts)
+        if found < count:
+            starts = self._frames_by_table(count, extended_offsets)
+        if len(starts) != count:
+            raise attribute_error("number_of_frames", count, f"Pixel Data holds {found} frame(s)")
+        return Frames(self, starts, count)
+
+    def partial_frames(self, count: int, extended_offsets: bytes = b"") -> Frames:
+        """Assign the fragments to frames in data that may be damaged or truncated; a missing frame has no bytes.
+
+        Raises
+        ------
+        DatasetError
+            If it is not certain which frame is which.
+        """
+        try:
+            return self.frames(count, extended_offsets)
+        except DatasetError:
+            starts = self._frames_by_stream()
+            frames = Frames(self, starts, count)
+            # A frame whose start is damaged is taken for the end of the previous one, and the count is wrong. The count
+            # is also wrong if there are fewer bytes than frames.
+            is_certain = len(starts) <= count <= self._size and all(
+                _is_one_stream(frames[number]) for number in range(len(starts) - 1)
+            )
+            if not is_certain:
+                raise
+            return frames
+
+    def _frames_by_stream(self) -> Sequence[int]:
+        """Return the first fragment of each frame by the starts of streams; nothing if other bytes come first."""
+        if not self._stream_starts or any(self._lengths[: self._stream_starts[0]]):
+            return ()
+        return self._stream_starts
+
+    def _frames_by_table(self, count: int, extended_offsets: bytes) -> Sequence[int]:
+        """Return the first fragment of each frame by a table; nothing if there is no usable table."""
+        positions = np.array(self._positions)
+        for table, dtype in ((extended_offsets, "<u8"), (self._read(*self._basic_table), "<u4")):
+            if len(self) and len(table) == count * np.dtype(dtype).itemsize:
+                offsets = np.frombuffer(table, dtype).astype(np.uint64)
+                relative = positions - positions[0]
+                numbers = np.searchsorted(relative, offsets).clip(max=len(self) - 1)
+                if (relative[numbers] == offsets).all() and (np.diff(numbers) > 0).all():
+                    return array("Q", numbers.tolist())
+        if count == 1 and len(self):
+            return (0,)
+        filled = [number for number, length in enumerate(self._lengths) if length]
+        return filled if len(filled) == count else ()
+
+
+class Frames(Sequence[Data]):
+    """The bytes of each frame, read when asked for; those of a missing frame are empty."""
+
+    def __init__(self, index: FragmentIndex, starts: Sequence[int], count: int) -> None:
+        self._index = index
+        self._starts = starts
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: int) -> Data:  # type: ignore[override]  # no slices
+        if not 0 <= number < self._count:
+            raise IndexError(number)
+        if number >= len(self._starts):
+            return b""
+        is_last = number + 1 == len(self._starts)
+        return self._index.read(self._starts[number], len(self._index) if is_last else self._starts[number + 1])
+
+
+def _reader(source: bytes | bytearray | memoryview | BinaryIO) -> tuple[Callable[[int, int], Data], int]:
+    """Return a function that reads some bytes at a position, fewer at the end of the source, and the source's size."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        view = memoryview(source)
+        return lambda position, size: view[position : position + size], len(view)
+    file = source
+
+    def read(position: int, size: int) -> bytes:
+        file.seek(position)
+        return file.read(size)
+
+    return read, file.seek(0, 2)
+
+
+def _is_one_stream(frame: Data) -> bool:
+    try:
+        return read_info(frame, max_samples=2**63 - 1).trailing_size == 0
+    except StreamError:
+        return False
+
+
+class OffsetTables(NamedTuple):
+    """Where the frames begin, for one fragment for each frame."""
+
+    basic: bytes
+    """The item of the Basic Offset Table, with which the pixel data begins."""
+    extended: tuple[bytes, bytes] | None
+    """The values of Extended Offset Table and Extended Offset Table Lengths, if they are used."""
+
+
+def offset_tables(lengths: Sequence[int], kind: OffsetTable) -> OffsetTables:
+    """Return the offset tables for fragments of some lengths, each of which is a frame.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Bytes of each fragment without its header.
+    kind : {"basic", "extended", "empty"}
+        Which table is wanted. Instead of the basic one the extended one is returned if an offset exceeds
+        `MAXIMUM_BASIC_OFFSET`.
+    """
+    offsets = [0, *accumulate(_HEADER.size + length for length in lengths[:-1])]
+    if kind == "basic" and offsets[-1] <= MAXIMUM_BASIC_OFFSET:
+        table = np.array(offsets, "<u4").tobytes()
+        return OffsetTables(item_header(len(table)) + table, None)
+    extended = (np.array(offsets, "<u8").tobytes(), np.array(lengths, "<u8").tobytes())
+    return OffsetTables(item_header(0), None if kind == "empty" else extended)
+
+
+def item_header(length: int) -> bytes:
+    """Return the header of an item.
+
+    Raises
+    ------
+    DatasetError
+        If an item cannot have this length (PS3.5 7.5.1).
+    """
+    if length >= _UNDEFINED_LENGTH:
+        raise DatasetError(f"Pixel Data (7FE0,0010): a fragment of {length} bytes exceeds {_UNDEFINED_LENGTH - 1}")
+    return _HEADER.pack(*_ITEM, length)
+
+
+def encapsulate(streams: Iterable[bytes], tables: OffsetTables) -> bytes:
+    """Return encapsulated pixel data with one fragment for each frame, without a Sequence Delimitation Item."""
+    items = chain.from_iterable((item_header(len(stream)), stream) for stream in streams)
+    return b"".join(chain((tables.basic,), items))

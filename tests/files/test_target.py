@@ -1,0 +1,91 @@
+"""New files: complete under their name or not there, and what killed processes leave."""
+
+import os
+
+import pytest
+
+from dicom_jpegls.files import NewFile, finish_steps, is_temporary, lock_file, remove_leftovers, temporary_path
+
+
+def write(target, data, *, replace=False):
+    with NewFile(target) as new:
+        new.write(data)
+        new.sync()
+        assert new.is_as_written()
+        new.commit(replace=replace)
+
+
+def test_a_committed_file_has_its_name_and_nothing_else_is_left(tmp_path):
+    write(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_without_commit_nothing_is_left(tmp_path):
+    def write_and_fail():
+        with NewFile(tmp_path / "a") as new:
+            new.write(b"half")
+            raise RuntimeError("a frame failed")
+
+    with pytest.raises(RuntimeError, match="a frame failed"):
+        write_and_fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_an_existing_file_is_replaced_only_on_demand(tmp_path, monkeypatch, has_links):
+    if not has_links:  # as on some file systems
+
+        def no_link(*_paths):
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", no_link)
+    write(tmp_path / "b", b"first")
+    assert (tmp_path / "b").read_bytes() == b"first"
+    with pytest.raises(FileExistsError):
+        write(tmp_path / "b", b"other")
+    assert (tmp_path / "b").read_bytes() == b"first"
+    write(tmp_path / "b", b"other", replace=True)
+    assert (tmp_path / "b").read_bytes() == b"other"
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_a_file_that_changes_on_the_disk_is_noticed(tmp_path):
+    with NewFile(tmp_path / "a") as new:
+        new.write(b"new")
+        new.sync()
+        new.path.write_bytes(b"mew")
+        assert not new.is_as_written()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks")
+def test_leftovers_are_removed_unless_a_process_writes_them(tmp_path):
+    leftover = temporary_path(tmp_path / "killed")
+    leftover.write_bytes(b"half")
+    (tmp_path / "other.tmp").write_bytes(b"of another program")
+    with NewFile(tmp_path / "in progress") as new:
+        assert is_temporary(new.path.name)
+        with new.path.open("rb") as file:
+            assert not lock_file(file)
+        assert remove_leftovers([tmp_path, tmp_path / "missing"]) == 1
+        assert new.path.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["other.tmp"]
+
+
+def test_steps_see_the_error_of_a_sync(tmp_path, monkeypatch):
+    def no_space(_new):
+        raise OSError(28, "No space left on device")
+
+    def steps():
+        with NewFile(tmp_path / "a") as new:
+            new.write(b"new")
+            try:
+                yield new
+            except OSError as error:
+                return error.strerror
+        return "synced"
+
+    assert finish_steps(steps()) == "synced"
+    monkeypatch.setattr(NewFile, "sync", no_space)
+    assert finish_steps(steps()) == "No space left on device"
+    assert list(tmp_path.iterdir()) == []
