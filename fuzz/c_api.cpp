@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The functions of the public header with any arguments, and what the header promises of them: a function that refuses its
-// arguments has written nothing, one that fails later has written only to its destination, and gaps are neither read nor
-// written.
+// The functions of the public header with any arguments, and what the header promises of them: a function that refuses
+// its arguments has written nothing, one that fails later has written only to its destination, and gaps are neither
+// read nor written.
 #include "harness.hpp"
 
 #include "codec/c_api.hpp"
@@ -46,7 +46,9 @@ struct sample_memory
     std::size_t size;
 
     sample_memory(FuzzedDataProvider& input, const std::uint64_t needed) :
-        bytes{std::size_t{0}, filling}, shift{input.ConsumeIntegralInRange<std::size_t>(0, 1)}, size{static_cast<std::size_t>(needed)}
+        bytes{std::size_t{0}, filling},
+        shift{input.ConsumeIntegralInRange<std::size_t>(0, 1)},
+        size{static_cast<std::size_t>(needed)}
     {
         if (input.ConsumeIntegralInRange(0, 7) == 0)
             size = input.ConsumeIntegralInRange<std::size_t>(0, size);
@@ -227,15 +229,17 @@ void check_encoding(FuzzedDataProvider& input)
     const dicom_jpegls_frame_info frame = choose_frame(input);
     const dicom_jpegls_encoding_parameters chosen = choose_parameters(input);
     const bool by_default = input.ConsumeIntegralInRange(0, 7) == 0;
-    const std::int32_t mode =
-        !by_default ? chosen.interleave_mode : frame.component_count == 3 || frame.component_count == 4 ? 2 : 0;
+    const std::int32_t mode = !by_default                                                ? chosen.interleave_mode
+                              : frame.component_count == 3 || frame.component_count == 4 ? 2
+                                                                                         : 0;
 
     std::uint64_t limit{77};
     const int frame_code = api.max_encoded_size(&frame, &limit);
     check_text(frame_code);
-    const bool is_small = frame_code == DICOM_JPEGLS_SUCCESS &&
-                          std::uint64_t{frame.width} * frame.height * static_cast<std::uint64_t>(frame.component_count) <=
-                              maximum_samples;
+    const bool is_small =
+        frame_code == DICOM_JPEGLS_SUCCESS &&
+        std::uint64_t{frame.width} * frame.height * static_cast<std::uint64_t>(frame.component_count) <=
+            maximum_samples;
     REQUIRE(frame_code == DICOM_JPEGLS_SUCCESS || limit == 77);
     if (!is_small)
     {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The decoder (native/codec/decode.hpp) on any bytes: it ends in time, reads only the stream, writes only samples, and what
-// it writes depends on nothing else. A stream that is refused is decoded in part, in the same way.
+// The decoder (native/codec/decode.hpp) on any bytes: it ends in time, reads only the stream, writes only samples, and
+// what it writes depends on nothing else. A stream that is refused is decoded in part, in the same way.
 #include "harness.hpp"
 
 #include "codec/decode.hpp"
@@ -90,7 +90,8 @@ void check_sound(const inspected_stream& source)
     REQUIRE(std::memcmp(again.data(), samples.data(), packed.size) == 0);
 }
 
-// Others change the stream after it was inspected: any result, but nothing outside of it is read, nor of the image written.
+// Others change the stream after it was inspected: any result, but nothing outside of it is read, nor of the image
+// written.
 void check_changed(const inspected_stream& source)
 {
     const image_layout layout = arrange(source.info, 2);

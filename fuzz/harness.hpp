@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the fuzz targets share: checks that end the run, and buffers without a spare byte. What they test is the code that
-// the package is made of.
+// What the fuzz targets share: checks that end the run, and buffers without a spare byte. What they test is the code
+// that the package is made of.
 #pragma once
 
 #include "codec/layout.hpp"

@@ -60,9 +60,8 @@ image_source choose(FuzzedDataProvider& input)
         spiff.vertical_resolution = spiff.horizontal_resolution = 1;
         image.segments.spiff = spiff;
     }
-    image.layout =
-        layout_of(frame, parameters.interleave_mode,
-                  bytes_per_sample(frame.bits_per_sample) * input.ConsumeIntegralInRange(0U, 3U));
+    image.layout = layout_of(frame, parameters.interleave_mode,
+                             bytes_per_sample(frame.bits_per_sample) * input.ConsumeIntegralInRange(0U, 3U));
     return image;
 }
 
@@ -106,8 +105,7 @@ void check_information(const image_source& image, const block& stream, const str
     REQUIRE(info.bits_per_sample == frame.bits_per_sample && info.component_count == frame.component_count);
     REQUIRE(info.interleave_mode == parameters.interleave_mode && info.near_lossless == parameters.near_lossless);
     REQUIRE(info.color_transformation == parameters.color_transformation);
-    REQUIRE(info.restart_interval ==
-            (parameters.restart_interval < frame.height ? parameters.restart_interval : 0));
+    REQUIRE(info.restart_interval == (parameters.restart_interval < frame.height ? parameters.restart_interval : 0));
     REQUIRE(info.has_spiff_header == image.segments.spiff.has_value());
     const dicom_jpegls_preset_coding_parameters& presets = parameters.preset_coding_parameters;
     const completed_presets expected = complete_presets(
@@ -121,8 +119,8 @@ void check_information(const image_source& image, const block& stream, const str
         const annotation& expected_annotation = image.segments.annotations[i];
         REQUIRE(annotations[i].code == expected_annotation.code);
         REQUIRE(annotations[i].data.size == expected_annotation.data.size);
-        REQUIRE(annotations[i].data.size == 0 || std::memcmp(annotations[i].data.data, expected_annotation.data.data,
-                                                             annotations[i].data.size) == 0);
+        REQUIRE(annotations[i].data.size == 0 ||
+                std::memcmp(annotations[i].data.data, expected_annotation.data.data, annotations[i].data.size) == 0);
     }
 }
 
@@ -176,12 +174,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, const std::size_
         return 0;
     const std::string comment = input.ConsumeRandomLengthString(20);
     if (input.ConsumeBool())
-        image.segments.annotations = {{marker_com, {reinterpret_cast<const std::uint8_t*>(comment.data()),
-                                                    comment.size()}},
-                                      {marker_app0 + 3, {reinterpret_cast<const std::uint8_t*>(""), 0}}};
+        image.segments.annotations = {
+            {marker_com, {reinterpret_cast<const std::uint8_t*>(comment.data()), comment.size()}},
+            {marker_app0 + 3, {reinterpret_cast<const std::uint8_t*>(""), 0}}};
     const std::uint64_t limit = max_encoded_size(image.frame) + image.segments.annotations_size();
-    const std::uint64_t capacity =
-        input.ConsumeBool() ? limit : input.ConsumeIntegralInRange<std::uint64_t>(0, limit);
+    const std::uint64_t capacity = input.ConsumeBool() ? limit : input.ConsumeIntegralInRange<std::uint64_t>(0, limit);
     const bool is_odd = input.ConsumeBool();
     const auto cut = input.ConsumeIntegral<std::uint16_t>();
     const block memory = choose_samples(input, image.layout.size + (is_odd ? 1 : 0));

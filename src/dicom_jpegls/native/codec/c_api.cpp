@@ -56,8 +56,7 @@ int decode(const std::uint8_t* const source, const std::size_t source_size, std:
         const inspection found{inspect({source, source_size}, {})};
         if (found.error.code != fault::none)
             return to_status(found.error.code);
-        const auto [layout_error, layout] =
-            lay_out(frame_of(found.info), found.info.interleave_mode, stride);
+        const auto [layout_error, layout] = lay_out(frame_of(found.info), found.info.interleave_mode, stride);
         if (layout_error != status::success)
             return layout_error;
         if (layout.size > destination_size)

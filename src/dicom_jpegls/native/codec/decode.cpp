@@ -45,13 +45,12 @@ status decode_stream(const byte_span stream, const stream_info* const expected, 
         return error;
     if (expected && !has_read(decoder.get(), *expected))
         return to_status(fault::changed);
-    return to_status(charls_jpegls_decoder_decode_to_buffer(decoder.get(), samples,
-                                                            static_cast<std::size_t>(layout.size),
-                                                            static_cast<std::uint32_t>(layout.stride)));
+    return to_status(charls_jpegls_decoder_decode_to_buffer(
+        decoder.get(), samples, static_cast<std::size_t>(layout.size), static_cast<std::uint32_t>(layout.stride)));
 }
 
-// Decodes the first lines of a piece to their position in the image. For some of its lines only, the code may be that of
-// data left.
+// Decodes the first lines of a piece to their position in the image. For some of its lines only, the code may be that
+// of data left.
 status decode_lines(const inspected_stream& source, const piece& part, const std::uint32_t line_count,
                     std::uint8_t* const samples, const image_layout& layout)
 {
@@ -109,8 +108,7 @@ status decode_scans(const inspected_stream& source, std::uint8_t* const samples,
     if (found.error != status::success)
         return found.error;
     for (const piece& part : found.pieces)
-        if (const status error = decode_lines(source, part, part.line_count, samples, layout);
-            error != status::success)
+        if (const status error = decode_lines(source, part, part.line_count, samples, layout); error != status::success)
             return error;
     return status::success;
 }

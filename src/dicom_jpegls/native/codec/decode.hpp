@@ -18,7 +18,8 @@ struct inspected_stream
     bool is_damaged{}; // the inspection found a fault, and `info` is what could be salvaged
 };
 
-// Decodes a sound stream. The bytes may be changed by others meanwhile: then fault::changed is one of the possible results.
+// Decodes a sound stream. The bytes may be changed by others meanwhile: then fault::changed is one of the possible
+// results.
 [[nodiscard]] status decode_image(const inspected_stream& source, std::uint8_t* samples,
                                   const image_layout& layout) noexcept;
 
@@ -28,8 +29,8 @@ struct found_pieces
     std::vector<piece> pieces{};
 };
 
-// The pieces of a stream, each of at least so many lines, unless its scan ends before. fault::changed if the stream is no
-// longer the one that was inspected.
+// The pieces of a stream, each of at least so many lines, unless its scan ends before. fault::changed if the stream is
+// no longer the one that was inspected.
 [[nodiscard]] found_pieces find_pieces(const inspected_stream& source, std::uint32_t minimum_lines) noexcept;
 
 // Decodes a piece to its position in the image.

@@ -14,9 +14,8 @@ namespace dicom_jpegls {
 namespace {
 
 // CharLS without this patch loses differences that only the fourth component has.
-constexpr bool codes_fourth_component{
-    std::string_view{DICOM_JPEGLS_CHARLS_PATCHES}.find("0004-compare-the-fourth-component-in-runs") !=
-    std::string_view::npos};
+constexpr bool codes_fourth_component{std::string_view{DICOM_JPEGLS_CHARLS_PATCHES}.find(
+                                          "0004-compare-the-fourth-component-in-runs") != std::string_view::npos};
 
 constexpr std::int32_t no_color_transformation{0};
 
@@ -85,9 +84,9 @@ constexpr std::int32_t no_color_transformation{0};
     {
         assert(data.data); // CharLS copies from it, even nothing
         const auto written =
-            code == marker_com ? charls_jpegls_encoder_write_comment(encoder, data.data, data.size)
-                               : charls_jpegls_encoder_write_application_data(encoder, code - marker_app0, data.data,
-                                                                              data.size);
+            code == marker_com
+                ? charls_jpegls_encoder_write_comment(encoder, data.data, data.size)
+                : charls_jpegls_encoder_write_application_data(encoder, code - marker_app0, data.data, data.size);
         if (const status error = to_status(written); error != status::success)
             return error;
     }

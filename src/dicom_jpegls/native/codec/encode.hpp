@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Samples to streams, whole or in strips: with restart markers every restart interval is a strip, and with interleave mode
-// none every plane is at least one.
+// Samples to streams, whole or in strips: with restart markers every restart interval is a strip, and with interleave
+// mode none every plane is at least one.
 #pragma once
 
 #include "layout.hpp"
@@ -26,7 +26,8 @@ constexpr std::uint32_t maximum_restart_interval{0xFFFF};
 constexpr std::size_t maximum_segment_data_size{0xFFFF - 2};
 constexpr std::int32_t maximum_application_data_number{15};
 
-// A task needs so many samples to be worth a thread. A restart interval of as many costs 0.3 % of a stream's size or less.
+// A task needs so many samples to be worth a thread. A restart interval of as many costs 0.3 % of a stream's size or
+// less.
 constexpr std::uint64_t samples_per_task{1 << 18};
 
 // So many tasks for each worker that all of them end at about the same time.
@@ -70,8 +71,8 @@ struct image_source
     header_segments segments{};
 };
 
-// The first of the signed samples that near-lossless coding may turn into one of the opposite sign: the two's complement
-// bits are coded as unsigned numbers, in which both ends of the range are neighbours.
+// The first of the signed samples that near-lossless coding may turn into one of the opposite sign: the two's
+// complement bits are coded as unsigned numbers, in which both ends of the range are neighbours.
 [[nodiscard]] std::optional<std::int32_t> find_unsafe_sample(const image_source& image) noexcept;
 
 struct encoded_size

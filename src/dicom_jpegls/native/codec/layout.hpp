@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Uncompressed samples in memory: lines at a constant distance. With interleave mode none a line holds one component, and
-// the lines of all planes follow each other; otherwise it holds all components.
+// Uncompressed samples in memory: lines at a constant distance. With interleave mode none a line holds one component,
+// and the lines of all planes follow each other; otherwise it holds all components.
 #pragma once
 
 #include "../stream/stream_info.hpp"
@@ -65,8 +65,8 @@ struct layout_result
     image_layout layout; // without size if there is an error
 };
 
-// The layout of an image for a stride; 0 stands for lines without gaps. Dimensions and number of components must have been
-// checked: then no size overflows 64 bits.
+// The layout of an image for a stride; 0 stands for lines without gaps. Dimensions and number of components must have
+// been checked: then no size overflows 64 bits.
 [[nodiscard]] inline layout_result lay_out(const frame_info& frame, const std::int32_t interleave_mode,
                                            const std::uint64_t stride) noexcept
 {
@@ -124,7 +124,10 @@ public:
     // Throws std::bad_alloc.
     output_buffer(std::uint8_t* const destination, const image_layout& layout, const std::int32_t bits_per_sample,
                   const bool is_signed) :
-        destination_{destination}, destination_layout_{layout}, data_{destination}, layout_{layout},
+        destination_{destination},
+        destination_layout_{layout},
+        data_{destination},
+        layout_{layout},
         sample_size_{bytes_per_sample(bits_per_sample)}
     {
         if (is_signed && static_cast<std::uint32_t>(bits_per_sample) != 8 * sample_size_)

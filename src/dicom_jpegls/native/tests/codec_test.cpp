@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Encoding and decoding: strips and their joining against whole images, the bound on sizes, partial decoding, and streams
-// that change.
+// Encoding and decoding: strips and their joining against whole images, the bound on sizes, partial decoding, and
+// streams that change.
 #include "codec/charls_handle.hpp"
 #include "codec/decode.hpp"
 #include "codec/encode.hpp"
@@ -30,7 +30,8 @@ struct test_image
     byte_vector samples;
     image_source source{};
 
-    test_image(const frame_info& frame, const std::int32_t mode, const content kind, const std::int32_t near_lossless = 0)
+    test_image(const frame_info& frame, const std::int32_t mode, const content kind,
+               const std::int32_t near_lossless = 0)
     {
         source.frame = frame;
         source.parameters.interleave_mode = mode;
@@ -98,14 +99,14 @@ struct image_case
 
 std::string context_of(const frame_info& frame, const std::int32_t mode, const std::uint32_t interval = 0)
 {
-    return text(frame.component_count) + " component(s) of " + text(frame.bits_per_sample) + " bits, mode " + text(mode) +
-           ", restart interval " + text(interval);
+    return text(frame.component_count) + " component(s) of " + text(frame.bits_per_sample) + " bits, mode " +
+           text(mode) + ", restart interval " + text(interval);
 }
 
 const std::vector<image_case> image_cases{
-    {{17, 9, 8, 1}, interleave_none},   {{17, 9, 12, 1}, interleave_none},   {{1, 9, 16, 1}, interleave_none},
-    {{17, 9, 8, 3}, interleave_none},   {{17, 9, 12, 2}, interleave_none},   {{17, 9, 8, 3}, interleave_line},
-    {{17, 9, 16, 4}, interleave_line},  {{17, 9, 8, 3}, interleave_sample}, {{17, 9, 12, 4}, interleave_sample},
+    {{17, 9, 8, 1}, interleave_none},  {{17, 9, 12, 1}, interleave_none},  {{1, 9, 16, 1}, interleave_none},
+    {{17, 9, 8, 3}, interleave_none},  {{17, 9, 12, 2}, interleave_none},  {{17, 9, 8, 3}, interleave_line},
+    {{17, 9, 16, 4}, interleave_line}, {{17, 9, 8, 3}, interleave_sample}, {{17, 9, 12, 4}, interleave_sample},
 };
 
 } // namespace
@@ -183,7 +184,8 @@ TEST(size_bound)
     CHECK(max_encoded_size({65535, 65535, 16, 255}) > std::uint64_t{65535} * 65535 * 255 * 2);
     CHECK(max_encoded_size({65535, 65535, 16, 255}) < std::uint64_t{65535} * 65535 * 255 * 2 * 5);
     for (std::int32_t bits{2}; bits <= 16; ++bits)
-        for (const auto& [width, height] : {std::pair{1U, 1U}, std::pair{1U, 50U}, std::pair{50U, 1U}, std::pair{9U, 9U}})
+        for (const auto& [width, height] :
+             {std::pair{1U, 1U}, std::pair{1U, 50U}, std::pair{50U, 1U}, std::pair{9U, 9U}})
             for (const std::int32_t components : {1, 3})
                 for (const content kind : {content::noise, content::extremes})
                     for (const std::uint32_t interval : {0U, 1U})
@@ -296,8 +298,8 @@ TEST(truncated_streams)
                     {
                         ++count;
                         CHECK_EQUAL_IN(context + ", line " + text(line),
-                                       std::memcmp(&samples[line * layout.stride],
-                                                   &image.samples[line * layout.stride], layout.line_size),
+                                       std::memcmp(&samples[line * layout.stride], &image.samples[line * layout.stride],
+                                                   layout.line_size),
                                        0);
                     }
                 CHECK_EQUAL_IN(context, count <= before, true);

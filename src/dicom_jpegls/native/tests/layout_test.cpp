@@ -20,7 +20,8 @@ TEST(sizes)
     const image_layout pixels = lay_out({3, 2, 16, 4}, interleave_sample, 0).layout;
     CHECK(pixels.line_size == 24 && pixels.line_count == 2 && pixels.stride == 24 && pixels.size == 48);
     CHECK(pixels.with_lines(1).size == 24 && pixels.with_lines(1).stride == 24);
-    CHECK(bytes_per_sample(2) == 1 && bytes_per_sample(8) == 1 && bytes_per_sample(9) == 2 && bytes_per_sample(16) == 2);
+    CHECK(bytes_per_sample(2) == 1 && bytes_per_sample(8) == 1 && bytes_per_sample(9) == 2 &&
+          bytes_per_sample(16) == 2);
 }
 
 TEST(largest_sizes_need_64_bits)
@@ -76,7 +77,8 @@ TEST(line_numbers)
 TEST(sign_extension)
 {
     CHECK(extend_sign(0, 2) == 0 && extend_sign(1, 2) == 1 && extend_sign(2, 2) == -2 && extend_sign(3, 2) == -1);
-    CHECK(extend_sign(0x7FF, 0x800) == 2047 && extend_sign(0x800, 0x800) == -2048 && extend_sign(0xF800, 0x800) == -2048);
+    CHECK(extend_sign(0x7FF, 0x800) == 2047 && extend_sign(0x800, 0x800) == -2048 &&
+          extend_sign(0xF800, 0x800) == -2048);
     CHECK(extend_sign(0x7FFF, 0x8000) == 32767 && extend_sign(0xFFFF, 0x8000) == -1);
 }
 
