@@ -2,7 +2,8 @@
 
 * An sdist is made only with CharLS's sources in it: they are fetched first where the checkout has none.
 * pip, whose settings name the package index, is a build requirement only where there are no sources yet.
-* The description of the package is README.md with links that work outside of the repository, and the version of CharLS in the sdist.
+* The description of the package is README.md with links that work outside of the repository, and the version of CharLS
+  in the sdist.
 """
 
 import re
@@ -38,16 +39,16 @@ get_requires_for_build_wheel = _requires(_build.get_requires_for_build_wheel)
 get_requires_for_build_editable = _requires(_build.get_requires_for_build_editable)
 
 
-def dynamic_metadata(field, settings, project):
+def dynamic_metadata(_field, _settings, project):
     """Return the description of the package, the only dynamic field."""
     text = (charls_sources.ROOT / "README.md").read_text(encoding="utf-8")
     urls = project["urls"] if "urls" in project else {}  # noqa: SIM401 (its get() raises)
     text = link_to_repository(text, urls.get("Repository"), project["version"])
     if found := charls_sources.present(charls_sources.ROOT):
         kind, directory = found
-        where = {"submodule": "its own repository", "index": f"the sdist {charls_sources.pinned(charls_sources.ROOT)[0]}"}
+        where = "its own repository" if kind == "submodule" else charls_sources.pinned(charls_sources.ROOT)[0]
         version = charls_sources.version(directory)
-        text += f"\n## CharLS inside\n\nThe source distribution carries CharLS {version}, taken from {where[kind]}.\n"
+        text += f"\n## CharLS inside\n\nThe source distribution carries CharLS {version}, taken from {where}.\n"
     return {"content-type": "text/markdown", "text": text}
 
 

@@ -1,8 +1,9 @@
 """Find the CharLS sources to build, and fetch them where the checkout has none.
 
-The first of these that is there: the submodule's folder; the submodule, fetched by git; the sources inside the sdist that
-charls-index.txt names, from the package indexes that pip is configured to use. Called by cmake/CharLS.cmake, and by the
-build backend before it makes an sdist. Nothing of what is downloaded is run, and its SHA-256 is checked before it is opened.
+The first of these that is there: the submodule's folder; the submodule, fetched by git; the sources inside the sdist
+that charls-index.txt names, from the package indexes that pip is configured to use. Called by cmake/CharLS.cmake, and
+by the build backend before it makes an sdist. Nothing of what is downloaded is run, and its SHA-256 is checked before
+it is opened.
 """
 
 import ast
@@ -215,11 +216,13 @@ def pip_settings():
         key, _, value = line.partition("=")
         section, _, setting = key.rpartition(".")
         by_section.setdefault(section, {})[setting] = ast.literal_eval(value)
-    help_text = subprocess.run([*pip, "download", "--help"], **run).stdout
-    default = re.search(r"--index-url\b.*?\(default\s+(\S+?)\)", help_text, re.DOTALL)
-    settings = {"index-url": default[1]} if default else {}
+    settings = {}
     for section in ("global", "download", ":env:"):  # the last one wins
         settings |= by_section.get(section, {})
+    if "index-url" not in settings:  # pip's own default, which it says in its help only
+        text = subprocess.run([*pip, "download", "--help"], **run).stdout
+        if default := re.search(r"--index-url\b.*?\(default\s+(\S+?)\)", text, re.DOTALL):
+            settings["index-url"] = default[1]
     return settings
 
 
