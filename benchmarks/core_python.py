@@ -18,7 +18,7 @@ from export_images import images
 
 ROUNDS = 60
 
-# Each encodes an image, and decodes a stream of its own to an array.
+# Each encodes an image, and decodes the stream it made to an array.
 PEERS = {
     "dicom-jpegls": (lambda image, bits: jls.encode(image, bits_per_sample=bits), jls.decode),
     "imagecodecs": (lambda image, _bits: imagecodecs.jpegls_encode(image), imagecodecs.jpegls_decode),
@@ -30,19 +30,19 @@ PEERS = {
 
 
 def seconds(function, *arguments):
-    """Return what a call takes."""
+    """Return the time of a call, in seconds."""
     begin = time.perf_counter()
     function(*arguments)
     return time.perf_counter() - begin
 
 
 def measure(image, bits):
-    """Take turns, and return the least time of each, to encode and to decode."""
+    """Time the peers in turn; return the least time of each to encode and to decode."""
     streams = {name: encode(image, bits) for name, (encode, _) in PEERS.items()}
     for name, (_, decode) in PEERS.items():
         decoded = np.asarray(decode(streams[name]))
         if decoded.shape != image.shape or not np.array_equal(decoded, image):
-            raise AssertionError(f"{name} does not give back the image")
+            raise AssertionError(f"{name} does not return the original image")
     times = {name: [float("inf")] * 2 for name in PEERS}
     for _ in range(ROUNDS):
         for name, (encode, decode) in PEERS.items():

@@ -1,11 +1,11 @@
-"""What decoders make of damaged streams: counts of outcomes, ours beside those of peers on the same inputs.
+"""Count how decoders respond to damaged streams: this package and its peers, on the same inputs.
 
 Usage: python benchmarks/hostile.py [--write]
 
 The streams are those of T.87 annex E, as the pyjpegls wheel has them, and those of the pydicom wheel's JPEG-LS files.
-Each is truncated at 200 places (at every byte if it is small), has one of its bits flipped, 2000 times, and loses and
-repeats each of its segments. An input is decoded in a process that may crash, and that is ended if it gives no answer
-in time. That takes long where a decoder hangs at many inputs, so peers get only a part of the inputs.
+Each is truncated at 200 positions (at every byte if it is small), has one of its bits flipped, 2000 times, and has
+each of its segments removed and repeated. Inputs are decoded in a separate process, which may crash and is ended on a
+timeout. That takes long where a decoder hangs on many inputs, so peers get only a part of the inputs.
 ``--write`` puts the table into docs/security.md.
 """
 
@@ -32,13 +32,19 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "security.md"
 CONFORMANCE = Path(jpeg_ls.__file__).parent / "tests" / "jlsimV100"
 TRUNCATIONS, FLIPS = 200, 2000
 SMALL = 5000  # bytes
-TIME_LIMITS = {OURS: 2.0, "pyjpegls": 1.0, "imagecodecs": 1.0}  # seconds; the sound streams take milliseconds
+TIME_LIMITS = {OURS: 2.0, "pyjpegls": 1.0, "imagecodecs": 1.0}  # seconds; the intact streams take milliseconds
 SAMPLE = 20
-COLUMNS = (REFUSED, SAME, OTHER, CRASH, HANG)
+COLUMNS = {
+    REFUSED: "refused",
+    SAME: "the intact stream's pixels",
+    OTHER: "other pixels",
+    CRASH: "crash",
+    HANG: "timeout",
+}
 
 
-def sound_streams() -> Iterator[tuple[str, bytes]]:
-    """Find the streams, each with a name."""
+def intact_streams() -> Iterator[tuple[str, bytes]]:
+    """Yield the streams, each with a name."""
     for path in sorted(CONFORMANCE.glob("*.[jJ][lL][sS]")):
         yield path.stem, path.read_bytes()
     for name in JPEGLS_FILES:
@@ -54,7 +60,7 @@ def main() -> None:
 
     versions = installed(list(TIME_LIMITS))
     runs = {(OURS, 1): Counter()} | {(name, SAMPLE): Counter() for name in TIME_LIMITS if versions[name]}
-    streams = list(sound_streams())
+    streams = list(intact_streams())
     with tempfile.TemporaryDirectory() as folder:
         for name, stream in streams:
             file = Path(folder, name)
@@ -74,8 +80,8 @@ def main() -> None:
         rows.append([label, *map(str, (*known, counts.total() - sum(known), counts.total()))])
     content = "\n\n".join(
         (
-            markdown_table(["", *COLUMNS, "other errors", "inputs"], rows),
-            f"Inputs from {len(streams)} streams. In time means within {TIME_LIMITS[OURS]:g} s for us and "
+            markdown_table(["", *COLUMNS.values(), "other errors", "inputs"], rows),
+            f"Inputs from {len(streams)} streams. The timeout is {TIME_LIMITS[OURS]:g} s for dicom-jpegls and "
             f"{TIME_LIMITS['pyjpegls']:g} s for the others.",
             versions_text(versions),
         )

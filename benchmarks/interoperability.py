@@ -1,10 +1,10 @@
-"""Which other software reads our JPEG-LS, with restart markers too, and whether we read theirs: three tables.
+"""Test which other software reads our JPEG-LS, with and without restart markers, and whether we read theirs.
 
 Usage: python benchmarks/interoperability.py [--codec-charls FOLDER] [--write] [--verbose]
 
 Peers that are not installed are shown as such. ``--codec-charls`` is the folder in which
 ``npm install @cornerstonejs/codec-charls`` was run. ``--write`` puts the tables into docs/interoperability.md.
-``--verbose`` prints the reasons of everything that is not exact.
+``--verbose`` prints the reason for every result that is not exact.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ Array = NDArray[Any]
 
 
 def random_frames(shape: tuple[int, ...], bits_stored: int, dtype: str, margin: int = 0) -> Array:
-    """Make frames with structure and noise over the whole range of a precision, but for a margin at its ends."""
+    """Make frames with structure and noise over the whole range of a precision, except for a margin at its ends."""
     rng = np.random.default_rng(1)
     levels = 1 << bits_stored
     ramp = np.indices(shape).sum(axis=0) * max(1, levels // 64)
@@ -113,7 +113,7 @@ def save(ds: Dataset, path: Path) -> Path:
 
 
 def as_frames(samples: Array, ds: Dataset) -> Array:
-    """Give decoded samples a frame axis, the dataset's sign, and nothing above Bits Stored."""
+    """Return decoded samples with a frame axis, the sign of the dataset, and no bits above Bits Stored."""
     shape = (int(ds.get("NumberOfFrames") or 1), ds.Rows, ds.Columns)
     frames = samples.reshape(shape if ds.SamplesPerPixel == 1 else (*shape, ds.SamplesPerPixel)).astype(np.int64)
     frames &= (1 << ds.BitsStored) - 1
@@ -134,7 +134,7 @@ def native_frames(path: Path) -> Array:
 
 
 class Peer(NamedTuple):
-    """Another implementation, or another way to use one."""
+    """Another implementation, or another way of using one."""
 
     version: Callable[[], str]
     decode: Callable[[Path], Array] | None
@@ -142,7 +142,7 @@ class Peer(NamedTuple):
 
 
 class Unable(Exception):  # noqa: N818
-    """What a peer has no means to do at all, which is no refusal."""
+    """A peer has no means to do this at all, which is not a refusal."""
 
 
 def _package(*names: str) -> str:
@@ -320,7 +320,7 @@ def _ffmpeg_decode(stream: bytes) -> Array:
     codec = av.CodecContext.create("jpegls", "r")
     frame = (codec.decode(av.Packet(stream)) + codec.decode(None))[0]
     samples = frame.to_ndarray()
-    # FFmpeg scales samples up to 8 or 16 bits; everybody who knows the precision can take that back.
+    # FFmpeg scales samples up to 8 or 16 bits, which can be undone by anyone who knows the precision.
     return samples >> (samples.dtype.itemsize * 8 - jls.read_info(stream).bits_per_sample)
 
 
@@ -328,11 +328,11 @@ def _ffmpeg_encode(frame: Array, ds: Dataset, near: int) -> bytes:
     import av
 
     if near:
-        raise Unable("PyAV's encoder gets no NEAR")
+        raise Unable("PyAV's encoder has no option for NEAR")
     if ds.BitsStored not in (8, 16):
-        raise Unable("FFmpeg encodes 8 and 16 bits")
+        raise Unable("FFmpeg encodes only 8 and 16 bits")
     if frame.ndim == 3 and ds.BitsStored > 8:
-        raise Unable("FFmpeg encodes colour of 8 bits")
+        raise Unable("FFmpeg encodes colour only with 8 bits")
     picture = av.VideoFrame.from_ndarray(
         frame, format="rgb24" if frame.ndim == 3 else "gray" if frame.itemsize == 1 else "gray16le"
     )
@@ -347,7 +347,7 @@ def _ffmpeg_version() -> str:
     return f"FFmpeg's libavcodec {'.'.join(map(str, av.library_versions['libavcodec']))} ({_package('av')})"
 
 
-# The sizes of images travel in the file name of nothing: as JSON on the command line, and back on standard output.
+# Image sizes are passed as JSON: on the command line, and back on standard output.
 _NODE_SCRIPT = """
 const fs = require('fs');
 const [folder, operation, source, target, options] = process.argv.slice(1);
@@ -399,7 +399,7 @@ def _codec_charls_decode(stream: bytes) -> Array:
     shape = info["height"], info["width"]
     if info["componentCount"] == 1:
         return samples.reshape(shape)
-    # Its callers have to look at the interleave mode, too.
+    # The layout depends on the interleave mode.
     if info["interleaveMode"] in (0, {"value": 0}):
         return samples.reshape(info["componentCount"], *shape).transpose(1, 2, 0)
     return samples.reshape(*shape, info["componentCount"])
@@ -473,7 +473,7 @@ PEERS = {
 
 
 def installed(names: list[str]) -> dict[str, str | None]:
-    """Give the versions of peers, None for those that are not installed."""
+    """Return the versions of peers, None for those that are not installed."""
     versions: dict[str, str | None] = {}
     for name in names:
         try:
@@ -483,11 +483,11 @@ def installed(names: list[str]) -> dict[str, str | None]:
     return versions
 
 
-# Peers work in processes of their own: some of them hang or crash
+# Peers run in separate processes, since some of them hang or crash
 
 
 class Outcome(NamedTuple):
-    """What became of a call: the verdict in a word, the result if there is one, and details for people."""
+    """The outcome of a call: a verdict in one word, the result if there is one, and details for people."""
 
     verdict: str
     result: Any = None
@@ -513,7 +513,7 @@ def _serve(connection: Any, verbose: bool) -> None:
 
 
 class Workers:
-    """A process for each peer, started again after it has hung or crashed."""
+    """A process for each peer, restarted after a hang or a crash."""
 
     def __init__(self, verbose: bool = False) -> None:
         self._verbose = verbose
@@ -534,7 +534,7 @@ class Workers:
         connection.close()
 
     def call(self, name: str, operation: str, *arguments: Any) -> Outcome:
-        """Let a peer decode or encode."""
+        """Make a peer decode or encode."""
         if getattr(PEERS[name], operation) is None:
             return Outcome("n/a")
         if name not in self._running:
@@ -556,7 +556,7 @@ class Workers:
 
 
 def judge(outcome: Outcome, expected: Array, near: int) -> Outcome:
-    """Compare decoded frames with what was encoded."""
+    """Compare decoded frames with the encoded ones."""
     if outcome.verdict != "done":
         return outcome
     found = outcome.result
@@ -582,7 +582,7 @@ class Case(NamedTuple):
     planar_configuration: int | None = None
     near_lossless: int = 0
     encode_options: dict[str, Any] | None = None
-    """Of `dicom_jpegls.encode`, where they say more than `dicom_jpegls.compress` can."""
+    """For `dicom_jpegls.encode`, where `dicom_jpegls.compress` lacks an option."""
 
 
 _IMAGE = (1, 48, 61)
@@ -619,7 +619,7 @@ def _with_restart_markers(
     return Case(name, frames, bits, photometric_interpretation, 0, near, options)
 
 
-# 48 lines: with 5 in an interval the markers' numbers wrap, and the last interval is shorter.
+# 48 lines in intervals of 5: the numbers of the markers wrap, and the last interval is shorter.
 RESTART_CASES = (
     _with_restart_markers("8 bits", 8),
     _with_restart_markers("12 bits", 12),
@@ -639,13 +639,13 @@ RESTART_CASES = (
 
 
 def markdown_table(header: list[str], rows: list[list[str]]) -> str:
-    """Lay out a table."""
+    """Return a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def replace_marked(document: Path, content: str, name: str = "results") -> None:
-    """Put content between the two markers of a name in a document."""
+    """Replace the text between the two markers of that name in a document."""
     begin, end = f"<!-- {name} begin -->", f"<!-- {name} end -->"
     before, rest = document.read_text().split(begin)
     after = rest.split(end)[1]
@@ -653,7 +653,7 @@ def replace_marked(document: Path, content: str, name: str = "results") -> None:
 
 
 def versions_text(versions: dict[str, str | None]) -> str:
-    """List what was used, each version once."""
+    """List the versions used, each once."""
     found = dict.fromkeys(version for version in versions.values() if version)
     missing = [name for name, version in versions.items() if version is None]
     return f"Versions: {'; '.join(found)}." + (f" Not installed: {', '.join(missing)}." if missing else "")
@@ -682,7 +682,7 @@ def _read_theirs(workers: Workers, case: Case, native: Path, writers: list[str])
         if ours.verdict.startswith(("exact", "within")):
             yield ours
             continue
-        # Whose fault it is, independent decoders tell.
+        # Independent decoders show whether the encoder or this package is at fault.
         others = [workers.call(other, "decode", compressed).result for other in ("pylibjpeg", "DCMTK", name)]
         same = [np.array_equal(other, ours.result) for other in others if other is not None]
         blame = "as in every decoder" if same and all(same) else f"same in {sum(same)} of {len(same)} decoders"
@@ -712,11 +712,11 @@ def _table(
 
 
 def main() -> None:
-    """Run all tables."""
+    """Make all tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--codec-charls", metavar="FOLDER", help="where npm has installed @cornerstonejs/codec-charls")
+    parser.add_argument("--codec-charls", metavar="FOLDER", help="where npm installed @cornerstonejs/codec-charls")
     parser.add_argument("--write", action="store_true", help=f"update {DOCUMENT.name}")
-    parser.add_argument("--verbose", action="store_true", help="say why something was refused or wrong")
+    parser.add_argument("--verbose", action="store_true", help="print why something was refused or wrong")
     arguments = parser.parse_args()
     if arguments.codec_charls:
         os.environ[CODEC_CHARLS] = str(Path(arguments.codec_charls).resolve())
@@ -729,11 +729,11 @@ def main() -> None:
     ours_version = installed([OURS])
     content = "\n\n".join(
         (
-            "### Our files, read by others",
+            "### Our files, read by other software",
             ours,
-            "### Our files with restart markers, read by others",
+            "### Our files with restart markers, read by other software",
             strips,
-            "### Their files, read by us",
+            "### Files of other software, read by this package",
             theirs,
             versions_text(ours_version | versions | more),
         )

@@ -1,9 +1,9 @@
-"""What a call of `encode_into` or `decode_into` costs: against the same CharLS in a C++ loop, and against peers.
+"""Measure what a call of `encode_into` or `decode_into` costs, compared with a C++ loop and with peers.
 
 Usage: python benchmarks/low_level.py [--rounds N] [build folder]
 
-The C++ loop (charls_loop.cpp) is compiled here against the CharLS library of the build folder, by default build/* of
-the checkout: the very library that this package contains. Its calls are timed in C++, ours in Python, timer included.
+The C++ loop (charls_loop.cpp) is compiled here with the CharLS library of the build folder, by default build/* of the
+checkout: the same library that this package contains. Its calls are timed in C++, ours in Python, timer included.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SIGNATURES = {
 
 
 def default_build() -> Path:
-    """Give the checkout's build folder."""
+    """Return the build folder of the checkout."""
     return next(library.parent for library in sorted(ROOT.glob("build/*/libcharls.a")))
 
 
@@ -50,12 +50,12 @@ def compile_loops(build: Path, directory: Path) -> ctypes.CDLL:
 
 
 def address(array: Array) -> int:
-    """Give where an array's memory starts."""
+    """Return the address of an array's memory."""
     return array.ctypes.data
 
 
 def encoders(case: Case, loops: ctypes.CDLL) -> dict[str, Contender]:
-    """Give each way to encode the image; the first is ours, the second the yardstick."""
+    """Return each way to encode the image; the first is ours, the second the reference."""
     image, arguments = case.image, case.arguments
     target = np.empty(jls.max_encoded_size(**arguments), np.uint8)
     samples, components, shape = image.tobytes(), arguments["component_count"], image.shape[:2]
@@ -75,12 +75,12 @@ def encoders(case: Case, loops: ctypes.CDLL) -> dict[str, Contender]:
 
 
 def decoders(case: Case, loops: ctypes.CDLL) -> dict[str, Contender]:
-    """Give each way to decode the image; the first is ours, the second the yardstick."""
+    """Return each way to decode the image; the first is ours, the second the reference."""
     stream = jls.encode(case.image, bits_per_sample=case.bits_per_sample)
     source, out = np.frombuffer(stream, np.uint8), np.empty_like(case.image)
     jls.decode_into(stream, out)
     if not np.array_equal(out, case.image):
-        raise AssertionError(f"{case.name}: not what was encoded")
+        raise AssertionError(f"{case.name}: the decoded samples differ from the original")
     return {
         "decode_into": python_calls(lambda: jls.decode_into(stream, out)),
         "C++ loop": lambda calls: float(
@@ -92,7 +92,7 @@ def decoders(case: Case, loops: ctypes.CDLL) -> dict[str, Contender]:
 
 
 def main() -> None:
-    """Print a table, and what a re-usable codec object could save."""
+    """Print a table, and how much a reusable codec object could save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=Path, nargs="?", help="with libcharls.a and charls-patched/")
     parser.add_argument("--rounds", type=int, default=15, help="turns of each contender, 15 by default")
@@ -112,7 +112,7 @@ def main() -> None:
                     f"{ratios[0]:>10} {ratios[1]:>12}"
                 )
         objects = min(loops.create_loop(1000) for _ in range(arguments.rounds))
-        print(f"An encoder and a decoder of CharLS made and freed, timer included: {objects / 1e3:.2f} us")
+        print(f"Creating and freeing an encoder and a decoder of CharLS, timer included: {objects / 1e3:.2f} us")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What all measurements share: the images, the stopwatch, memory, and facts on the machine.
+"""What all measurements share: images, timing, memory, and facts about the machine.
 
-Contenders work on the same image in one process and take turns; of each the shortest call counts, since a call can be
-disturbed but not sped up. So ratios hold even on a busy machine, if there are enough turns.
+Contenders work on the same image in one process and take turns, and the shortest call of each counts: other processes
+can slow a call down but never speed it up. Ratios therefore hold even on a busy machine, if there are enough turns.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pydicom import examples
 Array = NDArray[Any]
 
 Contender = Callable[[int], float]
-"""Makes a number of calls and gives the shortest, in nanoseconds."""
+"""Makes a number of calls and returns the shortest time, in nanoseconds."""
 
 MEBIBYTE = 1 << 20
 
@@ -32,17 +32,17 @@ MEBIBYTE = 1 << 20
 
 
 class Case(NamedTuple):
-    """An image, (rows, columns) or colour by pixel, and how it is measured."""
+    """An image, (rows, columns) or (rows, columns, samples), and how it is measured."""
 
     name: str
     image: Array
     bits_per_sample: int
     calls: int
-    """In one turn."""
+    """The number of calls in one turn."""
 
     @property
     def arguments(self) -> dict[str, int]:
-        """What `encode_into` wants to know."""
+        """The keyword arguments for `encode_into`."""
         height, width = self.image.shape[:2]
         component_count = self.image.shape[2] if self.image.ndim == 3 else 1
         return {
@@ -54,7 +54,7 @@ class Case(NamedTuple):
 
 
 def real_cases() -> list[Case]:
-    """Give real images of the pydicom wheel, cut or tiled to size."""
+    """Return real images from the pydicom wheel, cropped or tiled to size."""
     ct = examples.ct.pixel_array  # signed 16 bits
     tiled = np.tile(ct, (4, 4))
     rgb = np.tile(examples.rgb_color.pixel_array, (3, 2, 1))[:512, :512]
@@ -69,7 +69,7 @@ def real_cases() -> list[Case]:
 
 
 def smooth(rows: int, columns: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Make a body with soft organs: 0 outside, about 1 inside, without noise."""
+    """Return a body with soft organs, without noise: 0 outside, about 1 inside."""
     y, x = np.ogrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
     body = np.where((y / 0.8) ** 2 + (x / 0.9) ** 2 < 1, 0.8, 0.0)
     for _ in range(12):
@@ -79,7 +79,7 @@ def smooth(rows: int, columns: int, rng: np.random.Generator) -> NDArray[np.floa
 
 
 def synthetic_ct(frame_count: int, size: int = 512) -> NDArray[np.int16]:
-    """Make frames like those of a CT: signed, air and body, noise of 12 HU."""
+    """Return frames that resemble a CT: signed, air and a body, noise of 12 HU."""
     rng = np.random.default_rng(5)
     frames = [
         -1000 + 1300 * smooth(size, size, rng) + rng.normal(0, 12, (size, size)) for _ in range(frame_count)
@@ -88,7 +88,7 @@ def synthetic_ct(frame_count: int, size: int = 512) -> NDArray[np.int16]:
 
 
 def synthetic_dx(size: int = 4096) -> NDArray[np.uint16]:
-    """Make an image like a digital X-ray: 12 bits, wide and smooth, some noise."""
+    """Return an image that resembles a digital X-ray: 12 bits, large, smooth, some noise."""
     rng = np.random.default_rng(6)
     image = 300 + 2600 * smooth(size, size, rng) + rng.normal(0, 6, (size, size))
     return np.rint(image).clip(0, 4095).astype(np.uint16)
@@ -98,14 +98,14 @@ def synthetic_dx(size: int = 4096) -> NDArray[np.uint16]:
 
 
 class Timing(NamedTuple):
-    """The shortest of all calls in nanoseconds, and how far the shortest of odd and of even turns lie apart."""
+    """The shortest call in nanoseconds, and the relative difference between the shortest of odd and of even turns."""
 
     best: float
     noise: float
 
 
 def python_calls(function: Callable[..., object], prepare: Callable[[], Any] | None = None) -> Contender:
-    """Make a contender of a Python function; what `prepare` gives is its argument, and takes no measured time."""
+    """Return a contender for a Python function; `prepare` returns its argument and is not timed."""
 
     def contender(calls: int) -> float:
         best = float("inf")
@@ -121,7 +121,7 @@ def python_calls(function: Callable[..., object], prepare: Callable[[], Any] | N
 
 
 def compare(contenders: dict[str, Contender], calls: int, rounds: int) -> dict[str, Timing]:
-    """Let contenders take turns."""
+    """Time contenders in turn."""
     turns: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(max(2, rounds)):
         for name, contender in contenders.items():
@@ -140,15 +140,15 @@ def compare(contenders: dict[str, Contender], calls: int, rounds: int) -> dict[s
 
 
 def can_measure_memory() -> bool:
-    """Whether the peak of resident memory can be reset here, as on Linux."""
+    """Return whether the peak of resident memory can be reset, as on Linux."""
     return os.access("/proc/self/clear_refs", os.W_OK)
 
 
 def peak_memory(function: Callable[[Path], object], source: Path, warm_up: Path) -> int:
-    """Give by how many bytes a function raises the resident memory at most, in a process of its own.
+    """Return the largest increase of resident memory that a function causes in a separate process, in bytes.
 
-    The function reads its input from a file and returns its output; both count. It has worked on another file before,
-    so that what is loaded and allocated once does not count.
+    The function reads its input from a file and returns its output; both count. It is called with another file first,
+    so that what is loaded and allocated only once does not count.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as executor:
@@ -176,7 +176,7 @@ def _status(name: str) -> int:
 
 
 def machine_facts() -> str:
-    """Say on what was measured."""
+    """Describe the machine."""
     processor = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
     if information.exists():
@@ -189,5 +189,5 @@ def machine_facts() -> str:
 
 
 def core_count() -> int:
-    """Give how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

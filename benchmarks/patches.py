@@ -1,9 +1,9 @@
-"""What each patch to CharLS costs: time with all patches by time without that one, in one process.
+"""Measure what each patch to CharLS costs: time with all patches divided by time without that one.
 
 Usage: python benchmarks/patches.py CHARLS
 
 CHARLS is a folder of CharLS 2.4 sources. Builds CharLS with all patches, and without each of them, as shared libraries;
-decodes and encodes images with both in turn and divides the least processor times.
+decodes and encodes images with both in turn, in one process, and divides the least processor times.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class CharLS:
         return call
 
     def encode(self, image: NDArray[Any], bits: int, stream: NDArray[Any]) -> int:
-        """Encode, colour by sample; give the stream's size."""
+        """Encode, colour in sample interleave; return the size of the stream."""
         components = image.shape[2] if image.ndim == 3 else 1
         size = ctypes.c_size_t()
         call = self._coder("encoder")
@@ -96,7 +96,7 @@ class CharLS:
 
 
 def images() -> dict[str, tuple[NDArray[Any], int]]:
-    """Collect images with their bits per sample."""
+    """Return images with their bits per sample."""
     random = np.random.default_rng(1)
     rgb = np.ascontiguousarray(examples.rgb_color.pixel_array)
     return {
@@ -108,7 +108,7 @@ def images() -> dict[str, tuple[NDArray[Any], int]]:
 
 
 def least_times(builds: list[CharLS], image: NDArray[Any], bits: int) -> NDArray[Any]:
-    """Give the least seconds of encoding and of decoding for each build, which take turns."""
+    """Return the least times of encoding and of decoding, in seconds, for each build in turn."""
     stream = np.empty(6 * image.nbytes + 1000, np.uint8)
     decoded = np.empty_like(image)
     best = np.full((len(builds), 2), np.inf)
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("charls", type=Path)
     sources = parser.parse_args().charls
     if sys.platform == "win32":
-        parser.error("this calls a Unix compiler")
+        parser.error("a Unix compiler is needed")
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
         builds = list(pool.map(lambda without: CharLS(sources, without, Path(folder)), [None, *PATCHES]))
         measured = {name: least_times(builds, *image) for name, image in images().items()}

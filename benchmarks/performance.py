@@ -1,10 +1,10 @@
-"""How fast this package and its peers are, and how much memory they take: tables, JSON and plots.
+"""Compare the speed and memory use of this package and its peers: tables, JSON and plots.
 
 Usage: python benchmarks/performance.py [--output FOLDER] [--rounds N] [--write] [--quick]
 
 All work on the same images in one process and take turns (measure.py); peers that are not installed are left out. Every
-result is compared with the original samples before it is measured. ``--write`` puts the tables and a plot into
-docs/performance.md. ``--quick`` takes small images and few turns: it shows that everything works, and nothing else.
+result is compared with the original samples before it is timed. ``--write`` puts the tables and a plot into
+docs/performance.md. ``--quick`` uses small images and few turns: it shows that everything works, and nothing else.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ PEERS = {
 
 
 class Measurement(NamedTuple):
-    """What was found out of one contender with one job."""
+    """One measured value of one contender."""
 
     section: str
     case: str
@@ -71,15 +71,15 @@ class Measurement(NamedTuple):
     value: float
     """Nanoseconds, or bytes."""
     samples: int
-    """Bytes of the samples."""
+    """Size of the samples in bytes."""
     noise: float = 0.0
     size: int = 0
-    """Bytes of the stream or of the pixel data, where that is measured, too."""
+    """Size of the stream or of the pixel data in bytes, where it is measured."""
 
 
 @functools.cache
 def installed() -> dict[str, str | None]:
-    """Give the version of each peer that can be imported."""
+    """Return the version of each peer, None where it cannot be imported."""
     versions: dict[str, str | None] = {}
     for name, (module, distribution) in PEERS.items():
         try:
@@ -91,15 +91,15 @@ def installed() -> dict[str, str | None]:
 
 
 def expect_equal(name: str, found: Array, expected: Array) -> None:
-    """Refuse to measure what is wrong."""
+    """Raise an error unless a result equals the original samples."""
     if not np.array_equal(found, expected):
-        raise AssertionError(f"{name}: other samples than the original's")
+        raise AssertionError(f"{name}: the samples differ from the original")
 
 
 def measured(
     section: str, case: str, operation: str, timings: dict[str, Timing], samples: int, sizes: dict[str, int]
 ) -> list[Measurement]:
-    """Make records of timings."""
+    """Return timings as measurements."""
     return [
         Measurement(section, case, operation, name, timing.best, samples, timing.noise, sizes.get(name, 0))
         for name, timing in timings.items()
@@ -110,7 +110,7 @@ def measured(
 
 
 def image_encoders(case: Case) -> dict[str, Callable[[], Any]]:
-    """Give the ways to encode an image that low_level.py has not, each of which returns a stream."""
+    """Return the ways to encode an image that low_level.py lacks; each returns a stream."""
     encoders: dict[str, Callable[[], Any]] = {
         "encode": lambda: jls.encode(case.image, bits_per_sample=case.bits_per_sample)
     }
@@ -128,7 +128,7 @@ def image_encoders(case: Case) -> dict[str, Callable[[], Any]]:
 
 
 def image_decoders(stream: bytes) -> dict[str, Callable[[], Any]]:
-    """Give the ways to decode an image that low_level.py has not, each of which returns samples."""
+    """Return the ways to decode an image that low_level.py lacks; each returns samples."""
     decoders: dict[str, Callable[[], Any]] = {"decode": lambda: jls.decode(stream)}
     if installed()["pillow-jpls"]:
         from PIL import Image
@@ -142,7 +142,7 @@ def image_decoders(stream: bytes) -> dict[str, Callable[[], Any]]:
 
 
 def measure_images(cases: Iterable[Case], rounds: int) -> list[Measurement]:
-    """Encode and decode single images by every way that there is."""
+    """Encode and decode single images in every available way."""
     found = []
     with tempfile.TemporaryDirectory() as directory:
         loops = low_level.compile_loops(low_level.default_build(), Path(directory))
@@ -168,7 +168,7 @@ def measure_images(cases: Iterable[Case], rounds: int) -> list[Measurement]:
 
 
 def pydicom_compress(plugin: str, ds: Dataset) -> None:
-    """Compress with pydicom's own loop; without a plugin's name, by the first that is registered."""
+    """Compress with pydicom's own loop; an empty plugin name selects the first registered one."""
     ds.compress(JPEGLSLossless, encoding_plugin=plugin)
 
 
@@ -216,7 +216,7 @@ def measure_datasets(name: str, frames: Array, rounds: int) -> list[Measurement]
 
 
 def fresh(functions: dict[str, Callable[[Dataset], Any]], ds: Dataset) -> dict[str, Contender]:
-    """Make contenders each call of which gets a dataset of its own."""
+    """Return contenders whose calls each get a fresh copy of the dataset."""
     return {name: python_calls(function, lambda: copy.deepcopy(ds)) for name, function in functions.items()}
 
 
@@ -224,7 +224,7 @@ def fresh(functions: dict[str, Callable[[Dataset], Any]], ds: Dataset) -> dict[s
 
 
 def measure_workers(name: str, frames: Array, rounds: int) -> list[Measurement]:
-    """Compress and decode the same dataset with more and more workers."""
+    """Compress and decode the same dataset with increasing numbers of workers."""
     native = make_dataset(frames, 16, "MONOCHROME2")
     compressed = copy.deepcopy(native)
     jls.compress(compressed)
@@ -240,7 +240,7 @@ def measure_workers(name: str, frames: Array, rounds: int) -> list[Measurement]:
 def measure_strips(case: Case, rounds: int) -> list[Measurement]:
     """Code one large frame without restart markers by one worker, and with them by all.
 
-    What the cores can give together is shown by a frame for each of them, which share nothing.
+    The upper bound for all cores is one frame per core, since frames share nothing.
     """
     bits, cores = case.bits_per_sample, core_count()
     plain = jls.encode(case.image, bits_per_sample=bits)
@@ -253,7 +253,7 @@ def measure_strips(case: Case, rounds: int) -> list[Measurement]:
     def decode(index: int = 0) -> Array:
         return jls.decode(plain, out=outs[index])
 
-    one, auto, each = "1 worker", 'restart_interval="auto", all workers', "a frame for each worker, time by frames"
+    one, auto, each = "1 worker", 'restart_interval="auto", all workers', "one frame per worker, time per frame"
     encoders: dict[str, Callable[[], Any]] = {
         one: encode,
         auto: lambda: jls.encode(case.image, bits_per_sample=bits, restart_interval="auto", workers=None),
@@ -280,7 +280,7 @@ def measure_strips(case: Case, rounds: int) -> list[Measurement]:
 
 
 def _image_in(path: Path) -> tuple[Array, int]:
-    """Read an image of 12 bits, a square."""
+    """Read a square 12-bit image."""
     samples = np.fromfile(path, np.uint16)
     side = round(samples.size**0.5)
     return samples.reshape(side, side), 12
@@ -338,7 +338,7 @@ DECODERS_OF_FILES: dict[str, tuple[str | None, Callable[[Path], tuple[Any, ...]]
 
 
 def measure_memory(case: Case, with_peers: bool) -> list[Measurement]:
-    """Give how much more resident memory it takes at most to encode and to decode an image."""
+    """Measure the peak increase of resident memory while an image is encoded and decoded."""
     if not can_measure_memory():
         return []
     found = []
@@ -365,17 +365,17 @@ def measure_memory(case: Case, with_peers: bool) -> list[Measurement]:
 
 
 def duration(nanoseconds: float) -> str:
-    """Show a time in a unit that suits it."""
+    """Format a time in a suitable unit."""
     return f"{nanoseconds / 1e3:.1f} us" if nanoseconds < 1e6 else f"{nanoseconds / 1e6:.1f} ms"
 
 
 def rate(measurement: Measurement) -> str:
-    """Show megabytes of samples in a second."""
+    """Format megabytes of samples per second."""
     return f"{measurement.samples / measurement.value * 1e3:.0f} MB/s"
 
 
 def select(measurements: Iterable[Measurement], section: str) -> dict[tuple[str, str], dict[str, Measurement]]:
-    """Give a section's measurements by case and operation, and then by contender."""
+    """Return the measurements of a section by case and operation, then by contender."""
     selected: dict[tuple[str, str], dict[str, Measurement]] = {}
     for measurement in measurements:
         if measurement.section == section:
@@ -385,7 +385,7 @@ def select(measurements: Iterable[Measurement], section: str) -> dict[tuple[str,
 
 
 def image_table(measurements: list[Measurement]) -> str:
-    """Show times of this package, and how many times as long the others take."""
+    """Tabulate the times of this package and how many times as long the others take."""
     others = ("pyjpegls", "imagecodecs", "pillow-jpls", "pylibjpeg")
     lines = []
     for (case, operation), row in select(measurements, "images").items():
@@ -401,34 +401,34 @@ def image_table(measurements: list[Measurement]) -> str:
                 *(f"x {row[name].value / into.value:.2f}" if name in row else "" for name in others),
             ]
         )
-    header = ["", "`…_into`", "", "`encode`, `decode`", "`…_into` against a C++ loop", *others]
+    header = ["", "`…_into`", "", "`encode`, `decode`", "`…_into` compared with a C++ loop", *others]
     return markdown_table(header, lines)
 
 
 def dataset_table(measurements: list[Measurement]) -> str:
-    """Show each way's time, and how many times as fast it is as pydicom with pyjpegls."""
+    """Tabulate the time of each contender and its speed relative to pydicom with pyjpegls."""
     lines = []
     for (_, operation), row in select(measurements, "datasets").items():
         yardstick = row.get("pydicom, pyjpegls")
         for name, measurement in row.items():
             ratio = f"x {yardstick.value / measurement.value:.2f}" if yardstick else ""
             lines.append([operation, name, duration(measurement.value), rate(measurement), ratio])
-    return markdown_table(["", "", "time", "samples", "speed against pydicom with pyjpegls"], lines)
+    return markdown_table(["", "", "time", "samples", "speed relative to pydicom with pyjpegls"], lines)
 
 
 def worker_table(measurements: list[Measurement]) -> str:
-    """Show how speed grows with workers."""
+    """Tabulate the speed by number of workers."""
     lines = []
     for (_, operation), row in select(measurements, "workers").items():
         one = row["1"]
         for name, measurement in row.items():
             speedup = f"x {one.value / measurement.value:.2f}"
             lines.append([operation, name, duration(measurement.value), rate(measurement), speedup])
-    return markdown_table(["", "workers", "time", "samples", "speed against 1 worker"], lines)
+    return markdown_table(["", "workers", "time", "samples", "speed relative to 1 worker"], lines)
 
 
 def strip_table(measurements: list[Measurement]) -> str:
-    """Show what restart markers bring and cost."""
+    """Tabulate the gain and the cost of restart markers."""
     lines = []
     for (_, operation), row in select(measurements, "strips").items():
         one = row["1 worker"]
@@ -436,21 +436,21 @@ def strip_table(measurements: list[Measurement]) -> str:
             size = f"{measurement.size} bytes, {measurement.size / one.size - 1:+.2%}" if one.size else ""
             speedup = f"x {one.value / measurement.value:.2f}"
             lines.append([operation, name, duration(measurement.value), speedup, size])
-    return markdown_table(["", "", "time", "speed against 1 worker", "stream"], lines)
+    return markdown_table(["", "", "time", "speed relative to 1 worker", "stream"], lines)
 
 
 def memory_table(measurements: list[Measurement]) -> str:
-    """Show the peak, and what of it is neither input nor output."""
+    """Tabulate the peak and the part of it that is neither input nor output."""
     lines = []
     for (_, operation), row in select(measurements, "memory").items():
         for name, measurement in row.items():
             more = measurement.value - measurement.samples - measurement.size
             lines.append([operation, name, f"{measurement.value / MEBIBYTE:.1f} MiB", f"{more / MEBIBYTE:+.1f} MiB"])
-    return markdown_table(["", "", "peak above the start", "of which neither samples nor stream"], lines)
+    return markdown_table(["", "", "peak above the baseline", "without samples and stream"], lines)
 
 
 def report(measurements: list[Measurement]) -> str:
-    """Lay out all tables."""
+    """Return all tables as Markdown."""
     noises = sorted(measurement.noise for measurement in measurements if measurement.section != "memory")
     sections = {measurement.section: measurement.case for measurement in measurements}
     text = [f"{machine_facts()}."]
@@ -458,8 +458,8 @@ def report(measurements: list[Measurement]) -> str:
         if section in sections:
             text += [f"### {title.format(sections[section])}", table(measurements)]
     text.append(
-        f"Noise: the shortest of the odd turns and of the even ones differ by {noises[len(noises) // 2]:.1%} or less "
-        f"in half of the rows, and by {noises[len(noises) * 9 // 10]:.1%} or less in nine of ten."
+        f"Noise: the shortest times of the odd and of the even turns differ by at most {noises[len(noises) // 2]:.1%} "
+        f"in half of the rows, and by at most {noises[len(noises) * 9 // 10]:.1%} in nine rows of ten."
     )
     return "\n\n".join([*text, versions_text(installed())])
 
@@ -467,7 +467,7 @@ def report(measurements: list[Measurement]) -> str:
 SECTIONS: dict[str, tuple[str, Callable[[list[Measurement]], str]]] = {
     "images": ("Single images", image_table),
     "datasets": ("A dataset: {}", dataset_table),
-    "workers": ("The same dataset by workers", worker_table),
+    "workers": ("The same dataset by number of workers", worker_table),
     "strips": ("One large frame on all cores: {}", strip_table),
     "memory": ("Peak memory: {}", memory_table),
 }
@@ -477,7 +477,7 @@ SECTIONS: dict[str, tuple[str, Callable[[list[Measurement]], str]]] = {
 
 
 def plot(measurements: list[Measurement], folder: Path) -> None:
-    """Draw a plot of each section that has one."""
+    """Draw the plots of the sections that have one."""
     try:
         import matplotlib
     except ImportError:
@@ -509,7 +509,7 @@ def plot(measurements: list[Measurement], folder: Path) -> None:
             chosen = {case: row for (case, of), row in rows.items() if of == operation}
             if section == "memory":
                 values = {case: {n: m.value / MEBIBYTE for n, m in row.items()} for case, row in chosen.items()}
-                bars(axes[i], values, "MiB above the start")
+                bars(axes[i], values, "MiB above the baseline")
             else:
                 values = {case: {n: m.samples / m.value * 1e3 for n, m in row.items()} for case, row in chosen.items()}
                 bars(axes[i], values, "MB of samples per second")
@@ -523,20 +523,20 @@ def plot(measurements: list[Measurement], folder: Path) -> None:
         axes.plot([int(name) for name in row], [row["1"].value / m.value for m in row.values()], "o-", label=operation)
     axes.plot([1, core_count()], [1, core_count()], ":", color="gray", label="ideal")
     axes.set_xlabel("workers")
-    axes.set_ylabel("speed against 1 worker")
+    axes.set_ylabel("speed relative to 1 worker")
     axes.legend()
     save("workers.png", figure)
 
 
 def measure_all(rounds: int, quick: bool) -> list[Measurement]:
-    """Run everything; quick, on small images."""
+    """Run everything, on small images if `quick`."""
     size = 64 if quick else 512
     large = Case(f"{8 * size} x {8 * size}, 12 bits", synthetic_dx(8 * size), 12, 1)
     cases = [case._replace(calls=1) for case in real_cases()[:2]] if quick else [*real_cases(), large]
     frames = synthetic_ct(4 if quick else 40, size)
     name = f"{len(frames)} frames of {size} x {size}, signed 16 bits"
     found = measure_images(cases, rounds)
-    # It is seldom that nothing else wants one of several cores.
+    # More turns, since all cores are seldom idle at once.
     patient = rounds if quick else 3 * rounds
     found += measure_datasets(name, frames, patient)
     found += measure_workers(name, frames, patient)
@@ -545,7 +545,7 @@ def measure_all(rounds: int, quick: bool) -> list[Measurement]:
 
 
 def main() -> None:
-    """Print the tables, and write them with all numbers and plots into a folder."""
+    """Print the tables, and write them to a folder with all numbers and plots."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("benchmark-output"), help="for JSON and plots")
     parser.add_argument("--rounds", type=int, default=10, help="turns of each contender on one core")

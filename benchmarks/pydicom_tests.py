@@ -1,8 +1,8 @@
-"""Run pydicom's own tests of its pyjpegls plugins with this package in pyjpegls's place.
+"""Run pydicom's own tests of its pyjpegls plugins with this package in place of pyjpegls.
 
 Usage: python benchmarks/pydicom_tests.py PYDICOM_CHECKOUT
 
-The checkout must be of the installed pydicom version. The tests are run where they are; nothing is copied.
+The checkout must match the installed version of pydicom. The tests run in place; nothing is copied.
 """
 
 import sys
@@ -16,7 +16,7 @@ TESTS = ("tests/pixels/test_decoder_pyjpegls.py", "tests/pixels/test_encoder_pyj
 
 
 def main(checkout: Path) -> int:
-    """Give pytest's exit status."""
+    """Return the exit status of pytest."""
     jls.install_as_pyjpegls()
     import jpeg_ls
 

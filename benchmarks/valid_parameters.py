@@ -1,9 +1,9 @@
-"""Each row of the table of valid Image Pixel parameters, encoded by us and by our peers.
+"""Encode each row of the table of valid Image Pixel parameters with this package and its peers.
 
 Usage: python benchmarks/valid_parameters.py [--write]
 
-What an encoder makes is decoded by an independent decoder (pylibjpeg-libjpeg) and compared with the original. Peers
-that are not installed are shown as such. ``--write`` puts the table into docs/valid-parameters.md.
+Every stream is decoded by an independent decoder (pylibjpeg-libjpeg) and compared with the original. Peers that are
+not installed are shown as such. ``--write`` puts the table into docs/valid-parameters.md.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What a reader sees."""
+        """The first cell of the row."""
         parts = [self.photometric_interpretation, "signed" if self.dtype[0] == "i" else "unsigned"]
         if self.planar_configuration is not None:
             parts.append(f"planar {self.planar_configuration}")
@@ -57,7 +57,7 @@ class Row(NamedTuple):
         return ", ".join(parts)
 
     def case(self, bits_stored: int) -> Case:
-        """Make an image."""
+        """Return an image of this kind."""
         color = self.planar_configuration is not None
         frames = random_frames((1, 20, 23, 3) if color else (1, 20, 23), bits_stored, self.dtype, self.margin)
         return Case(
@@ -99,7 +99,7 @@ def _outcome(workers: Workers, name: str, case: Case, native: Path) -> Outcome:
 
 
 def _summary(verdicts: dict[int, str]) -> str:
-    """Put the Bits Stored of each verdict together: "exact" for all, or each with its numbers."""
+    """Group the values of Bits Stored by verdict: "exact" if all agree, otherwise each verdict with its values."""
     by_verdict: dict[str, list[int]] = {}
     for bits_stored, verdict in verdicts.items():
         by_verdict.setdefault(verdict.partition(" (")[0], []).append(bits_stored)
@@ -119,7 +119,7 @@ def _ranges(numbers: list[int]) -> str:
 
 
 def main() -> None:
-    """Run the table."""
+    """Make the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help=f"update {DOCUMENT.name}")
     arguments = parser.parse_args()

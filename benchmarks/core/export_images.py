@@ -17,7 +17,7 @@ PLANES, LINES, PIXELS = 0, 1, 2
 
 
 def read(name):
-    """Read the samples of a file of the pydicom wheel as they are stored; RGB for JPEG 2000 colour."""
+    """Return the stored samples of a file of the pydicom wheel; RGB for JPEG 2000 colour."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ds = pydicom.dcmread(TEST_FILES / name)
@@ -27,12 +27,12 @@ def read(name):
 
 
 def masked(image, bits):
-    """Keep the lowest bits of samples, as an encoder does."""
+    """Return the lowest bits of samples, as an encoder does."""
     return (image.astype(np.int32) & (2**bits - 1)).astype(np.uint8 if bits <= 8 else np.uint16)
 
 
 def large_frame():
-    """Make a frame of 4096 x 4096 samples of 12 bits: structures of many sizes under noise, and a dark border."""
+    """Return a 12-bit frame of 4096 x 4096 samples: structures of many sizes with noise, and a dark border."""
     random = np.random.default_rng(0)
     image = np.zeros((4096, 4096), np.float32)
     for size in (8, 32, 128, 512):

@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/core/mispredictions.py BENCH RELEASED-LIBRARY FAST-LIBRARY IMAGE-FOLDER [IMAGE ...]
 
-Each figure is the difference of two runs of one image, so that what the program does besides drops out.
+Each figure is the difference between two runs on one image, so that everything else the program does cancels out.
 """
 
 import re
@@ -30,7 +30,7 @@ def count(bench, library, folder, image, direction, repetitions):
 
 
 def per_sample(bench, library, folder, image, direction, samples):
-    """Return what one coding of the image costs, per sample."""
+    """Return instructions and mispredictions per sample for coding the image once."""
     few, more = (count(bench, library, folder, image, direction, repetitions) for repetitions in (1, 3))
     return [(b - a) / 2 / samples for a, b in zip(few, more, strict=True)]
 
