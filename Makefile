@@ -235,8 +235,8 @@ check-release:
 	$(PYTHON) build_support/check_release.py "$(TAG)" > build/release-notes.md
 
 # The documentation as a site, in site/.
-$(VENV)-docs/.installed: pyproject.toml
-	$(call environment,docs) --group docs
+$(VENV)-docs/.installed: $(SOURCES)
+	$(call environment,docs) --group docs --editable '.[cli]' -C build-dir=build/docs
 	touch $@
 
 docs: $(VENV)-docs/.installed

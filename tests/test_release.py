@@ -35,7 +35,8 @@ def release(tmp_path):
         '[project]\nversion = "1.2.3"\n[project.urls]\nRepository = "a"\nChangelog = "b"\nIssues = "c"\n'
     )
     (tmp_path / "CHANGELOG.md").write_text(
-        "# Changelog\n\nWords.\n\n## 1.2.3 - 2026-05-01\n\n- New.\n\n### Fixed\n\n- Old.\n\n## 1.2.2 - 2026-04-01\n\n- x\n"
+        "# Changelog\n\nWords.\n\n"
+        "## 1.2.3 - 2026-05-01\n\n- New.\n\n### Fixed\n\n- Old.\n\n## 1.2.2 - 2026-04-01\n\n- x\n"
     )
     (tmp_path / "CITATION.cff").write_text('cff-version: 1.2.0\nversion: "1.2.3"\ndate-released: 2026-05-01\n')
     return tmp_path
