@@ -270,3 +270,39 @@ system-charls:
 	$(call environment,system-charls) --group test '.[cli]' -C build-dir=build/system-charls \
 	    -C cmake.define.DICOM_JPEGLS_SYSTEM_CHARLS=ON
 	$(call run_tests,system-charls) -W ignore::dicom_jpegls.UnpatchedCharLSWarning tests
+
+# --- Other platforms: see docs/platforms.md -----------------------------------------------------------------------------
+
+# `make platform PLATFORM=s390x` (arm64, s390x, i386): the tests of the wheel, made from the sdist in dist/, under emulation.
+# As root, on Debian or Ubuntu, with mmdebstrap, qemu-user-static and the cross-compiler. TESTS selects some.
+PLATFORM ?= arm64
+TESTS ?= tests
+.PHONY: platform zig
+platform:
+	PYTHON=$(PYTHON) sh build_support/platform.sh $(PLATFORM) $(firstword $(wildcard dist/*.tar.gz) dist/none) $(TESTS)
+
+# The C++ and its unit tests with Zig's compiler for musl, Windows and macOS; those for musl are run.
+ZIG := build/zig
+ZIG_TARGETS := x86_64-linux-musl x86_64-windows-gnu x86_64-macos aarch64-macos
+zig_system = $(if $(findstring windows,$(1)),Windows,$(if $(findstring macos,$(1)),Darwin,Linux))
+zig: $(addprefix zig-,$(ZIG_TARGETS))
+	ctest --test-dir $(ZIG)/x86_64-linux-musl --output-on-failure
+
+# CMake calls ar and ranlib without arguments of its own.
+$(ZIG)/tools/.complete:
+	$(PYTHON) -m venv $(ZIG)/tools
+	$(ZIG)/tools/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check ziglang cmake ninja
+	for tool in ar ranlib; do \
+	    printf '#!/bin/sh\nexec %s -m ziglang %s "$$@"\n' $(CURDIR)/$(ZIG)/tools/$(SCRIPTS)/python $$tool > $(ZIG)/tools/zig-$$tool; \
+	    chmod +x $(ZIG)/tools/zig-$$tool; \
+	done
+	touch $@
+
+zig-%: $(ZIG)/tools/.complete
+	PATH=$(CURDIR)/$(ZIG)/tools/$(SCRIPTS):$$PATH cmake -S . -B $(ZIG)/$* -G Ninja -D DICOM_JPEGLS_TESTS=ON \
+	    -D CMAKE_BUILD_TYPE=Release -D CMAKE_SYSTEM_NAME=$(call zig_system,$*) \
+	    -D CMAKE_SYSTEM_PROCESSOR=$(firstword $(subst -, ,$*)) \
+	    -D "CMAKE_CXX_COMPILER=$(CURDIR)/$(ZIG)/tools/$(SCRIPTS)/python;-m;ziglang;c++;-target;$*" \
+	    -D CMAKE_AR=$(CURDIR)/$(ZIG)/tools/zig-ar -D CMAKE_RANLIB=$(CURDIR)/$(ZIG)/tools/zig-ranlib \
+	    -D Python_EXECUTABLE=$(CURDIR)/$(ZIG)/tools/$(SCRIPTS)/python $(ZIG_OPTIONS)
+	PATH=$(CURDIR)/$(ZIG)/tools/$(SCRIPTS):$$PATH cmake --build $(ZIG)/$* --parallel 2

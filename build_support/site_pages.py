@@ -49,7 +49,7 @@ def public_names(package, modules):
     found = []
     for name in module.__all__:
         item = getattr(module, name)
-        if re.fullmatch(modules, getattr(item, "__module__", "")):
+        if hasattr(item, "__module__") and re.fullmatch(modules, item.__module__):
             found.append((isinstance(item, type), f"{package}.{name}"))
     return [name for _, name in sorted(found)]
 
