@@ -474,6 +474,7 @@ def artefacts(tools, charls, no_index, tmp_path_factory):
     succeed(*pip, wheel)
     return SimpleNamespace(
         tree=tree,
+        unpacked=unpacked,
         sdist=sdist,
         description=(unpacked / "PKG-INFO").read_text(encoding="utf-8"),
         sdist_names={name.removeprefix(f"{unpacked.name}/") for name in names},
@@ -509,6 +510,11 @@ def test_sdist_holds_no_more_of_charls_than_its_code_and_licence(artefacts):
     folders = {name.rpartition("/")[0] for name in artefacts.sdist_names if name.startswith("charls/")}
     assert folders == {"charls", "charls/include/charls", "charls/src"}
     assert [name for name in artefacts.sdist_names if name.endswith((".jls", ".so", ".pyc", ".git"))] == []
+
+
+def test_unpacked_sdist_has_tests_that_are_found(artefacts):
+    output = succeed(sys.executable, "-m", "pytest", "--collect-only", "-q", cwd=artefacts.unpacked)
+    assert re.search(r"\b\d{4} tests collected\b", output), output[-500:]
 
 
 def test_sdist_names_its_charls(artefacts):
