@@ -248,14 +248,14 @@ serve-docs: $(VENV)-docs/.installed
 # --- More ways to run the tests -----------------------------------------------------------------------------------------
 
 .PHONY: oldest pydicom-main system-charls
-# With the oldest dependencies and build requirements that pyproject.toml allows.
+# With the oldest dependencies and build requirements that pyproject.toml allows, and the peers that go with them.
+oldest: export PIP_CONSTRAINT := $(CURDIR)/build/oldest.txt
+oldest: export PIP_BUILD_CONSTRAINT := $(CURDIR)/build/oldest.txt
 oldest:
-	$(call environment,oldest) build
 	mkdir -p build
 	$(PYTHON) build_support/requirements.py --oldest > build/oldest.txt
-	PIP_CONSTRAINT=$(CURDIR)/build/oldest.txt PIP_BUILD_CONSTRAINT=$(CURDIR)/build/oldest.txt $(VENV)-oldest/$(SCRIPTS)/python -m pip install --quiet \
-	    --disable-pip-version-check --only-binary :all: --no-binary dicom-jpegls --group test-core '.[cli,dask,plot]' \
-	    -C build-dir=build/oldest
+	$(call environment,oldest) --group test-core '.[cli,dask,plot]' -C build-dir=build/oldest
+	$(call peers,oldest)
 	$(call run_tests,oldest) tests
 
 # With pydicom's next version.
