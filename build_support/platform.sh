@@ -36,16 +36,22 @@ rm -rf "$work/include" "$work/wheel" "$root/opt/test"
 mkdir -p "$work/include/$multiarch" "$root/opt/test/site"
 ln -s "$root/usr/include/$version" "$work/include/$version"
 ln -s "$root/usr/include/$multiarch/$version" "$work/include/$multiarch/$version"
-CXX="$triplet-g++" CXXFLAGS="-I$work/include/$version -I$work/include" _PYTHON_HOST_PLATFORM="linux-$machine" \
+# The build tools are this machine's, so that they are installed before pip is told of the other platform.
+tools=$work/tools
+[ -e "$tools" ] || "${PYTHON:-python3}" -m venv "$tools"
+python=$tools/bin/python
+"$python" -m pip install --quiet --disable-pip-version-check build cmake ninja scikit-build-core cython cython-cmake
+"$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$work/wheel" pydicom
+tar --extract --gzip --file "$sdist" --directory "$root/opt/test" --strip-components 1
+PATH=$tools/bin:$PATH CXX="$triplet-g++" CXXFLAGS="-I$work/include/$version -I$work/include" \
+    _PYTHON_HOST_PLATFORM="linux-$machine" \
     CMAKE_ARGS="-DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=$machine -DCMAKE_STRIP=/usr/bin/$triplet-strip" \
-    "${PYTHON:-python3}" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$work/wheel" "$sdist"
-"${PYTHON:-python3}" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$work/wheel" pydicom
+    "$python" -m build --wheel --no-isolation --skip-dependency-check --outdir "$work/wheel" "$root/opt/test"
 
 for wheel in "$work"/wheel/*.whl; do
-    "${PYTHON:-python3}" -m zipfile --extract "$wheel" "$root/opt/test/site"
+    "$python" -m zipfile --extract "$wheel" "$root/opt/test/site"
 done
-tar --extract --gzip --file "$sdist" --directory "$root/opt/test" --strip-components 1
-rm -rf "$root/opt/test/src"
+rm -rf "$root/opt/test/src" "$root/opt/test/build"
 [ $# -gt 0 ] || set -- tests
 exec chroot "$root" sh -c 'cd /opt/test && uname -m && python3 -VV && exec "$@"' sh env DICOM_JPEGLS_TEST_INSTALLED=1 \
     PYTHONPATH=/opt/test/site PYTHONDONTWRITEBYTECODE=1 HOME=/root LC_ALL=C.UTF-8 python3 -m pytest -q -p no:cacheprovider "$@"
