@@ -36,7 +36,8 @@ rm -rf "$work/include" "$work/wheel" "$root/opt/test"
 mkdir -p "$work/include/$multiarch" "$root/opt/test/site"
 ln -s "$root/usr/include/$version" "$work/include/$version"
 ln -s "$root/usr/include/$multiarch/$version" "$work/include/$multiarch/$version"
-# The build tools are this machine's, so that they are installed before pip is told of the other platform.
+# The build tools are this machine's, so that they are installed before pip is told of the other platform. CMake is not told
+# that it cross-compiles: it would want an emulator for Python.
 tools=$work/tools
 [ -e "$tools" ] || "${PYTHON:-python3}" -m venv "$tools"
 python=$tools/bin/python
@@ -45,7 +46,7 @@ python=$tools/bin/python
 tar --extract --gzip --file "$sdist" --directory "$root/opt/test" --strip-components 1
 PATH=$tools/bin:$PATH CXX="$triplet-g++" CXXFLAGS="-I$work/include/$version -I$work/include" \
     _PYTHON_HOST_PLATFORM="linux-$machine" \
-    CMAKE_ARGS="-DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=$machine -DCMAKE_STRIP=/usr/bin/$triplet-strip" \
+    CMAKE_ARGS="-DCMAKE_STRIP=/usr/bin/$triplet-strip" \
     "$python" -m build --wheel --no-isolation --skip-dependency-check --outdir "$work/wheel" "$root/opt/test"
 
 for wheel in "$work"/wheel/*.whl; do
