@@ -11,9 +11,9 @@ sdist=$(realpath "$2")
 shift 2
 suite=${SUITE:-trixie}
 case $platform in
-    arm64) triplet=aarch64-linux-gnu machine=aarch64 ;;
-    s390x) triplet=s390x-linux-gnu machine=s390x ;;
-    i386) triplet=i686-linux-gnu machine=i686 ;;
+    arm64) triplet=aarch64-linux-gnu multiarch=$triplet machine=aarch64 ;;
+    s390x) triplet=s390x-linux-gnu multiarch=$triplet machine=s390x ;;
+    i386) triplet=i686-linux-gnu multiarch=i386-linux-gnu machine=i686 ;;
     *) echo "The platform must be arm64, s390x or i386, not '$platform'." >&2; exit 2 ;;
 esac
 command -v "$triplet-g++" > /dev/null || { echo "Install g++-$triplet." >&2; exit 1; }
@@ -31,7 +31,6 @@ fi
 
 # The headers of the foreign Python only: those of the C library are the cross-compiler's.
 version=$(ls "$root/usr/include" | grep '^python3\.' | head -n 1)
-multiarch=$(ls "$root/usr/include" | grep -- '-linux-gnu$' | head -n 1)
 rm -rf "$work/include" "$work/wheel" "$root/opt/test"
 mkdir -p "$work/include/$multiarch" "$root/opt/test/site"
 ln -s "$root/usr/include/$version" "$work/include/$version"
