@@ -1,8 +1,8 @@
 # Finds the CharLS sources, applies our patches to a copy of them, and builds the static library `charls`, our scan codecs
 # included.
 #
-# Sets CHARLS_SOURCE to path, submodule, index or system, CHARLS_PATCHES to the names of the patches applied,
-# charls_directory to the sources as they were found, and charls_patched to the patched copy.
+# Sets CHARLS_SOURCE to path, submodule, index or system and, where CharLS is built, CHARLS_VERSION, CHARLS_PATCHES to the
+# names of the patches applied, charls_directory to the sources as they were found, and charls_patched to the patched copy.
 
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH dicom_jpegls_root)
 
@@ -24,95 +24,8 @@ if(DICOM_JPEGLS_SYSTEM_CHARLS)
   return()
 endif()
 
-# Whether a folder holds what is built: not true of an empty submodule folder.
-function(is_charls_source directory result)
-  set(found FALSE)
-  if(EXISTS "${directory}/include/charls/charls.h" AND EXISTS "${directory}/src/jpegls.cpp")
-    set(found TRUE)
-  endif()
-  set(${result} ${found} PARENT_SCOPE)
-endfunction()
-
-function(update_submodule result)
-  set(${result} "the checkout has no submodule" PARENT_SCOPE)
-  find_package(Git QUIET)
-  if(NOT Git_FOUND OR NOT EXISTS "${dicom_jpegls_root}/.git")
-    return()
-  endif()
-  execute_process(
-    COMMAND "${GIT_EXECUTABLE}" ls-files --stage charls
-    WORKING_DIRECTORY "${dicom_jpegls_root}" OUTPUT_VARIABLE entry ERROR_VARIABLE error)
-  if(NOT entry MATCHES "^160000 ")
-    string(STRIP "git finds no submodule in the checkout. ${error}" error)
-    set(${result} "${error}" PARENT_SCOPE)
-    return()
-  endif()
-  message(STATUS "CharLS: updating the submodule")
-  set(git "${CMAKE_COMMAND}" -E env GIT_TERMINAL_PROMPT=0
-          "${GIT_EXECUTABLE}" -c http.lowSpeedLimit=10000 -c http.lowSpeedTime=20)
-  execute_process(COMMAND ${git} submodule --quiet init charls WORKING_DIRECTORY "${dicom_jpegls_root}")
-  execute_process(
-    COMMAND ${git} config submodule.charls.url
-    WORKING_DIRECTORY "${dicom_jpegls_root}" OUTPUT_VARIABLE url OUTPUT_STRIP_TRAILING_WHITESPACE)
-  # Ask first: git waits minutes for a firewall that drops packets, and a clone killed then blocks later ones.
-  execute_process(
-    COMMAND ${git} ls-remote --quiet "${url}" HEAD
-    WORKING_DIRECTORY "${dicom_jpegls_root}" TIMEOUT 20
-    RESULT_VARIABLE status OUTPUT_QUIET ERROR_VARIABLE error)
-  if(status EQUAL 0)
-    execute_process(
-      COMMAND ${git} submodule update --depth 1 charls
-      WORKING_DIRECTORY "${dicom_jpegls_root}" TIMEOUT 600 RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
-    # Some servers have no shallow clones, or refuse a commit that no branch ends at.
-    if(NOT status EQUAL 0)
-      if(EXISTS "${dicom_jpegls_root}/charls/.git")
-        execute_process(
-          COMMAND ${git} fetch --unshallow
-          WORKING_DIRECTORY "${dicom_jpegls_root}/charls" TIMEOUT 600 OUTPUT_QUIET ERROR_QUIET)
-      endif()
-      execute_process(
-        COMMAND ${git} submodule update charls
-        WORKING_DIRECTORY "${dicom_jpegls_root}" TIMEOUT 600
-        RESULT_VARIABLE status OUTPUT_QUIET ERROR_VARIABLE error)
-    endif()
-  endif()
-  if(status EQUAL 0)
-    set(${result} "" PARENT_SCOPE)
-  else()
-    string(STRIP "git submodule update failed (${status}). ${error}" error)
-    set(${result} "${error}" PARENT_SCOPE)
-  endif()
-endfunction()
-
-# Downloads the sdist named in charls-index.txt; pip checks its SHA-256 before it opens it.
-function(download_from_index directory result)
-  set(${result} "" PARENT_SCOPE)
-  set(requirement "${dicom_jpegls_root}/cmake/charls-index.txt")
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${requirement}")
-  message(STATUS "CharLS: downloading the sources from the Python package index")
-  file(REMOVE_RECURSE "${directory}")
-  execute_process(
-    COMMAND "${Python_EXECUTABLE}" -m pip download --quiet --disable-pip-version-check --no-deps
-            --no-binary pyjpegls --require-hashes --requirement "${requirement}" --dest "${directory}"
-    RESULT_VARIABLE status OUTPUT_QUIET ERROR_VARIABLE error)
-  if(NOT status EQUAL 0)
-    string(STRIP "${error}" error)
-    set(${result} "pip download failed: ${error}" PARENT_SCOPE)
-    return()
-  endif()
-  file(GLOB archive "${directory}/*.tar.gz")
-  # TOUCH, since the archive's own dates are older than charls-index.txt: each configuration would download it again.
-  file(ARCHIVE_EXTRACT INPUT "${archive}" DESTINATION "${directory}" PATTERNS "*/lib/charls/*" TOUCH)
-  file(GLOB sources "${directory}/*/lib/charls")
-  file(RENAME "${sources}" "${directory}/charls")
-endfunction()
-
-set(submodule "${dicom_jpegls_root}/charls")
-set(from_index "${CMAKE_BINARY_DIR}/charls-index")
-
 if(CHARLS_SOURCE_DIR)
-  is_charls_source("${CHARLS_SOURCE_DIR}" found)
-  if(NOT found)
+  if(NOT EXISTS "${CHARLS_SOURCE_DIR}/include/charls/charls.h" OR NOT EXISTS "${CHARLS_SOURCE_DIR}/src/jpegls.cpp")
     message(FATAL_ERROR
       "CHARLS_SOURCE_DIR is ${CHARLS_SOURCE_DIR}, which does not hold CharLS's sources "
       "(include/charls/charls.h and src/jpegls.cpp). Point it at a CharLS 2.4 source folder.")
@@ -120,40 +33,23 @@ if(CHARLS_SOURCE_DIR)
   set(CHARLS_SOURCE "path")
   set(charls_directory "${CHARLS_SOURCE_DIR}")
 else()
-  is_charls_source("${submodule}" found)
-  if(NOT found)
-    update_submodule(submodule_error)
-    is_charls_source("${submodule}" found)
+  set(build_support "${dicom_jpegls_root}/build_support")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${build_support}/charls-index.txt")
+  execute_process(
+    COMMAND "${Python_EXECUTABLE}" -B "${build_support}/charls_sources.py"
+    RESULT_VARIABLE status OUTPUT_VARIABLE found OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "There are no CharLS sources to build: see the reasons above.")
   endif()
-  if(found)
-    set(CHARLS_SOURCE "submodule")
-    set(charls_directory "${submodule}")
-  else()
-    set(charls_directory "${from_index}/charls")
-    is_charls_source("${charls_directory}" found)
-    if(NOT found OR "${dicom_jpegls_root}/cmake/charls-index.txt" IS_NEWER_THAN "${charls_directory}")
-      download_from_index("${from_index}" index_error)
-      is_charls_source("${charls_directory}" found)
-    endif()
-    if(NOT found)
-      message(FATAL_ERROR
-        "CharLS's sources are nowhere to be had.\n"
-        "  The folder ${submodule} is empty; ${submodule_error}\n"
-        "  From the Python package index: ${index_error}\n"
-        "Do one of these:\n"
-        "  git submodule update --init charls\n"
-        "  point pip at a package index that this machine reaches (pip config set global.index-url ...)\n"
-        "  pass the folder of CharLS 2.4 sources: pip install . -C cmake.define.CHARLS_SOURCE_DIR=/path/to/charls\n"
-        "  link an installed CharLS: pip install . -C cmake.define.DICOM_JPEGLS_SYSTEM_CHARLS=ON")
-    endif()
-    set(CHARLS_SOURCE "index")
-  endif()
+  list(POP_FRONT found CHARLS_SOURCE charls_directory)
 endif()
 
-file(STRINGS "${charls_directory}/include/charls/version.h" version_lines REGEX "define CHARLS_VERSION_(MAJOR|MINOR)")
-if(NOT version_lines MATCHES "MAJOR 2;.*MINOR ([0-9]+)" OR CMAKE_MATCH_1 LESS 4)
+file(STRINGS "${charls_directory}/include/charls/version.h" version_lines REGEX "define CHARLS_VERSION_(MAJOR|MINOR|PATCH)")
+if(NOT version_lines MATCHES "MAJOR ([0-9]+);.*MINOR ([0-9]+);.*PATCH ([0-9]+)"
+   OR NOT CMAKE_MATCH_1 EQUAL 2 OR CMAKE_MATCH_2 LESS 4)
   message(FATAL_ERROR "${charls_directory} does not hold CharLS 2.4 or a later 2.x: ${version_lines}")
 endif()
+set(CHARLS_VERSION "${CMAKE_MATCH_1}.${CMAKE_MATCH_2}.${CMAKE_MATCH_3}")
 
 # The sources stay as they are: a copy is patched.
 set(charls_patched "${CMAKE_BINARY_DIR}/charls-patched")
