@@ -199,8 +199,15 @@ set_target_properties(charls PROPERTIES
 if(DICOM_JPEGLS_FAST_SCAN)
   set(scan_codecs "${CMAKE_SOURCE_DIR}/src/dicom_jpegls/native/scan")
   target_sources(charls PRIVATE "${scan_codecs}/scan_codecs.cpp")
-  if(NOT MSVC) # so that speed does not depend on where the linker puts a loop
-    set_source_files_properties("${scan_codecs}/scan_codecs.cpp" PROPERTIES COMPILE_OPTIONS -falign-functions=64)
+  if(NOT MSVC)
+    # Full optimization whatever the build type, and speed that does not depend on where the linker puts a loop.
+    set(scan_options -O3 -falign-functions=64)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      list(APPEND scan_options -fno-tree-slp-vectorize) # which makes slow stores of contexts and codes
+    elseif(CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
+      list(APPEND scan_options "SHELL:-mllvm -x86-cmov-converter=false") # which makes branches that nothing predicts
+    endif()
+    set_source_files_properties("${scan_codecs}/scan_codecs.cpp" PROPERTIES COMPILE_OPTIONS "${scan_options}")
   endif()
   target_include_directories(charls PRIVATE "${scan_codecs}" "${patched}/src")
   target_compile_definitions(charls PUBLIC DICOM_JPEGLS_FAST_SCAN)
