@@ -14,6 +14,15 @@
 
 namespace dicom_jpegls::scan {
 
+// The same pointer, of which the compiler does not know what it points into. Clang otherwise keeps what one iteration
+// loaded as the left neighbour of the next, and cannot vectorize the loop for that dependency.
+template<typename T>
+DICOM_JPEGLS_INLINE const T* separate_pointer(const T* pointer) noexcept
+{
+    DICOM_JPEGLS_COMPUTED(pointer);
+    return pointer;
+}
+
 // Q(minuend - subtrahend) as in T.87 A.3.3: -4 to 4. All lanes are as wide as a sample; differences are compared by
 // magnitude, which saturates at the greatest signed number. That is above T3.
 template<typename Sample, typename Lane = std::make_signed_t<Sample>>
@@ -47,8 +56,8 @@ DICOM_JPEGLS_INLINE std::int32_t predict_by_slope(const std::int32_t ra, const s
                                                   const std::int32_t least, const std::int32_t most) noexcept
 {
     const std::int32_t way{rb - ra};
-    const std::int32_t shorter{way < most ? way : most};
-    return ra + (shorter > least ? shorter : least);
+    const std::int32_t shorter{DICOM_JPEGLS_UNPREDICTABLE(way < most) ? way : most};
+    return ra + (DICOM_JPEGLS_UNPREDICTABLE(shorter > least) ? shorter : least);
 }
 
 // What the encoder knows of a block of samples before it knows any statistics. Where the sign of the context is
@@ -87,37 +96,45 @@ private:
 
         // Q(Rb - Rc) of a pixel is Q(Rd - Rb) of the one before.
         alignas(64) lane horizontal[size + lanes];
+        const sample* const above_left{separate_pointer(above - apart)};
+        const sample* const left{separate_pointer(line - apart)};
+        const lane* const next_horizontal{separate_pointer(horizontal + apart)};
+        DICOM_JPEGLS_VECTORIZE
         for (std::ptrdiff_t i{}; i < count + apart; ++i)
-            horizontal[i] = quantize_difference(above[i], above[i - apart], t1, t2, t3);
+            horizontal[i] = quantize_difference(above[i], above_left[i], t1, t2, t3);
 
         if constexpr (sizeof(sample) == 1)
         {
             // Lanes of 8 bits where they suffice.
             alignas(64) lane vertical[size];
             alignas(64) sample mirror[size];
+            DICOM_JPEGLS_VECTORIZE
             for (std::ptrdiff_t i{}; i < count; ++i)
-                vertical[i] = quantize_difference(above[i - apart], line[i - apart], t1, t2, t3);
+                vertical[i] = quantize_difference(above_left[i], left[i], t1, t2, t3);
+            DICOM_JPEGLS_VECTORIZE
             for (std::ptrdiff_t i{}; i < count; ++i)
             {
-                const auto id{static_cast<std::int16_t>(81 * horizontal[i + apart] + 9 * horizontal[i] + vertical[i])};
+                const auto id{static_cast<std::int16_t>(81 * next_horizontal[i] + 9 * horizontal[i] + vertical[i])};
                 const auto sign{static_cast<std::int16_t>(id >> 15)};
                 context[i] = static_cast<std::uint16_t>((id ^ sign) - sign);
                 mirror[i] = static_cast<sample>(sign & maximum);
             }
+            DICOM_JPEGLS_VECTORIZE
             for (std::ptrdiff_t i{}; i < count; ++i)
             {
-                predicted[i] = static_cast<sample>(predict(line[i - apart], above[i], above[i - apart]) ^ mirror[i]);
+                predicted[i] = static_cast<sample>(predict(left[i], above[i], above_left[i]) ^ mirror[i]);
                 value[i] = static_cast<sample>(line[i] ^ mirror[i]);
             }
         }
         else
         {
+            DICOM_JPEGLS_VECTORIZE
             for (std::ptrdiff_t i{}; i < count; ++i)
             {
-                const sample ra{line[i - apart]};
+                const sample ra{left[i]};
                 const sample rb{above[i]};
-                const sample rc{above[i - apart]};
-                const auto id{static_cast<std::int16_t>(81 * horizontal[i + apart] + 9 * horizontal[i] +
+                const sample rc{above_left[i]};
+                const auto id{static_cast<std::int16_t>(81 * next_horizontal[i] + 9 * horizontal[i] +
                                                         quantize_difference(rc, ra, t1, t2, t3))};
                 const auto sign{static_cast<std::int16_t>(id >> 15)};
                 const auto mirror{static_cast<sample>(sign & maximum)};
@@ -226,12 +243,16 @@ private:
 
         // Q(Rb - Rc) of a pixel is Q(Rd - Rb) of the one before.
         alignas(64) gradient_lane horizontal[Count + apart];
+        const sample* const left{separate_pointer(above - apart)};
+        const gradient_lane* const next_horizontal{separate_pointer(horizontal + apart)};
+        DICOM_JPEGLS_VECTORIZE
         for (std::ptrdiff_t i{}; i < Count + apart; ++i)
-            horizontal[i] = quantize_horizontal(above[i], above[i - apart], mode, bounds);
+            horizontal[i] = quantize_horizontal(above[i], left[i], mode, bounds);
+        DICOM_JPEGLS_VECTORIZE
         for (std::ptrdiff_t i{}; i < Count; ++i)
         {
-            const auto rc{static_cast<lane>(above[i - apart])};
-            const auto sum{static_cast<lane>(9 * horizontal[i + apart] + horizontal[i])};
+            const auto rc{static_cast<lane>(left[i])};
+            const auto sum{static_cast<lane>(9 * next_horizontal[i] + horizontal[i])};
             const auto sign{static_cast<lane>((sum > 0) - (sum < 0))};
             gradient[i] = static_cast<index>(sign * (2 * levels) + 3 * levels - rc);
             context[i] = static_cast<index>(static_cast<std::int32_t>(9 * ContextSize) * (sum < 0 ? -sum : sum));

@@ -121,6 +121,7 @@ private:
 
         // The least k with N 2^k >= A is the difference of their logarithms, rounded up: exact for A < 2^24 (T.87
         // A.5.1).
+        DICOM_JPEGLS_VECTORIZE
         for (std::size_t i{}; i < rounded; ++i)
         {
             const std::int32_t difference{std::max(float_bits(static_cast<float>(a[i])) - n_offset[i], 0)};
@@ -132,6 +133,7 @@ private:
 
         const auto zeros_of_escape{static_cast<std::uint16_t>(mode.limit - mode.quantized_bits - 1)};
         const auto escape_mask{static_cast<std::uint16_t>((1U << mode.quantized_bits) - 1)};
+        DICOM_JPEGLS_VECTORIZE
         for (std::size_t i{}; i < rounded; ++i)
         {
             const std::int16_t signed_error{error[i]};
