@@ -211,7 +211,7 @@ private:
     std::uint64_t pending_{}; // up to 7 bits that do not fill a byte yet
     std::uint32_t pending_bits_{};
     bool reached_end_{};
-    std::uint8_t bytes_[size]{};
+    std::uint8_t bytes_[size]; // `refill` writes what is read
 };
 
 } // namespace dicom_jpegls::scan

@@ -82,13 +82,16 @@ struct pending_codes
         complete[complete_count] = {static_cast<std::uint16_t>(count), static_cast<std::uint16_t>(code_value),
                                     static_cast<std::uint16_t>(code_length)};
         ++complete_count;
-        ++count; // leaves a place of the regular mode as it was: any values will do
+        clear_place(count);
+        ++count;
     }
 
     // Fills in values and lengths.
     template<typename Mode>
     void make_codes(const Mode& mode) noexcept
     {
+        for (std::size_t i{count}; i != rounded_count(); ++i)
+            clear_place(i);
         with_widest_vectors([&]() DICOM_JPEGLS_INLINE_LAMBDA { make_regular_codes(mode); });
 
         for (std::size_t i{}; i != complete_count; ++i)
@@ -112,12 +115,27 @@ struct pending_codes
     }
 
 private:
+    // The loops over the regular mode's values handle groups of 16.
+    std::size_t rounded_count() const noexcept
+    {
+        return (count + 15) & ~std::size_t{15};
+    }
+
+    // The loops over the regular mode's values pass this place, too.
+    void clear_place(const std::size_t place) noexcept
+    {
+        a[place] = 0;
+        n_offset[place] = 0;
+        error[place] = 0;
+        balance[place] = 0;
+    }
+
     // Vector registers of SSE2 cannot shift each lane by another number of bits, so powers of two come out of the
     // exponents of floats and shifts are multiplications.
     template<typename Mode>
     DICOM_JPEGLS_INLINE void make_regular_codes(const Mode& mode) noexcept
     {
-        const std::size_t rounded{(count + 15) & ~std::size_t{15}};
+        const std::size_t rounded{rounded_count()};
 
         // The least k with N 2^k >= A is the difference of their logarithms, rounded up: exact for A < 2^24 (T.87
         // A.5.1).

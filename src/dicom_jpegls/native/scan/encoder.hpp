@@ -58,7 +58,7 @@ protected:
     const Mode mode_;
     const thresholds bounds_;
     const logarithm_table logarithms_;
-    pending_codes codes_{};
+    pending_codes codes_;
     code_writer writer_;
 };
 
