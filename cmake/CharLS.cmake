@@ -198,7 +198,8 @@ set_target_properties(charls PROPERTIES
 
 if(DICOM_JPEGLS_FAST_SCAN)
   set(scan_codecs "${CMAKE_SOURCE_DIR}/src/dicom_jpegls/native/scan")
-  target_sources(charls PRIVATE "${scan_codecs}/scan_codecs.cpp")
+  set(scan_sources "${scan_codecs}/scan_codecs.cpp" "${scan_codecs}/lanes/scan_lanes.cpp")
+  target_sources(charls PRIVATE ${scan_sources})
   if(NOT MSVC)
     # Full optimization whatever the build type, and speed that does not depend on where the linker puts a loop.
     set(scan_options -O3 -falign-functions=64)
@@ -207,7 +208,7 @@ if(DICOM_JPEGLS_FAST_SCAN)
     elseif(CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
       list(APPEND scan_options "SHELL:-mllvm -x86-cmov-converter=false") # which makes branches that nothing predicts
     endif()
-    set_source_files_properties("${scan_codecs}/scan_codecs.cpp" PROPERTIES COMPILE_OPTIONS "${scan_options}")
+    set_source_files_properties(${scan_sources} PROPERTIES COMPILE_OPTIONS "${scan_options}")
   endif()
   target_include_directories(charls PRIVATE "${scan_codecs}" "${patched}/src")
   target_compile_definitions(charls PUBLIC DICOM_JPEGLS_FAST_SCAN)

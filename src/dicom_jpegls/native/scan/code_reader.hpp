@@ -23,6 +23,10 @@ public:
     // with a run of 32 + 2 one bits and a remainder of at most 15 bits before each sample, and some more.
     static constexpr std::size_t reach{64 * (64 + 16) + 256};
 
+    // What is copied into the buffer at a time, in bytes.
+    static constexpr std::size_t fill_size{4096};
+    static_assert(fill_size >= 2 * reach / 8);
+
     // Bits that a load gives at least.
     static constexpr std::uint32_t loaded_bits{57};
 
@@ -89,6 +93,14 @@ public:
         if (source_ == end_)
             fail(charls::jpegls_errc::source_buffer_too_small);
         return rest < 8 ? source_ : source_ - 1;
+    }
+
+    // Whether the scan ends here and its source, too: all bits have been read but for 0 bits that fill the last byte.
+    bool ends_with_source()
+    {
+        check_position();
+        refill();
+        return source_ == end_ && available_ - position < 8 && (load(bytes_, position) >> (64U - 8U)) == 0;
     }
 
     // Behind `finish`: reads the marker RSTm (T.81 B.2.1), FF fill bytes before it included, and goes on behind it.
@@ -200,10 +212,8 @@ private:
         return next + 1;
     }
 
-    // What is copied at a time, and zeros for all that can be read behind the end.
-    static constexpr std::size_t fill_size{4096};
+    // With zeros for all that can be read behind the end.
     static constexpr std::size_t size{fill_size + 8 + reach / 8 + 16};
-    static_assert(fill_size >= 2 * reach / 8);
 
     const std::uint8_t* source_;
     const std::uint8_t* end_;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "block_analysis.hpp"
+#include "code_writer.hpp"
 #include "regular_mode.hpp"
 #include "run_mode.hpp"
 

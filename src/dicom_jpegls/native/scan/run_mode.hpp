@@ -5,8 +5,9 @@
 #pragma once
 
 #include "code_reader.hpp"
-#include "code_writer.hpp"
+#include "parameters.hpp"
 
+#include <array>
 #include <cstdlib>
 
 namespace dicom_jpegls::scan {
@@ -98,9 +99,11 @@ inline std::int32_t interruption_type(const std::int32_t ra, const std::int32_t 
     return ComponentCount == 1 && mode.is_near(ra, rb) ? 1 : 0;
 }
 
+// Codes go to `Codes::add(value, length)`, values of up to 32 bits.
+
 // Codes the sample `x` that interrupts a run (T.87 A.7.2). Returns its reconstructed value.
-template<int ComponentCount, typename Mode>
-inline std::int32_t encode_interruption(run_state& state, pending_codes& codes, const std::int32_t x,
+template<int ComponentCount, typename Codes, typename Mode>
+inline std::int32_t encode_interruption(run_state& state, Codes& codes, const std::int32_t x,
                                         const std::int32_t ra, const std::int32_t rb, const Mode& mode) noexcept
 {
     const std::int32_t type{interruption_type<ComponentCount>(ra, rb, mode)};
@@ -131,8 +134,8 @@ inline std::int32_t encode_interruption(run_state& state, pending_codes& codes, 
 }
 
 // Codes the length of a run (T.87 A.7.1.2, code segments A.15 and A.16).
-inline void encode_run_length(run_state& state, pending_codes& codes, std::ptrdiff_t length,
-                              const bool ends_line) noexcept
+template<typename Codes>
+inline void encode_run_length(run_state& state, Codes& codes, std::ptrdiff_t length, const bool ends_line) noexcept
 {
     std::uint32_t ones{};
     while (length >= std::ptrdiff_t{1} << state.order())

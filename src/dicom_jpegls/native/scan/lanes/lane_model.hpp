@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+//
+// Context modelling for sixteen samples of different scans at once (T.87 A.3 to A.6), as both lane codecs need it:
+// lossless, one component, MAXVAL = 2^P - 1 and default thresholds.
+#pragma once
+
+#include "vectors.hpp"
+
+#ifdef DICOM_JPEGLS_LANES
+
+#include "../parameters.hpp"
+#include "../regular_mode.hpp"
+
+namespace dicom_jpegls::scan::lanes {
+
+// T.87 C.2.4.1.1.1, for NEAR = 0 and MAXVAL of at least 128.
+constexpr thresholds default_thresholds(const std::int32_t maximum) noexcept
+{
+    const std::int32_t factor{(std::min(maximum, 4095) + 128) / 256};
+    return {factor * (3 - 2) + 2, factor * (7 - 3) + 3, factor * (21 - 4) + 4};
+}
+
+// A context in 8 bytes. From the lowest bit: A in 23 bits, the decoder's k in 8 bits, an unused bit, N and C in 8 bits
+// each, B in 16 bits.
+namespace packed_context {
+
+constexpr int k_position{23};
+constexpr std::int32_t a_mask{(1 << k_position) - 1};
+constexpr std::int32_t k_mask{0xFF << k_position};
+
+constexpr std::uint64_t make(const std::int32_t a, const std::uint32_t k, const std::int32_t n, const std::int32_t c,
+                             const std::int32_t b) noexcept
+{
+    return static_cast<std::uint64_t>(a) | (std::uint64_t{k} << k_position) | (static_cast<std::uint64_t>(n) << 32U) |
+           (std::uint64_t{static_cast<std::uint8_t>(c)} << 40U) | (std::uint64_t{static_cast<std::uint16_t>(b)} << 48U);
+}
+
+constexpr std::uint32_t k_of(const std::uint64_t context) noexcept
+{
+    return static_cast<std::uint8_t>(context >> k_position);
+}
+
+inline encoder_context statistics_of(const std::uint64_t context) noexcept
+{
+    return {static_cast<std::int32_t>(context) & a_mask, static_cast<std::int16_t>(context >> 48U),
+            static_cast<std::int8_t>(context >> 40U), static_cast<std::uint8_t>(context >> 32U)};
+}
+
+} // namespace packed_context
+
+// A context stays below 2^23, and float conversion and `golomb_parameter` are exact, since |error| is at most 2^15 and N
+// at most RESET. In a lane whose stream is damaged an error may be any number of 16 bits: then, too.
+static_assert((reset_value + 1) * (1 << 15) < (1 << packed_context::k_position));
+
+// The contexts of a lane. Context 0 belongs to no gradients: lanes that stand still use it in vain. The distance keeps
+// lanes apart in the sets of the first-level cache.
+constexpr std::size_t context_distance{368};
+static_assert(context_distance >= context_count && lane_count * context_distance <= 0x10000);
+
+using context_array = std::uint64_t[lane_count][context_distance];
+
+DICOM_JPEGLS_BEGIN_AVX2
+
+// The statistics of a context in each lane.
+struct statistics
+{
+    vector32 a;
+    vector16 n_and_c; // N in the lower bytes
+    vector16 b;
+
+    DICOM_JPEGLS_INLINE vector16 n() const noexcept
+    {
+        return n_and_c & all16(0xFF);
+    }
+
+    DICOM_JPEGLS_INLINE vector16 c() const noexcept
+    {
+        return upper_byte_signed(n_and_c);
+    }
+};
+
+// Code segments A.12 and A.13 of T.87.
+DICOM_JPEGLS_INLINE statistics update(const statistics& old, const vector16 error) noexcept
+{
+    const vector16 n{old.n()};
+    const vector16 resets{equal(n, all16(reset_value))};
+    statistics result;
+    result.a = shift_right(old.a + widen(magnitude(error)), widen_mask_to_1(resets));
+    // Below, B is compared with numbers of at most RESET, so saturation does no harm.
+    const vector16 b_sum{add_saturated(old.b, error)};
+    const vector16 b{select(resets, shift_right_signed<1>(b_sum), b_sum)};
+    const vector16 new_n{n - (resets & all16(reset_value / 2)) + all16(1)};
+    const vector16 lowest_b{all16(1) - new_n};
+    const vector16 is_below{greater(lowest_b, b)};
+    const vector16 is_above{greater(b, zero16())};
+    result.b = min_signed(max_signed(b + ((is_below & new_n) - (is_above & new_n)), lowest_b), zero16());
+    // C stays where it is at the ends of its range, which are those of a byte.
+    static_assert(minimum_c == std::numeric_limits<std::int8_t>::min() &&
+                  maximum_c == std::numeric_limits<std::int8_t>::max());
+    const vector16 c{add_bytes_saturated(old.n_and_c, (is_above & all16(0x100)) | (is_below & all16(-0x100)))};
+    result.n_and_c = (c & all16(-0x100)) | new_n;
+    return result;
+}
+
+// The least k with N 2^k >= A (T.87 A.5.1), from bit 23 on: the difference of the logarithms of A and N, rounded up, as
+// in pending_codes::make_codes. The lower bits are any.
+DICOM_JPEGLS_INLINE vector32 golomb_parameter(const vector32 a, const vector16 n) noexcept
+{
+    return max_signed(float_bits(a) - (float_bits(widen(n)) - all32(0x7FFFFF)), all32(0));
+}
+
+// Where errors are inverted with k = 0 (T.87 A.5.2): 2 B + N - 1 < 0.
+DICOM_JPEGLS_INLINE vector16 inverts(const vector16 k, const statistics& context) noexcept
+{
+    return equal(k, zero16()) & greater(all16(1), context.b + context.b + context.n());
+}
+
+// What depends on the precision. Samples of less than 16 bits are positive signed numbers.
+template<int BitsPerSample>
+struct lane_model
+{
+    using mode = lossless<BitsPerSample>;
+    static constexpr bool is_signed{BitsPerSample < 16};
+    static constexpr thresholds bounds{default_thresholds(mode::maximum)};
+
+    // Q(minuend - subtrahend) (T.87 A.3.3).
+    static DICOM_JPEGLS_INLINE vector16 quantize_difference(const vector16 minuend, const vector16 subtrahend) noexcept
+    {
+        vector16 distance;
+        vector16 is_positive; // or 0, where it does not matter
+        if constexpr (is_signed)
+        {
+            const vector16 difference{minuend - subtrahend};
+            distance = magnitude(difference);
+            is_positive = greater(difference, zero16());
+        }
+        else
+        {
+            const vector16 larger{max_unsigned(minuend, subtrahend)};
+            distance = min_unsigned(larger - min_unsigned(minuend, subtrahend), all16(0x7FFF));
+            is_positive = equal(larger, minuend);
+        }
+        // Each comparison that holds counts -1.
+        const vector16 negative{greater(distance, all16(bounds.t1 - 1)) - min_signed(distance, all16(1)) +
+                                (greater(distance, all16(bounds.t2 - 1)) + greater(distance, all16(bounds.t3 - 1)))};
+        return (negative ^ is_positive) - is_positive;
+    }
+
+    // The number of a context from its gradients, not quantized the last one: Q1 and Q2 of the line above, and Q3. With
+    // its sign (T.87 A.3.4).
+    static DICOM_JPEGLS_INLINE vector16 weigh_above(const vector16 q1, const vector16 q2) noexcept
+    {
+        return times(times(q1, 9) + q2, 9);
+    }
+
+    // Mirrors samples, predictions and their sums (MAXVAL - x) where the sign of the context is negative.
+    static DICOM_JPEGLS_INLINE vector16 mirror(const vector16 value, const vector16 sign) noexcept
+    {
+        return value ^ (is_signed ? sign & all16(mode::maximum) : sign);
+    }
+
+    // The prediction, mirrored and corrected (code segments A.5 and A.6).
+    static DICOM_JPEGLS_INLINE vector16 predict(const vector16 ra, const vector16 rb, const vector16 rc,
+                                                const vector16 sign, const vector16 c) noexcept
+    {
+        if constexpr (is_signed)
+        {
+            const vector16 median{ra + rb -
+                                  max_signed(min_signed(ra, rb), min_signed(max_signed(ra, rb), rc))};
+            return min_signed(max_signed(mirror(median, sign) + c, zero16()), all16(mode::maximum));
+        }
+        else
+        {
+            const vector16 median{ra + rb -
+                                  max_unsigned(min_unsigned(ra, rb), min_unsigned(max_unsigned(ra, rb), rc))};
+            return subtract_saturated_unsigned(add_saturated_unsigned(mirror(median, sign), max_signed(c, zero16())),
+                                               max_signed(zero16() - c, zero16()));
+        }
+    }
+};
+
+DICOM_JPEGLS_END_AVX2
+
+} // namespace dicom_jpegls::scan::lanes
+
+#endif
