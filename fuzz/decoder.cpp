@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// CharLS behind the checks of stream.hpp, on any bytes: it ends in time, reads nothing but the stream, writes nothing
+// CharLS behind the checks of native/stream, on any bytes: it ends in time, reads nothing but the stream, writes nothing
 // but samples, and what it writes depends on nothing else. What is refused is read in part, in the same way.
 #include "harness.hpp"
 
@@ -45,17 +45,16 @@ void check_sound(const block& stream, const stream_info& info)
 
     // Interval by interval the image is the same.
     const block again{packed.size, filling};
-    stream_info same{};
-    REQUIRE(decode_pieces(stream, info, list_pieces(stream, allowed, false, 1, same), again, packed) == 0);
+    REQUIRE(decode_pieces(stream, info, inspect_pieces(stream.bytes(), allowed, 1).pieces, again, packed) == 0);
     REQUIRE(std::memcmp(again.data(), samples.data(), packed.size) == 0);
 }
 
 // Every piece lies in the image, and what can be decoded of it can be decoded of fewer of its lines.
 void check_damaged(const block& stream)
 {
-    stream_info info{};
-    const std::vector<piece> pieces = list_pieces(stream, allowed, true, 1, info);
-    for (const piece& part : pieces)
+    const piece_list found = salvage(stream.bytes(), allowed, 1);
+    const stream_info& info = found.info;
+    for (const piece& part : found.pieces)
     {
         const layout place = arrange(info, 0);
         REQUIRE(part.line_count >= 1 && part.begin <= part.end && part.end <= stream.size());
@@ -82,11 +81,10 @@ void check_damaged(const block& stream)
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, const std::size_t size)
 {
-    stream_info info;
-    refusal at;
     const block stream{data, size};
-    if (inspect(data, size, allowed, info, at) == fault::none)
-        check_sound(block{data, info.size}, info);
+    const inspection found = inspect(stream.bytes(), allowed);
+    if (found.error.code == fault::none)
+        check_sound(block{data, found.info.size}, found.info);
     check_damaged(stream);
     return 0;
 }

@@ -4,7 +4,8 @@
 // that _codec.pyx calls it.
 #pragma once
 
-#include "stream.hpp"
+#include "stream/pieces.hpp"
+#include "stream/salvage.hpp"
 
 #include <charls/charls.h>
 
@@ -50,6 +51,11 @@ public:
     std::size_t size() const noexcept
     {
         return size_;
+    }
+
+    byte_span bytes() const noexcept
+    {
+        return {data_.get(), size_};
     }
 
 private:
@@ -103,34 +109,13 @@ inline bool found_data_left(const int code)
            code == static_cast<int>(charls::jpegls_errc::end_of_image_marker_not_found);
 }
 
-// The pieces of a stream, of at least so many lines each; none if it is refused.
-inline std::vector<piece> list_pieces(const block& stream, const limits& allowed, const bool damaged,
-                                      const std::uint32_t lines, stream_info& info)
-{
-    refusal at;
-    piece_list pieces{nullptr, 0, lines, 0};
-    const auto list = [&] {
-        if (damaged)
-            salvage(stream.data(), stream.size(), allowed, info, at, pieces);
-        else if (inspect(stream.data(), stream.size(), allowed, info, at, &pieces) != fault::none)
-            pieces.count = 0;
-    };
-    list();
-    std::vector<piece> result(pieces.count);
-    pieces.items = result.data();
-    pieces.capacity = result.size();
-    list();
-    REQUIRE(pieces.count == result.size());
-    return result;
-}
-
 // Decodes the first lines of a piece; a second time without its byte of padding, should CharLS stumble over that one.
 inline int decode_piece(const block& stream, const stream_info& info, const piece& part, const std::uint32_t line_count,
                         std::uint8_t* samples, const std::size_t samples_size, const std::uint64_t stride)
 {
     const auto decode_data = [&](const piece& data) {
-        const block room{data.end - data.begin + piece_overhead, 0};
-        const block alone{room.data(), write_piece(stream.data(), info, data, line_count, room.data())};
+        const block room{piece_stream_size_limit(data), 0};
+        const block alone{room.data(), write_piece(stream.bytes(), info, data, line_count, room.data())};
         return charls_decode(alone.data(), alone.size(), samples, samples_size, stride);
     };
     const int code = decode_data(part);
@@ -168,8 +153,7 @@ inline int decode(const block& stream, const limits& allowed, const stream_info&
                   const layout& place)
 {
     const auto decode_scans = [&] {
-        stream_info same{};
-        return decode_pieces(stream, info, list_pieces(stream, allowed, false, UINT32_MAX, same), samples, place);
+        return decode_pieces(stream, info, inspect_pieces(stream.bytes(), allowed, UINT32_MAX).pieces, samples, place);
     };
     if (info.component_count > 1 && info.interleave_mode == interleave_none)
         return decode_scans();

@@ -39,9 +39,7 @@ parameters choose(FuzzedDataProvider& input)
     if (input.ConsumeBool())
     {
         const std::int32_t highest = input.ConsumeBool() ? maximum_sample_value(frame.bits_per_sample) : 20;
-        for (const auto threshold :
-             {&preset_coding_parameters::threshold1, &preset_coding_parameters::threshold2,
-              &preset_coding_parameters::threshold3})
+        for (const auto threshold : preset_thresholds)
             result.presets.*threshold = input.ConsumeIntegralInRange(0, highest);
         result.presets.reset_value = input.ConsumeIntegralInRange(0, 255);
     }
@@ -136,9 +134,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, const std::size_
     FuzzedDataProvider input{data, size};
     const parameters chosen = choose(input);
     const charls_frame_info& frame = chosen.frame;
-    preset_coding_parameters presets{chosen.presets};
-    if (complete_presets(presets, frame.bits_per_sample, chosen.near_lossless, chosen.mode == interleave_sample) !=
-        fault::none)
+    const completed_presets completed = complete_presets(chosen.presets, frame.bits_per_sample, chosen.near_lossless,
+                                                         chosen.mode == interleave_sample);
+    if (completed.error != fault::none)
         return 0;
     const auto arrange = [&](const std::uint32_t gap) {
         return lay_out(frame.width, frame.height, frame.component_count, frame.bits_per_sample, chosen.mode, gap);
@@ -160,15 +158,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, const std::size_
     REQUIRE(stream_size <= capacity && stream_size % 2 == 0);
 
     const block stream{destination.data(), stream_size};
-    stream_info info;
-    refusal at;
-    REQUIRE(inspect(stream.data(), stream.size(), {}, info, at) == fault::none);
+    const auto [info, error] = inspect(stream.bytes(), {});
+    REQUIRE(error.code == fault::none);
     REQUIRE(info.size == stream_size);
     REQUIRE(info.width == frame.width && info.height == frame.height);
     REQUIRE(info.bits_per_sample == frame.bits_per_sample && info.component_count == frame.component_count);
     REQUIRE(info.interleave_mode == chosen.mode && info.near_lossless == chosen.near_lossless);
     REQUIRE(info.color_transformation == chosen.color_transformation && info.has_spiff_header == chosen.spiff);
-    REQUIRE(std::memcmp(&info.presets, &presets, sizeof presets) == 0);
+    REQUIRE(std::memcmp(&info.presets, &completed.presets, sizeof completed.presets) == 0);
 
     const layout packed = arrange(0);
     const block decoded{packed.size, 0xA5};

@@ -271,9 +271,8 @@ void damage(FuzzedDataProvider& input, std::vector<std::uint8_t>& stream)
 
 bool passes_checks(const std::vector<std::uint8_t>& bytes, std::uint64_t& size)
 {
-    stream_info info;
-    refusal at;
-    if (inspect(bytes.data(), bytes.size(), {4096}, info, at) != fault::none ||
+    const auto [info, error] = inspect({bytes.data(), bytes.size()}, {4096});
+    if (error.code != fault::none ||
         std::uint64_t{info.width} * info.height > 65536 || info.component_count > 4)
         return false;
     const layout place =

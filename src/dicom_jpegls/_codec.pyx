@@ -4,7 +4,7 @@
 """The only module that touches pointers or CharLS. Knows buffers, no arrays and no DICOM.
 
 Every function that takes a buffer goes through `_Region`, every stream through `inspect` of
-native/stream.hpp before CharLS sees it, and every CharLS error code through `_CHARLS_ERRORS`.
+native/stream before CharLS sees it, and every CharLS error code through `_CHARLS_ERRORS`.
 """
 cimport cython
 from cpython.buffer cimport (
@@ -24,6 +24,7 @@ from libc.stdint cimport INT64_MAX, SIZE_MAX, UINT32_MAX, int32_t, int64_t, uint
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 from libcpp cimport bool as cbool
+from libcpp.vector cimport vector
 
 from dicom_jpegls cimport stream
 from dicom_jpegls.charls cimport *
@@ -81,7 +82,7 @@ cdef extern from *:
                       int(charls::impl::CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL) &&
                   DICOM_JPEGLS_NOT_ENOUGH_MEMORY == int(charls::impl::CHARLS_JPEGLS_ERRC_NOT_ENOUGH_MEMORY) &&
                   DICOM_JPEGLS_FIRST_STREAM_FAULT == dicom_jpegls::first_fault_code,
-                  "the header's codes are CharLS's and those of stream.hpp");
+                  "the header's codes are CharLS's and those of native/stream");
     """
 
 
@@ -212,7 +213,7 @@ def _error(int code):
     return MemoryError(message) if error is MemoryError else error(message, code)
 
 
-cdef object _refusal_error(const stream.refusal& at):
+cdef object _inspection_error(const stream.inspection_error& at):
     """The exception for a stream that `inspect` refused."""
     cdef const stream.fault_description* description = stream.describe(<int>at.code)
     marker = 0xFF00 | at.marker if at.marker else None
@@ -510,6 +511,7 @@ cdef bint _has_read(charls_jpegls_decoder* decoder, const stream.stream_info& ex
     cdef charls_frame_info frame
     cdef charls_jpegls_pc_parameters read
     cdef stream.preset_coding_parameters presets
+    cdef stream.completed_presets completed
     cdef charls_interleave_mode mode
     cdef int32_t near_lossless
     if (<int>charls_jpegls_decoder_get_frame_info(decoder, &frame) != CHARLS_JPEGLS_ERRC_SUCCESS
@@ -519,13 +521,13 @@ cdef bint _has_read(charls_jpegls_decoder* decoder, const stream.stream_info& ex
         return False
     presets.maximum_sample_value, presets.reset_value = read.maximum_sample_value, read.reset_value
     presets.threshold1, presets.threshold2, presets.threshold3 = read.threshold1, read.threshold2, read.threshold3
+    completed = stream.complete_presets(
+        presets, frame.bits_per_sample, near_lossless, <int32_t>mode == stream.interleave_sample)
     return (
         frame.width == expected.width and frame.height == expected.height
         and frame.bits_per_sample == expected.bits_per_sample and frame.component_count == expected.component_count
         and near_lossless == expected.near_lossless and <int32_t>mode == expected.interleave_mode
-        and stream.complete_presets(
-            presets, frame.bits_per_sample, near_lossless, <int32_t>mode == stream.interleave_sample)
-        == stream.fault_none)
+        and completed.error == stream.fault_none)
 
 
 cdef int _decode_piece(
@@ -536,7 +538,8 @@ cdef int _decode_piece(
     data is left."""
     cdef size_t first = part.first_line
     cdef size_t size = (<size_t>line_count - 1) * layout.stride + layout.row
-    cdef uint8_t* alone = <uint8_t*>malloc(part.end - part.begin + stream.piece_overhead)
+    cdef stream.byte_span whole = stream.byte_span(source, info.size)
+    cdef uint8_t* alone = <uint8_t*>malloc(stream.piece_stream_size_limit(part))
     cdef size_t alone_size
     cdef stream.piece shorter
     cdef int code
@@ -545,13 +548,13 @@ cdef int _decode_piece(
     if info.interleave_mode == stream.interleave_none:
         first += <size_t>part.first_component * info.height
     destination += first * layout.stride
-    alone_size = stream.write_piece(source, info, part, line_count, alone)
+    alone_size = stream.write_piece(whole, info, part, line_count, alone)
     code = _charls_decode(alone, alone_size, NULL, destination, size, <uint32_t>layout.stride)
     if line_count == part.line_count and _found_data_left(code) and part.end - part.begin > 1 and (
             source[part.end - 1] == 0 and source[part.end - 2] != 0xFF):
         shorter = part
         shorter.end -= 1
-        alone_size = stream.write_piece(source, info, shorter, line_count, alone)
+        alone_size = stream.write_piece(whole, info, shorter, line_count, alone)
         code = _charls_decode(alone, alone_size, NULL, destination, size, <uint32_t>layout.stride)
     free(alone)
     return code
@@ -588,40 +591,37 @@ cdef uint32_t _count_good_lines(
     return good
 
 
-cdef bint _is_same(const stream.stream_info& found, const stream.stream_info& expected) noexcept nogil:
-    """Whether the stream still says of its image what it said at first."""
-    return (found.width == expected.width and found.height == expected.height
-            and found.bits_per_sample == expected.bits_per_sample
-            and found.component_count == expected.component_count
-            and found.interleave_mode == expected.interleave_mode)
+cdef extern from *:
+    """
+    #include <new>
 
-
-cdef int _list_pieces(
-    const uint8_t* source, size_t source_size, const stream.limits& limits, const stream.stream_info& expected,
-    bint damaged, uint32_t lines, stream.piece_list* pieces,
-) noexcept nogil:
-    """Allocates the list of an inspected stream's pieces, of at least so many lines each; returns a code. If that is
-    success, the caller frees the list's items."""
-    cdef stream.refusal at
-    cdef stream.stream_info info
-    cdef bint found = True
-    pieces.items = NULL
-    pieces.capacity, pieces.lines = 0, lines
-    while True:
-        if damaged:
-            stream.salvage(source, source_size, limits, info, at, pieces[0])
-        else:
-            found = stream.inspect(source, source_size, limits, info, at, pieces) == stream.fault_none
-        found = found and pieces.count != 0 and _is_same(info, expected)
-        if found and pieces.count <= pieces.capacity:
-            return DICOM_JPEGLS_SUCCESS
-        if not found or pieces.capacity != 0:
-            free(pieces.items)
-            return <int>stream.fault_changed
-        pieces.items = <stream.piece*>malloc(pieces.count * sizeof(stream.piece))
-        if pieces.items == NULL:
-            return DICOM_JPEGLS_NOT_ENOUGH_MEMORY
-        pieces.capacity = pieces.count
+    // The pieces of an inspected stream; returns a code.
+    static int list_pieces(const std::uint8_t* source, std::size_t source_size, const dicom_jpegls::limits& limits,
+                           const dicom_jpegls::stream_info& expected, bool damaged, std::uint32_t minimum_lines,
+                           std::vector<dicom_jpegls::piece>& pieces) noexcept
+    {
+        try
+        {
+            const dicom_jpegls::byte_span stream{source, source_size};
+            dicom_jpegls::piece_list found{damaged ? dicom_jpegls::salvage(stream, limits, minimum_lines)
+                                                   : dicom_jpegls::inspect_pieces(stream, limits, minimum_lines)};
+            const dicom_jpegls::stream_info& info{found.info};
+            if (found.pieces.empty() || info.width != expected.width || info.height != expected.height ||
+                info.bits_per_sample != expected.bits_per_sample ||
+                info.component_count != expected.component_count || info.interleave_mode != expected.interleave_mode)
+                return static_cast<int>(dicom_jpegls::fault::changed);
+            pieces.swap(found.pieces);
+            return DICOM_JPEGLS_SUCCESS;
+        }
+        catch (const std::bad_alloc&)
+        {
+            return DICOM_JPEGLS_NOT_ENOUGH_MEMORY;
+        }
+    }
+    """
+    int list_pieces(
+        const uint8_t* source, size_t source_size, const stream.limits& limits, const stream.stream_info& expected,
+        bint damaged, uint32_t minimum_lines, vector[stream.piece]& pieces) noexcept nogil
 
 
 cdef int _decode_scans(
@@ -629,16 +629,15 @@ cdef int _decode_scans(
     uint8_t* destination, const Layout& layout,
 ) noexcept nogil:
     """Decodes scan by scan, each as a stream in memory of our own, whose scan header nobody can change."""
-    cdef stream.piece_list pieces
+    cdef vector[stream.piece] pieces
     cdef size_t i
-    cdef int code = _list_pieces(source, source_size, limits, info, False, UINT32_MAX, &pieces)
+    cdef int code = list_pieces(source, source_size, limits, info, False, UINT32_MAX, pieces)
     if code != DICOM_JPEGLS_SUCCESS:
         return code
-    for i in range(pieces.count):
-        code = _decode_piece(source, info, pieces.items[i], pieces.items[i].line_count, destination, layout)
+    for i in range(pieces.size()):
+        code = _decode_piece(source, info, pieces[i], pieces[i].line_count, destination, layout)
         if code != DICOM_JPEGLS_SUCCESS:
             break
-    free(pieces.items)
     return code
 
 
@@ -724,14 +723,6 @@ cdef object _spiff_record(const stream.spiff_header& header):
     )
 
 
-cdef bint _is_structure(const uint8_t* data, size_t size):
-    """Whether an APP8 segment is part of the stream's own structure and no application's data."""
-    cdef stream.spiff_header header
-    if stream.read_spiff_header(data, size, header) or stream.read_color_transformation(data, size) >= 0:
-        return True
-    return size == 6 and data[:6] == b"\0\0\0\1\xff\xd8"  # end of the SPIFF directory
-
-
 cdef class Stream
 
 
@@ -767,17 +758,14 @@ cdef class _PieceDecoding:
     """Decodes a stream's pieces, each at any time and in any thread."""
     cdef Stream source
     cdef _Target target
-    cdef stream.piece_list pieces  # zeros until filled
-
-    def __dealloc__(self):
-        free(self.pieces.items)
+    cdef vector[stream.piece] pieces
 
     def __call__(self, size_t index):
         cdef int code
         with nogil:
             code = _decode_piece(
-                self.source.region.data, self.source.c_info, self.pieces.items[index],
-                self.pieces.items[index].line_count, self.target.place.data, self.target.place.layout)
+                self.source.region.data, self.source.c_info, self.pieces[index],
+                self.pieces[index].line_count, self.target.place.data, self.target.place.layout)
         if code != DICOM_JPEGLS_SUCCESS:
             raise _error(code)
 
@@ -816,7 +804,7 @@ cdef class Stream:
     cdef _Region region
     cdef stream.limits limits
     cdef stream.stream_info c_info
-    cdef stream.refusal refusal  # of a damaged stream
+    cdef stream.inspection_error inspection_error  # of a damaged stream
     cdef readonly object info
     cdef readonly object damage
 
@@ -824,7 +812,7 @@ cdef class Stream:
     def __cinit__(
         self, object src not None, max_dimension=DEFAULT_MAX_DIMENSION, max_samples=DEFAULT_MAX_SAMPLES, partial=False,
     ):
-        cdef cbool sound
+        cdef stream.inspection found
         self.limits.dimension = <uint32_t>_integer(
             "max_dimension", max_dimension, 1, stream.highest_maximum_dimension)
         self.limits.samples = <uint64_t>_integer("max_samples", max_samples, 1, INT64_MAX)
@@ -832,30 +820,29 @@ cdef class Stream:
         if self.region.row_stride:
             raise ParameterError("src: the bytes of a stream must follow each other without gaps")
         with nogil:  # looks at every compressed byte once
-            sound = stream.inspect(
-                self.region.data, self.region.size, self.limits, self.c_info, self.refusal) == stream.fault_none
-        if not sound:
-            self.damage = _refusal_error(self.refusal)
+            found = stream.inspect(stream.byte_span(self.region.data, self.region.size), self.limits)
+        self.c_info = found.info
+        self.inspection_error = found.error
+        if found.error.code != stream.fault_none:
+            self.damage = _inspection_error(self.inspection_error)
             if not partial or not self._can_be_salvaged():
                 raise self.damage
         self.info = self._record()
 
-    cdef bint _can_be_salvaged(self) noexcept:
-        cdef stream.refusal at
-        cdef stream.piece_list pieces
-        pieces.items = NULL
-        pieces.capacity, pieces.lines = 0, 1
+    cdef bint _can_be_salvaged(self) except -1:
+        cdef stream.piece_list found
         with nogil:
-            stream.salvage(self.region.data, self.region.size, self.limits, self.c_info, at, pieces)
+            found = stream.salvage(stream.byte_span(self.region.data, self.region.size), self.limits, 1)
+        self.c_info = found.info
         self.c_info.size = self.region.size
-        return pieces.count != 0
+        return found.pieces.size() != 0
 
-    cdef int _find_pieces(self, stream.piece_list* pieces, uint32_t lines) except -1:
-        """Allocates the list of the stream's pieces, of at least so many lines each. The caller frees its items."""
+    cdef int _find_pieces(self, vector[stream.piece]& pieces, uint32_t lines) except -1:
+        """Lists the stream's pieces, of at least so many lines each."""
         cdef bint damaged = self.damage is not None
         cdef int code
         with nogil:
-            code = _list_pieces(
+            code = list_pieces(
                 self.region.data, self.region.size, self.limits, self.c_info, damaged, lines, pieces)
         if code != DICOM_JPEGLS_SUCCESS:
             raise _error(code)
@@ -884,23 +871,17 @@ cdef class Stream:
         ))
 
     cdef tuple _annotations(self):
-        cdef stream.segment_reader* reader = new stream.segment_reader(self.region.data, self.c_info.size)
-        cdef stream.segment segment
-        cdef const uint8_t* data
+        cdef vector[stream.annotation] found = stream.list_annotations(
+            stream.byte_span(self.region.data, self.c_info.size))
+        cdef size_t i
         comments = []
         application_data = []
-        try:
-            while reader.next(segment) == stream.fault_none:
-                data = self.region.data + segment.data
-                if segment.code == stream.marker_sos:
-                    reader.skip_entropy_coded_data()
-                elif segment.code == stream.marker_com:
-                    comments.append(data[:segment.size])
-                elif stream.marker_app0 <= segment.code <= stream.marker_app15:
-                    if segment.code != stream.marker_app8 or not _is_structure(data, segment.size):
-                        application_data.append((segment.code - stream.marker_app0, data[:segment.size]))
-        finally:
-            del reader
+        for i in range(found.size()):
+            data = found[i].data.data[:found[i].data.size]
+            if found[i].code == stream.marker_com:
+                comments.append(data)
+            else:
+                application_data.append((found[i].code - stream.marker_app0, data))
         return tuple(comments), tuple(application_data)
 
     def decode_into(self, dst not None, *, stride=0, workers=1):
@@ -911,7 +892,7 @@ cdef class Stream:
         cdef _Target target = self._target(dst, stride)
         cdef int code
         if self.damage is not None:
-            raise _refusal_error(self.refusal)  # a new one, because raising changes it
+            raise _inspection_error(self.inspection_error)  # a new one, because raising changes it
         if workers != 1 and worker_count(workers) > 1 and self._has_pieces():
             self._decode_pieces(target, worker_count(workers))
             return 0
@@ -936,8 +917,8 @@ cdef class Stream:
         cdef uint64_t lines = <uint64_t>self.c_info.height * self._scan_count() // (_TASKS_PER_WORKER * workers)
         decoding.source = self
         decoding.target = target
-        self._find_pieces(&decoding.pieces, <uint32_t>max(1, min(lines, self.c_info.height)))
-        map_all(decoding, range(decoding.pieces.count), workers)
+        self._find_pieces(decoding.pieces, <uint32_t>max(1, min(lines, self.c_info.height)))
+        map_all(decoding, range(decoding.pieces.size()), workers)
         _deliver(target.place)
         return 0
 
@@ -975,7 +956,7 @@ cdef class Stream:
 
     cdef int _decode_good_lines(self, const Place& place, bytearray good) except -1:
         """Marks the lines that can be decoded; returns the code of the first that cannot."""
-        cdef stream.piece_list pieces
+        cdef vector[stream.piece] pieces
         cdef stream.piece* part
         cdef uint8_t* marks = <uint8_t*><char*>good
         cdef size_t first
@@ -985,28 +966,25 @@ cdef class Stream:
         cdef int32_t scan = -1
         cdef int last_code = CHARLS_JPEGLS_ERRC_SUCCESS
         cdef int code
-        self._find_pieces(&pieces, 1)
-        try:
-            with nogil:
-                for i in range(pieces.count, 0, -1):
-                    part = &pieces.items[i - 1]
-                    if part.first_component == misplaced_scan:
-                        continue
-                    count = _count_good_lines(self.region.data, self.c_info, part[0], place.data, place.layout, &code)
-                    if code != CHARLS_JPEGLS_ERRC_SUCCESS:
-                        last_code = code
-                        if code == CHARLS_JPEGLS_ERRC_NOT_ENOUGH_MEMORY:
-                            break
-                    elif part.first_component != scan and not part.place_is_sure:
-                        misplaced_scan = part.first_component
-                        continue
-                    scan = part.first_component
-                    first = part.first_line
-                    if self.c_info.interleave_mode == stream.interleave_none:
-                        first += <size_t>part.first_component * self.c_info.height
-                    memset(marks + first, 1, count)
-        finally:
-            free(pieces.items)
+        self._find_pieces(pieces, 1)
+        with nogil:
+            for i in range(pieces.size(), 0, -1):
+                part = &pieces[i - 1]
+                if part.first_component == misplaced_scan:
+                    continue
+                count = _count_good_lines(self.region.data, self.c_info, part[0], place.data, place.layout, &code)
+                if code != CHARLS_JPEGLS_ERRC_SUCCESS:
+                    last_code = code
+                    if code == CHARLS_JPEGLS_ERRC_NOT_ENOUGH_MEMORY:
+                        break
+                elif part.first_component != scan and not part.position_is_certain:
+                    misplaced_scan = part.first_component
+                    continue
+                scan = part.first_component
+                first = part.first_line
+                if self.c_info.interleave_mode == stream.interleave_none:
+                    first += <size_t>part.first_component * self.c_info.height
+                memset(marks + first, 1, count)
         if last_code == CHARLS_JPEGLS_ERRC_NOT_ENOUGH_MEMORY:
             raise _error(last_code)
         return last_code
@@ -1192,7 +1170,7 @@ cdef bint _CODES_FOURTH_COMPONENT = "0004-compare-the-fourth-component-in-runs" 
 
 cdef bint _interleaves(int32_t component_count) noexcept nogil:
     """Whether CharLS has line and sample interleave for so many components."""
-    return component_count == 3 or component_count == 4
+    return stream.can_interleave(component_count)
 
 
 cdef int32_t _default_interleave_mode(int32_t component_count) noexcept nogil:
@@ -1217,7 +1195,8 @@ cdef int _check_encoding(
 ) noexcept nogil:
     """Whether an image can be encoded so, whatever its samples; returns a code."""
     cdef const dicom_jpegls_preset_coding_parameters* presets = &parameters.preset_coding_parameters
-    cdef stream.preset_coding_parameters completed
+    cdef stream.preset_coding_parameters given
+    cdef stream.completed_presets completed
     cdef size_t i
     cdef int code = _check_frame(frame)
     if code != DICOM_JPEGLS_SUCCESS:
@@ -1243,14 +1222,15 @@ cdef int _check_encoding(
             and _within(presets.threshold2, _PRESET) and _within(presets.threshold3, _PRESET)
             and _within(presets.reset_value, _PRESET)):
         return CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_JPEGLS_PC_PARAMETERS
-    completed.maximum_sample_value = presets.maximum_sample_value
-    completed.threshold1 = presets.threshold1
-    completed.threshold2 = presets.threshold2
-    completed.threshold3 = presets.threshold3
-    completed.reset_value = presets.reset_value
-    return <int>stream.complete_presets(
-        completed, frame.bits_per_sample, parameters.near_lossless,
+    given.maximum_sample_value = presets.maximum_sample_value
+    given.threshold1 = presets.threshold1
+    given.threshold2 = presets.threshold2
+    given.threshold3 = presets.threshold3
+    given.reset_value = presets.reset_value
+    completed = stream.complete_presets(
+        given, frame.bits_per_sample, parameters.near_lossless,
         parameters.interleave_mode == stream.interleave_sample)
+    return <int>completed.error
 
 
 # A COM segment (number -1) or an APPn segment to write in front of the frame header.
@@ -1342,10 +1322,28 @@ cdef int _encode_scans(
     return code
 
 
+cdef extern from *:
+    """
+    static bool reserve(std::vector<dicom_jpegls::byte_span>& spans, std::size_t count) noexcept
+    {
+        try
+        {
+            spans.reserve(count);
+            return true;
+        }
+        catch (const std::bad_alloc&)
+        {
+            return false;
+        }
+    }
+    """
+    cbool reserve(vector[stream.byte_span]& spans, size_t count) noexcept nogil
+
+
 # Some lines of a scan, coded as an image of their own.
 cdef struct Strip:
     uint8_t* stream  # NULL until encoded
-    stream.coded_data data
+    stream.byte_span data
 
 
 cdef uint32_t _strip_height(
@@ -1407,7 +1405,7 @@ cdef int _encode_strip(
         shrunk = <uint8_t*>realloc(strip.stream, used)
         if shrunk != NULL:
             strip.stream = shrunk
-        strip.data = stream.first_scan_data(strip.stream, used)
+        strip.data = stream.first_scan_data(stream.byte_span(strip.stream, used))
     return code
 
 
@@ -1437,24 +1435,25 @@ cdef int _join_strips(
         model_size += 4 + prologue.annotations[i].size
     model_size += <size_t>_max_encoded_size(dot)
     cdef uint8_t* model = <uint8_t*>malloc(model_size)
-    cdef stream.coded_data* intervals = <stream.coded_data*>malloc(count * sizeof(stream.coded_data))
-    if model == NULL or intervals == NULL:
+    cdef vector[stream.byte_span] intervals
+    if model == NULL or not reserve(intervals, count):
         code = DICOM_JPEGLS_NOT_ENOUGH_MEMORY
     else:
         code = _encode_scans(black, dot_layout, dot, parameters, prologue, model, model_size, &model_size)
     if code == DICOM_JPEGLS_SUCCESS:
         for i in range(count):
-            intervals[i] = strips[i].data
+            intervals.push_back(strips[i].data)
         bytes_written[0] = stream.join(
-            model, model_size, frame.width, frame.height, _strip_height(frame, parameters), intervals, per_scan, NULL)
+            stream.byte_span(model, model_size), frame.width, frame.height, _strip_height(frame, parameters),
+                intervals, per_scan, NULL)
         if destination != NULL and bytes_written[0] > destination_size:
             code = CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL
         elif destination != NULL:
             stream.join(
-                model, model_size, frame.width, frame.height, _strip_height(frame, parameters), intervals, per_scan,
+                stream.byte_span(model, model_size), frame.width, frame.height, _strip_height(frame, parameters),
+                intervals, per_scan,
                 destination)
     free(model)
-    free(intervals)
     return code
 
 
@@ -1634,7 +1633,7 @@ cdef class _Encoding:
             number = _integer(name + "[0]", number, 0, 15)
             self._add_annotation(name, number, content)
             data = self.annotations[-1][1]
-            if number == 8 and _is_structure(data, <size_t>len(data)):
+            if number == 8 and stream.is_structure(stream.byte_span(data, <size_t>len(data))):
                 raise ParameterError(
                     f"{name}: decoders would take it for a SPIFF header or a colour transformation: "
                     "use spiff_header and color_transformation")
@@ -1898,23 +1897,21 @@ cdef stream.limits _default_limits() noexcept nogil:
 cdef int dicom_jpegls_read_info(
     const uint8_t* source, size_t source_size, dicom_jpegls_stream_info* info,
 ) noexcept nogil:
-    cdef stream.stream_info found
-    cdef stream.refusal at
-    cdef int code
+    cdef stream.inspection found
     if source == NULL or info == NULL:
         return DICOM_JPEGLS_NULL_POINTER
-    code = <int>stream.inspect(source, source_size, _default_limits(), found, at)
-    if code == DICOM_JPEGLS_SUCCESS:
-        _describe(found, info)
-    return code
+    found = stream.inspect(stream.byte_span(source, source_size), _default_limits())
+    if found.error.code == stream.fault_none:
+        _describe(found.info, info)
+    return <int>found.error.code
 
 
 cdef int dicom_jpegls_decode(
     const uint8_t* source, size_t source_size, uint8_t* destination, size_t destination_size, size_t stride,
     dicom_jpegls_stream_info* info,
 ) noexcept nogil:
+    cdef stream.inspection inspected
     cdef stream.stream_info found
-    cdef stream.refusal at
     cdef stream.limits limits = _default_limits()
     cdef dicom_jpegls_frame_info frame
     cdef Layout layout
@@ -1922,9 +1919,10 @@ cdef int dicom_jpegls_decode(
     cdef int code
     if source == NULL or destination == NULL:
         return DICOM_JPEGLS_NULL_POINTER
-    code = <int>stream.inspect(source, source_size, limits, found, at)
-    if code != DICOM_JPEGLS_SUCCESS:
-        return code
+    inspected = stream.inspect(stream.byte_span(source, source_size), limits)
+    if inspected.error.code != stream.fault_none:
+        return <int>inspected.error.code
+    found = inspected.info
     frame = dicom_jpegls_frame_info(found.width, found.height, found.bits_per_sample, found.component_count)
     code = _fit(&layout, &frame, found.interleave_mode, stride, destination_size, DICOM_JPEGLS_DESTINATION_TOO_SMALL)
     if code != DICOM_JPEGLS_SUCCESS:

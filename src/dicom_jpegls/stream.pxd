@@ -1,16 +1,17 @@
-# Binds native/stream.hpp: the marker-level structure of a JPEG-LS stream.
+# Binds native/stream: the marker-level structure of a JPEG-LS stream.
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libcpp cimport bool
+from libcpp.vector cimport vector
 
 
-cdef extern from "stream.hpp" namespace "dicom_jpegls" nogil:
-    enum: marker_com
-    enum: marker_app0
-    enum: marker_app8
-    enum: marker_app15
-    enum: marker_sos
+cdef extern from "stream/bytes.hpp" namespace "dicom_jpegls" nogil:
+    struct byte_span:
+        const uint8_t* data
+        size_t size
 
+
+cdef extern from "stream/faults.hpp" namespace "dicom_jpegls" nogil:
     ctypedef enum fault:
         pass
     fault fault_none "dicom_jpegls::fault::none"
@@ -24,21 +25,21 @@ cdef extern from "stream.hpp" namespace "dicom_jpegls" nogil:
 
     cppclass fault_description:
         const char* name
-        const char* text
         fault_kind kind
+        const char* text
 
     const fault_description* describe(int code)
 
-    cppclass segment:
-        uint8_t code
+    cppclass inspection_error:
+        fault code
+        uint8_t marker
         size_t offset
-        size_t data
-        size_t size
+        int64_t value
 
-    cppclass segment_reader:
-        segment_reader(const uint8_t* stream, size_t size)
-        fault next(segment& result)
-        bool skip_entropy_coded_data()
+
+cdef extern from "stream/annotations.hpp" namespace "dicom_jpegls" nogil:
+    enum: marker_com
+    enum: marker_app0
 
     cppclass spiff_header:
         int32_t profile_id
@@ -52,9 +53,15 @@ cdef extern from "stream.hpp" namespace "dicom_jpegls" nogil:
         uint32_t vertical_resolution
         uint32_t horizontal_resolution
 
-    bool read_spiff_header(const uint8_t* data, size_t size, spiff_header& header)
-    int32_t read_color_transformation(const uint8_t* data, size_t size)
+    cppclass annotation:
+        uint8_t code
+        byte_span data
 
+    bool is_structure(byte_span data)
+    vector[annotation] list_annotations(byte_span stream) except +
+
+
+cdef extern from "stream/presets.hpp" namespace "dicom_jpegls" nogil:
     cppclass preset_coding_parameters:
         int32_t maximum_sample_value
         int32_t threshold1
@@ -62,9 +69,16 @@ cdef extern from "stream.hpp" namespace "dicom_jpegls" nogil:
         int32_t threshold3
         int32_t reset_value
 
+    cppclass completed_presets:
+        fault error
+        preset_coding_parameters presets
+
     int32_t maximum_near_lossless(int32_t bits_per_sample)
-    fault complete_presets(
-        preset_coding_parameters& presets, int32_t bits_per_sample, int32_t near_lossless, bool sample_interleave)
+    completed_presets complete_presets(
+        preset_coding_parameters presets, int32_t bits_per_sample, int32_t near_lossless, bool sample_interleave)
+
+
+cdef extern from "stream/stream_info.hpp" namespace "dicom_jpegls" nogil:
     const uint32_t default_maximum_dimension
     const uint32_t highest_maximum_dimension
     const uint64_t default_maximum_samples
@@ -74,8 +88,9 @@ cdef extern from "stream.hpp" namespace "dicom_jpegls" nogil:
         uint64_t samples
 
     enum: interleave_none
-    enum: interleave_line
     enum: interleave_sample
+
+    bool can_interleave(int32_t component_count)
 
     cppclass stream_info:
         uint32_t width
@@ -92,14 +107,11 @@ cdef extern from "stream.hpp" namespace "dicom_jpegls" nogil:
         size_t annotation_count
         size_t size
         size_t trailing_size
-        bool has_scan
         size_t zero_before_end
 
-    cppclass refusal:
-        fault code
-        size_t offset
-        uint8_t marker
-        int64_t value
+    cppclass inspection:
+        stream_info info
+        inspection_error error
 
     cppclass piece:
         size_t begin
@@ -107,30 +119,28 @@ cdef extern from "stream.hpp" namespace "dicom_jpegls" nogil:
         uint32_t first_line
         uint32_t line_count
         int32_t first_component
-        bool place_is_sure
+        bool position_is_certain
 
     cppclass piece_list:
-        piece* items
-        size_t capacity
-        uint32_t lines
-        size_t count
+        stream_info info
+        inspection_error error
+        vector[piece] pieces
 
-    fault inspect(
-        const uint8_t* stream, size_t size, const limits& allowed, stream_info& info, refusal& at)
-    fault inspect(
-        const uint8_t* stream, size_t size, const limits& allowed, stream_info& info, refusal& at, piece_list* pieces)
-    fault salvage(
-        const uint8_t* stream, size_t size, const limits& allowed, stream_info& info, refusal& at, piece_list& pieces)
 
-    enum: piece_overhead
+cdef extern from "stream/inspector.hpp" namespace "dicom_jpegls" nogil:
+    inspection inspect(byte_span stream, const limits& allowed)
+    piece_list inspect_pieces(byte_span stream, const limits& allowed, uint32_t minimum_lines) except +
+
+
+cdef extern from "stream/salvage.hpp" namespace "dicom_jpegls" nogil:
+    piece_list salvage(byte_span stream, const limits& allowed, uint32_t minimum_lines) except +
+
+
+cdef extern from "stream/pieces.hpp" namespace "dicom_jpegls" nogil:
+    size_t piece_stream_size_limit(const piece& part)
     size_t write_piece(
-        const uint8_t* stream, const stream_info& info, const piece& part, uint32_t line_count, uint8_t* destination)
-
-    cppclass coded_data:
-        const uint8_t* begin
-        size_t size
-
-    coded_data first_scan_data(const uint8_t* stream, size_t size)
+        byte_span stream, const stream_info& info, const piece& part, uint32_t line_count, uint8_t* destination)
+    byte_span first_scan_data(byte_span stream)
     size_t join(
-        const uint8_t* model, size_t model_size, uint32_t width, uint32_t height, uint32_t restart_interval,
-        const coded_data* intervals, size_t intervals_per_scan, uint8_t* destination)
+        byte_span model, uint32_t width, uint32_t height, uint32_t restart_interval, const vector[byte_span]& intervals,
+        size_t intervals_per_scan, uint8_t* destination)

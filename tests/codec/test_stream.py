@@ -1,4 +1,4 @@
-"""The stream checks of native/stream.hpp: what is refused, how and where; and which odd streams are accepted."""
+"""The stream checks of native/stream: what is refused, how and where; and which odd streams are accepted."""
 
 from typing import NamedTuple
 
@@ -342,7 +342,7 @@ def test_limit_of_the_samples_may_be_moved():
         with pytest.raises(jls.UnsupportedStreamError) as caught:
             use(FIRST_PLANE + OTHER_PLANES, max_samples=35)
         assert FAULT_NAMES[caught.value.code] == "too_many_samples"
-        assert "above the limit (max_samples): found 36" in str(caught.value)
+        assert "exceeds the limit (max_samples): found 36" in str(caught.value)
         for limit in (0, -1, 2**63):
             with pytest.raises(jls.ParameterError, match=rf"^max_samples: {limit} is not in the range 1 to"):
                 use(STREAM, max_samples=limit)
