@@ -205,8 +205,12 @@ if(DICOM_JPEGLS_FAST_SCAN)
     set(scan_options -O3 -falign-functions=64)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
       list(APPEND scan_options -fno-tree-slp-vectorize) # which makes slow stores of contexts and codes
-    elseif(CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
-      list(APPEND scan_options "SHELL:-mllvm -x86-cmov-converter=false") # which makes branches that nothing predicts
+    endif()
+    if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+      list(APPEND scan_options -Wno-pass-failed) # sanitizers keep loops from being vectorized
+    endif()
+    if(CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
+      list(APPEND scan_options -mllvm -x86-cmov-converter=false) # which makes branches that nothing predicts
     endif()
     set_source_files_properties(${scan_sources} PROPERTIES COMPILE_OPTIONS "${scan_options}")
   endif()

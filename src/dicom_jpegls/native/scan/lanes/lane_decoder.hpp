@@ -73,13 +73,14 @@ struct decoder_memory
 
 DICOM_JPEGLS_BEGIN_AVX2
 
-template<int BitsPerSample>
+template<bool HasSignedSamples>
 class lane_decoder final
 {
 public:
-    // Decodes `count` scans of this precision, of lines that the line store has room for.
-    lane_decoder(decoder_memory& memory, lane_decoding* const* const scans, const std::size_t count) noexcept :
-        memory_{memory}, next_{scans}, last_{scans + count}
+    // Decodes `count` scans of one precision, of lines that the line store has room for.
+    lane_decoder(decoder_memory& memory, const std::int32_t bits_per_sample, lane_decoding* const* const scans,
+                 const std::size_t count) noexcept :
+        mode_{bits_per_sample}, memory_{memory}, next_{scans}, last_{scans + count}
     {
     }
 
@@ -100,13 +101,15 @@ public:
     }
 
 private:
-    using model = lane_model<BitsPerSample>;
-    using mode = typename model::mode;
+    using model = lane_model<HasSignedSamples>;
 
     static constexpr std::uint32_t window_bits{64};
 
     // The codes that a step reads: shorter than an escape code, and than what leading_zeros and shifts are exact for.
-    static constexpr std::int32_t longest_code{std::min(30, mode::limit - mode::quantized_bits - 1)};
+    std::int32_t longest_code() const noexcept
+    {
+        return std::min(30, mode_.limit - mode_.quantized_bits - 1);
+    }
 
     // A group may begin up to here: behind it there is a window in the reader's buffer, or zeros behind the last bit.
     static constexpr std::uint32_t last_position{8 * code_reader::fill_size - window_bits};
@@ -122,10 +125,10 @@ private:
         lane.scan = *next_++;
         lane.destination = lane.scan->destination;
         lane.reader.emplace(lane.scan->source, lane.scan->source + lane.scan->source_size);
-        lane.runs = run_state{mode::range};
+        lane.runs = run_state{mode_.range};
         lane.lines.start(memory_.lines, number, lane.scan->width, lane.scan->height);
         set_edges<1>(lane.lines.above, lane.lines.current, lane.lines.width);
-        constexpr std::uint64_t fresh{packed_context::make(initial_a(mode::range), initial_k(), 1, 0, 0)};
+        const std::uint64_t fresh{packed_context::make(initial_a(mode_.range), initial_k(), 1, 0, 0)};
         std::fill_n(memory_.contexts[number], context_distance, fresh);
 
         decoder_state& state{memory_.state};
@@ -137,10 +140,10 @@ private:
     }
 
     // A has its initial value and N is 1.
-    static constexpr std::uint32_t initial_k() noexcept
+    std::uint32_t initial_k() const noexcept
     {
         std::uint32_t k{};
-        while ((1 << k) < initial_a(mode::range))
+        while ((1 << k) < initial_a(mode_.range))
             ++k;
         return k;
     }
@@ -245,7 +248,7 @@ private:
     // The line goes to the destination; at the end of the scan the lane takes the next. Returns whether there is a line.
     bool end_line(const int number, decoder_lane& lane)
     {
-        copy_to_caller<BitsPerSample>(lane.lines.current, lane.destination, lane.scan->width);
+        copy_to_caller(lane.lines.current, lane.destination, lane.scan->width, mode_.quantized_bits);
         lane.reader->check_position();
         if (--lane.lines.lines_left == 0)
         {
@@ -266,7 +269,7 @@ private:
     }
 
     // A run, and the sample that interrupts it (T.87 A.7). Returns the number of samples.
-    static std::ptrdiff_t decode_run(decoder_lane& lane, const std::ptrdiff_t column)
+    std::ptrdiff_t decode_run(decoder_lane& lane, const std::ptrdiff_t column) const
     {
         const std::uint8_t* const bytes{lane.reader->bytes()};
         std::uint16_t* const line{lane.lines.current + column};
@@ -277,7 +280,7 @@ private:
         if (run.pixels == limit)
             return limit;
         const decoded_sample interruption{decode_interruption<1>(lane.runs, bytes, run.position, line[run.pixels - 1],
-                                                                 lane.lines.above[column + run.pixels], mode{})};
+                                                                 lane.lines.above[column + run.pixels], mode_)};
         line[run.pixels] = static_cast<std::uint16_t>(interruption.value);
         lane.reader->position = interruption.position;
         lane.runs.decrement();
@@ -285,12 +288,12 @@ private:
     }
 
     // A sample of the regular mode whose code may have any length (T.87 A.4 to A.6).
-    static DICOM_JPEGLS_NOINLINE void decode_long_code(decoder_lane& lane, std::uint64_t* const contexts,
-                                                       const std::ptrdiff_t column)
+    DICOM_JPEGLS_NOINLINE void decode_long_code(decoder_lane& lane, std::uint64_t* const contexts,
+                                                const std::ptrdiff_t column) const
     {
-        constexpr auto t1{static_cast<std::int16_t>(model::bounds.t1)};
-        constexpr auto t2{static_cast<std::int16_t>(model::bounds.t2)};
-        constexpr auto t3{static_cast<std::int16_t>(model::bounds.t3)};
+        const auto t1{static_cast<std::int16_t>(mode_.bounds.t1)};
+        const auto t2{static_cast<std::int16_t>(mode_.bounds.t2)};
+        const auto t3{static_cast<std::int16_t>(mode_.bounds.t3)};
         std::uint16_t* const line{lane.lines.current + column};
         const std::uint16_t ra{line[-1]};
         const std::uint16_t rb{lane.lines.above[column]};
@@ -303,17 +306,17 @@ private:
         encoder_context context{packed_context::statistics_of(packed)};
         const std::uint32_t k{packed_context::k_of(packed)};
 
-        const golomb_code code{code_reader::read_golomb(lane.reader->bytes(), lane.reader->position, k, mode::limit,
-                                                        mode::quantized_bits)};
+        const golomb_code code{code_reader::read_golomb(lane.reader->bytes(), lane.reader->position, k, mode_.limit,
+                                                        mode_.quantized_bits)};
         lane.reader->position = code.position;
-        if (code.mapped_error > static_cast<std::uint32_t>(mode::maximum))
+        if (code.mapped_error > static_cast<std::uint32_t>(mode_.maximum))
             fail(charls::jpegls_errc::invalid_encoded_data);
         const std::int32_t half{static_cast<std::int32_t>(code.mapped_error >> 1U)};
         std::int32_t error{(code.mapped_error & 1U) != 0 ? -half - 1 : half};
         if (k == 0 && 2 * context.b + context.n - 1 < 0)
             error = -error - 1;
-        const std::int32_t predicted{std::clamp(predict(ra, rb, rc) + ((context.c ^ sign) - sign), 0, mode::maximum)};
-        line[0] = static_cast<std::uint16_t>(mode::reconstruct(predicted, (error ^ sign) - sign));
+        const std::int32_t predicted{std::clamp(predict(ra, rb, rc) + ((context.c ^ sign) - sign), 0, mode_.maximum)};
+        line[0] = static_cast<std::uint16_t>(mode_.reconstruct(predicted, (error ^ sign) - sign));
 
         context.template update<true>(context.a, context.b, context.c, context.n, error < 0 ? -error : error, error);
         std::uint32_t new_k{};
@@ -372,6 +375,7 @@ private:
         vector16 done; // steps of each
         vector16 ra;
         vector16 decoded[group_size];
+        vector16 longest_code; // that a step reads
         vector16 damage; // bits that no error may have
 
         // The sample before. Its context is updated while the next one is loaded.
@@ -382,21 +386,23 @@ private:
 
     DICOM_JPEGLS_NOINLINE void decode()
     {
+        const model precision{mode_};
         group lanes;
+        lanes.longest_code = all16(longest_code());
         lanes.damage = zero16();
         while (active_count_ != 0)
         {
-            begin(lanes);
-            step<0>(lanes);
-            step<1>(lanes);
-            step<2>(lanes);
-            step<3>(lanes);
+            begin(lanes, precision);
+            step<0>(lanes, precision);
+            step<1>(lanes, precision);
+            step<2>(lanes, precision);
+            step<3>(lanes, precision);
             end(lanes);
         }
     }
 
     // Loads the bits and the line above.
-    DICOM_JPEGLS_INLINE void begin(group& lanes)
+    DICOM_JPEGLS_INLINE void begin(group& lanes, const model& precision)
     {
         decoder_state& state{memory_.state};
         const vector16 active{load16(state.active)};
@@ -425,11 +431,11 @@ private:
         lanes.above[4] = lower_half(upper_half(above));
         lanes.above[5] = upper_half(upper_half(above));
         // Q(Rb - Rc) of a sample is Q(Rd - Rb) of the one before.
-        vector16 q2{model::quantize_difference(lanes.above[1], lanes.above[0])};
-        weigh_above<0>(lanes, q2);
-        weigh_above<1>(lanes, q2);
-        weigh_above<2>(lanes, q2);
-        weigh_above<3>(lanes, q2);
+        vector16 q2{precision.quantize_difference(lanes.above[1], lanes.above[0])};
+        weigh_above<0>(lanes, q2, precision);
+        weigh_above<1>(lanes, q2, precision);
+        weigh_above<2>(lanes, q2, precision);
+        weigh_above<3>(lanes, q2, precision);
 
         lanes.ra = load16(state.ra);
         lanes.rest = load16(state.rest);
@@ -438,10 +444,10 @@ private:
     }
 
     template<int Step>
-    static DICOM_JPEGLS_INLINE void weigh_above(group& lanes, vector16& q2) noexcept
+    static DICOM_JPEGLS_INLINE void weigh_above(group& lanes, vector16& q2, const model& precision) noexcept
     {
-        const vector16 q1{model::quantize_difference(lanes.above[Step + 2], lanes.above[Step + 1])};
-        lanes.weighed_above[Step] = model::weigh_above(q1, q2);
+        const vector16 q1{precision.quantize_difference(lanes.above[Step + 2], lanes.above[Step + 1])};
+        lanes.weighed_above[Step] = precision.weigh_above(q1, q2);
         q2 = q1;
     }
 
@@ -461,7 +467,7 @@ private:
 
     // A sample of the regular mode in all lanes that are live (T.87 A.3 to A.6).
     template<int Step>
-    DICOM_JPEGLS_INLINE void step(group& lanes)
+    DICOM_JPEGLS_INLINE void step(group& lanes, const model& precision)
     {
         decoder_state& state{memory_.state};
         auto* const contexts{reinterpret_cast<std::uint8_t*>(memory_.contexts)};
@@ -470,7 +476,7 @@ private:
         // The context (A.3). Where it has no gradients a run begins.
         const vector16 rc{lanes.above[Step]};
         const vector16 rb{lanes.above[Step + 1]};
-        const vector16 id{lanes.weighed_above[Step] + model::quantize_difference(rc, lanes.ra)};
+        const vector16 id{lanes.weighed_above[Step] + precision.quantize_difference(rc, lanes.ra)};
         const vector16 sign{greater(zero16(), id)};
         lanes.live = except(equal(id, zero16()) | equal(lanes.rest, all16(Step)), lanes.live);
         const vector16 number{magnitude(id) & lanes.live};
@@ -498,7 +504,7 @@ private:
         const vector32 mapped{shift_pair_left(zeros, shift_left(lanes.upper_bits, unary_length), k)};
         const vector16 short_length{lower_half(length)};
         lanes.live =
-            except(greater(short_length, min_signed(lanes.bits_left, all16(longest_code))), lanes.live);
+            except(greater(short_length, min_signed(lanes.bits_left, lanes.longest_code)), lanes.live);
         // Lanes that stand still from now on write to the context of no gradients.
         lanes.index = (number & lanes.live) + first_context;
         store16(state.written_index[Step & 1], lanes.index);
@@ -506,26 +512,27 @@ private:
         lanes.upper_bits = shift_pair_left(lanes.upper_bits, lanes.lower_bits, length);
         lanes.lower_bits = shift_left(lanes.lower_bits, length);
         lanes.bits_left = lanes.bits_left - (short_length & lanes.live);
-        const vector16 mapped_error{take_mapped_error(lanes, mapped)};
+        const vector16 mapped_error{take_mapped_error(lanes, mapped, precision)};
 
         // Code segment A.11, the other way round.
         const vector16 inverted{inverts(lower_half(k), context)};
         const vector16 error{shift_right<1>(mapped_error) ^ (zero16() - (mapped_error & all16(1))) ^ inverted};
 
-        const vector16 predicted{model::predict(lanes.ra, rb, rc, sign, context.c())};
-        lanes.ra = select(lanes.live, reconstruct(predicted, error, sign), lanes.ra);
+        const vector16 predicted{precision.predict(lanes.ra, rb, rc, sign, context.c())};
+        lanes.ra = select(lanes.live, precision.reconstruct(predicted, error, sign), lanes.ra);
         lanes.decoded[Step] = lanes.ra;
         lanes.context = context;
         lanes.error = error;
     }
 
     // A mapped error has no more bits than a sample (A.4.5), otherwise the stream is damaged.
-    static DICOM_JPEGLS_INLINE vector16 take_mapped_error(group& lanes, const vector32 mapped) noexcept
+    static DICOM_JPEGLS_INLINE vector16 take_mapped_error(group& lanes, const vector32 mapped,
+                                                          const model& precision) noexcept
     {
-        if constexpr (BitsPerSample < 16)
+        if constexpr (HasSignedSamples)
         {
             const vector16 result{lower_half(min_unsigned(mapped, all32(0xFFFF)))};
-            lanes.damage = lanes.damage | (except(all16(mode::maximum), result) & lanes.live);
+            lanes.damage = lanes.damage | (except(precision.maximum(), result) & lanes.live);
             return result;
         }
         else
@@ -533,17 +540,6 @@ private:
             lanes.damage = lanes.damage | (lower_half(shift_right<16>(mapped)) & lanes.live);
             return lower_half(mapped);
         }
-    }
-
-    // Prediction and error, and the sample mirrored back.
-    static DICOM_JPEGLS_INLINE vector16 reconstruct(const vector16 predicted, const vector16 error,
-                                                    const vector16 sign) noexcept
-    {
-        const vector16 sum{(predicted + error) ^ sign};
-        if constexpr (BitsPerSample < 16)
-            return sum & all16(mode::maximum);
-        else
-            return sum;
     }
 
     // Stores the samples, of which those of live steps count, and has scalar code move on the lanes that stand still.
@@ -575,6 +571,7 @@ private:
         }
     }
 
+    const lossless_of_any_precision mode_;
     decoder_memory& memory_;
     lane_decoding* const* next_;
     lane_decoding* const* const last_;

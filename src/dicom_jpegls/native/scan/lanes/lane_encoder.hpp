@@ -81,13 +81,14 @@ struct encoder_memory
 
 DICOM_JPEGLS_BEGIN_AVX2
 
-template<int BitsPerSample>
+template<bool HasSignedSamples>
 class lane_encoder final
 {
 public:
-    // Encodes `count` scans of this precision, of lines that the line store has room for.
-    lane_encoder(encoder_memory& memory, lane_encoding* const* const scans, const std::size_t count) noexcept :
-        memory_{memory}, next_{scans}, last_{scans + count}
+    // Encodes `count` scans of one precision, of lines that the line store has room for.
+    lane_encoder(encoder_memory& memory, const std::int32_t bits_per_sample, lane_encoding* const* const scans,
+                 const std::size_t count) noexcept :
+        mode_{bits_per_sample}, memory_{memory}, next_{scans}, last_{scans + count}
     {
     }
 
@@ -108,14 +109,11 @@ public:
     }
 
 private:
-    using model = lane_model<BitsPerSample>;
-    using mode = typename model::mode;
-
-    static constexpr std::int32_t zeros_of_escape{mode::limit - mode::quantized_bits - 1};
+    using model = lane_model<HasSignedSamples>;
 
     // Stands for the length of an escape code (T.87 A.5.3). No code is so long.
     static constexpr std::int32_t escape{255};
-    static_assert(mode::limit < escape);
+    static_assert(code_length_limit(16) < escape);
 
     // ---- Scalar code: a lane between groups.
 
@@ -159,10 +157,10 @@ private:
         lane.scan = *next_++;
         lane.source = lane.scan->source;
         lane.stuffer = bit_stuffer{lane.scan->destination, lane.scan->destination_size};
-        lane.runs = run_state{mode::range};
+        lane.runs = run_state{mode_.range};
         lane.lines.start(memory_.lines, number, lane.scan->width, lane.scan->height);
         take_line(lane);
-        constexpr std::uint64_t fresh{packed_context::make(initial_a(mode::range), 0, 1, 0, 0)};
+        const std::uint64_t fresh{packed_context::make(initial_a(mode_.range), 0, 1, 0, 0)};
         std::fill_n(memory_.contexts[number], context_distance, fresh);
         memory_.state.current[place32(number)] = memory_.lines.offset_of(lane.lines.current);
         return true;
@@ -184,7 +182,7 @@ private:
 
     void take_line(encoder_lane& lane) noexcept
     {
-        copy_from_caller<BitsPerSample>(lane.source, lane.lines.current, lane.scan->width);
+        copy_from_caller(lane.source, lane.lines.current, lane.scan->width, mode_.quantized_bits);
         set_edges<1>(lane.lines.above, lane.lines.current, lane.lines.width);
     }
 
@@ -269,7 +267,7 @@ private:
     }
 
     // A run, and the sample that interrupts it (T.87 A.7). Returns the number of samples.
-    static std::ptrdiff_t encode_run(encoder_lane& lane, lane_packer& packer, const std::ptrdiff_t column) noexcept
+    std::ptrdiff_t encode_run(encoder_lane& lane, lane_packer& packer, const std::ptrdiff_t column) const noexcept
     {
         const std::uint16_t* const line{lane.lines.current + column};
         const std::ptrdiff_t limit{lane.lines.width - column};
@@ -278,7 +276,7 @@ private:
         if (length == limit)
             return limit;
         encode_interruption<1>(lane.runs, packer, line[length], line[length - 1], lane.lines.above[column + length],
-                               mode{});
+                               mode_);
         lane.runs.decrement();
         return length + 1;
     }
@@ -300,7 +298,7 @@ private:
             for (int i{}; i != group_size; ++i)
             {
                 if (state.code_length[i][number] == escape)
-                    packer.put_escape(state.code[i][number], mode{});
+                    packer.put_escape(state.code[i][number], mode_);
                 else
                     packer.put_code(state.code[i][number], state.code_length[i][number]);
                 state.code[i][number] = 0;
@@ -342,24 +340,27 @@ private:
         vector16 live[group_size]; // masks
         vector16 code[group_size];
         vector16 code_length[group_size];
+        vector16 last_zeros; // the most zeros of a code that is no escape code
     };
 
     DICOM_JPEGLS_NOINLINE void encode()
     {
+        const model precision{mode_};
         group lanes;
+        lanes.last_zeros = all16(mode_.limit - mode_.quantized_bits - 2);
         while (active_count_ != 0)
         {
-            begin(lanes);
-            step<0>(lanes);
-            step<1>(lanes);
-            step<2>(lanes);
-            step<3>(lanes);
+            begin(lanes, precision);
+            step<0>(lanes, precision);
+            step<1>(lanes, precision);
+            step<2>(lanes, precision);
+            step<3>(lanes, precision);
             end(lanes);
         }
     }
 
     // Loads the samples, finds the contexts (T.87 A.3), and moves the lanes on.
-    DICOM_JPEGLS_INLINE void begin(group& lanes)
+    DICOM_JPEGLS_INLINE void begin(group& lanes, const model& precision)
     {
         encoder_state& state{memory_.state};
         const vector64 above{gather<1>(memory_.lines.bytes() + sizeof(std::uint16_t), state.above)};
@@ -380,11 +381,11 @@ private:
         vector16 live{load16(state.active)};
         vector16 done{zero16()};
         // Q(Rb - Rc) of a sample is Q(Rd - Rb) of the one before.
-        vector16 q2{model::quantize_difference(lanes.above[1], lanes.above[0])};
-        find_context<0>(lanes, q2, rest, live, done);
-        find_context<1>(lanes, q2, rest, live, done);
-        find_context<2>(lanes, q2, rest, live, done);
-        find_context<3>(lanes, q2, rest, live, done);
+        vector16 q2{precision.quantize_difference(lanes.above[1], lanes.above[0])};
+        find_context<0>(lanes, q2, rest, live, done, precision);
+        find_context<1>(lanes, q2, rest, live, done, precision);
+        find_context<2>(lanes, q2, rest, live, done, precision);
+        find_context<3>(lanes, q2, rest, live, done, precision);
 
         const vector32 done_bytes{widen(done + done)};
         store32(state.above, load32(state.above) + done_bytes);
@@ -397,11 +398,11 @@ private:
 
     template<int Step>
     static DICOM_JPEGLS_INLINE void find_context(group& lanes, vector16& q2, const vector16 rest, vector16& live,
-                                                 vector16& done) noexcept
+                                                 vector16& done, const model& precision) noexcept
     {
-        const vector16 q1{model::quantize_difference(lanes.above[Step + 2], lanes.above[Step + 1])};
-        const vector16 q3{model::quantize_difference(lanes.above[Step], lanes.samples[Step])};
-        const vector16 id{model::weigh_above(q1, q2) + q3};
+        const vector16 q1{precision.quantize_difference(lanes.above[Step + 2], lanes.above[Step + 1])};
+        const vector16 q3{precision.quantize_difference(lanes.above[Step], lanes.samples[Step])};
+        const vector16 id{precision.weigh_above(q1, q2) + q3};
         q2 = q1;
         // Where there are no gradients a run begins.
         live = except(equal(id, zero16()) | equal(rest, all16(Step)), live);
@@ -412,7 +413,7 @@ private:
 
     // A sample of the regular mode in all lanes that are live (T.87 A.4 to A.6).
     template<int Step>
-    DICOM_JPEGLS_INLINE void step(group& lanes)
+    DICOM_JPEGLS_INLINE void step(group& lanes, const model& precision)
     {
         encoder_state& state{memory_.state};
         auto* const contexts{reinterpret_cast<std::uint8_t*>(memory_.contexts)};
@@ -426,20 +427,20 @@ private:
 
         // Where the sign is negative, prediction and sample are mirrored.
         const vector16 sign{greater(zero16(), id)};
-        const vector16 predicted{model::predict(lanes.samples[Step], lanes.above[Step + 1], lanes.above[Step], sign,
+        const vector16 predicted{precision.predict(lanes.samples[Step], lanes.above[Step + 1], lanes.above[Step], sign,
                                                 context.c())};
-        const vector16 difference{model::mirror(lanes.samples[Step + 1], sign) - predicted};
-        constexpr int unused_bits{16 - BitsPerSample};
-        const vector16 error{shift_right_signed<unused_bits>(shift_left<unused_bits>(difference))}; // modulo RANGE
+        const vector16 difference{precision.mirror(lanes.samples[Step + 1], sign) - predicted};
+        const vector16 error{precision.reduce(difference)};
 
-        make_code<Step>(lanes, context, error);
+        make_code<Step>(lanes, context, error, precision);
         const statistics updated{update(context, error)};
         scatter<sizeof(std::uint64_t)>(contexts, state.index, join(updated.a, join(updated.n_and_c, updated.b)));
     }
 
     // The code: zero bits, a 1, k bits (T.87 A.5).
     template<int Step>
-    static DICOM_JPEGLS_INLINE void make_code(group& lanes, const statistics& context, const vector16 error) noexcept
+    static DICOM_JPEGLS_INLINE void make_code(group& lanes, const statistics& context, const vector16 error,
+                                              const model& precision) noexcept
     {
         const vector32 k{shift_right<23>(golomb_parameter(context.a, context.n()))};
         const vector16 short_k{lower_half(k)};
@@ -451,9 +452,9 @@ private:
         // The 1 and the k bits.
         const vector16 code{lower_half(wide_mapped - shift_left(wide_zeros - all32(1), k))};
         const vector16 length{zeros + short_k + all16(1)};
-        const vector16 escapes{greater(zeros, all16(zeros_of_escape - 1)) | shift_right_signed<15>(zeros)};
+        const vector16 escapes{greater(zeros, lanes.last_zeros) | shift_right_signed<15>(zeros)};
         const vector16 live{lanes.live[Step]};
-        lanes.code[Step] = select(escapes, (mapped - all16(1)) & all16(mode::maximum), code) & live;
+        lanes.code[Step] = select(escapes, (mapped - all16(1)) & precision.maximum(), code) & live;
         lanes.code_length[Step] = select(escapes, all16(escape), length) & live;
     }
 
@@ -504,6 +505,7 @@ private:
             advance_all(bits_of(standing));
     }
 
+    const lossless_of_any_precision mode_;
     encoder_memory& memory_;
     lane_encoding* const* next_;
     lane_encoding* const* const last_;

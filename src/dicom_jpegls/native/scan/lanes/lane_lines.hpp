@@ -88,42 +88,36 @@ struct lane_lines
     }
 };
 
-// Copies samples between lines of 16 bits and those of the caller, of any alignment.
-template<int BitsPerSample>
-DICOM_JPEGLS_INLINE void copy_to_caller(const std::uint16_t* DICOM_JPEGLS_RESTRICT const line,
-                                        std::uint8_t* DICOM_JPEGLS_RESTRICT const destination,
-                                        const std::size_t width) noexcept
+// Copies a line to the caller's samples, of one byte or two, of any alignment.
+inline void copy_to_caller(const std::uint16_t* DICOM_JPEGLS_RESTRICT const line,
+                           std::uint8_t* DICOM_JPEGLS_RESTRICT const destination, const std::size_t width,
+                           const std::int32_t bits_per_sample) noexcept
 {
-    if constexpr (BitsPerSample == 8)
+    if (bits_per_sample > 8)
     {
-        for (std::size_t i{}; i != width; ++i)
-            destination[i] = static_cast<std::uint8_t>(line[i]);
+        std::memcpy(destination, line, width * sizeof *line);
+        return;
     }
-    else
-    {
-        std::memcpy(destination, line, 2 * width);
-    }
+    for (std::size_t i{}; i != width; ++i)
+        destination[i] = static_cast<std::uint8_t>(line[i]);
 }
 
-// Bits above the precision are left out.
-template<int BitsPerSample>
-DICOM_JPEGLS_INLINE void copy_from_caller(const std::uint8_t* DICOM_JPEGLS_RESTRICT const source,
-                                          std::uint16_t* DICOM_JPEGLS_RESTRICT const line,
-                                          const std::size_t width) noexcept
+// Copies a line of the caller's samples. Bits above the precision are left out.
+inline void copy_from_caller(const std::uint8_t* DICOM_JPEGLS_RESTRICT const source,
+                             std::uint16_t* DICOM_JPEGLS_RESTRICT const line, const std::size_t width,
+                             const std::int32_t bits_per_sample) noexcept
 {
-    if constexpr (BitsPerSample == 8)
+    if (bits_per_sample <= 8)
+    {
+        std::copy_n(source, width, line);
+        return;
+    }
+    std::memcpy(line, source, width * sizeof *line);
+    const auto maximum{static_cast<std::uint16_t>((1 << bits_per_sample) - 1)};
+    if (bits_per_sample != 16)
     {
         for (std::size_t i{}; i != width; ++i)
-            line[i] = source[i];
-    }
-    else
-    {
-        std::memcpy(line, source, 2 * width);
-        if constexpr (BitsPerSample != 16)
-        {
-            for (std::size_t i{}; i != width; ++i)
-                line[i] &= lossless<BitsPerSample>::maximum;
-        }
+            line[i] = static_cast<std::uint16_t>(line[i] & maximum);
     }
 }
 

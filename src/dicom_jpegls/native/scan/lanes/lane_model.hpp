@@ -8,17 +8,55 @@
 
 #ifdef DICOM_JPEGLS_LANES
 
+#include "../../stream/presets.hpp"
 #include "../parameters.hpp"
 #include "../regular_mode.hpp"
 
 namespace dicom_jpegls::scan::lanes {
 
-// T.87 C.2.4.1.1.1, for NEAR = 0 and MAXVAL of at least 128.
-constexpr thresholds default_thresholds(const std::int32_t maximum) noexcept
+// `lossless` for a precision that is known at run time: that of all lanes.
+struct lossless_of_any_precision
 {
-    const std::int32_t factor{(std::min(maximum, 4095) + 128) / 256};
-    return {factor * (3 - 2) + 2, factor * (7 - 3) + 3, factor * (21 - 4) + 4};
-}
+    static constexpr bool is_lossless{true};
+    std::int32_t maximum;
+    std::int32_t range;
+    std::int32_t quantized_bits;
+    std::int32_t limit;
+    thresholds bounds;
+
+    explicit constexpr lossless_of_any_precision(const std::int32_t bits_per_sample) noexcept :
+        maximum{maximum_sample_value(bits_per_sample)},
+        range{maximum + 1},
+        quantized_bits{bits_per_sample},
+        limit{code_length_limit(bits_per_sample)},
+        bounds{thresholds_of(default_preset_coding_parameters(maximum, 0))}
+    {
+    }
+
+    std::int32_t quantize(const std::int32_t error) const noexcept
+    {
+        const std::int32_t unused_bits{32 - quantized_bits};
+        return static_cast<std::int32_t>(static_cast<std::uint32_t>(error) << unused_bits) >> unused_bits;
+    }
+
+    std::int32_t reconstruct(const std::int32_t predicted, const std::int32_t error) const noexcept
+    {
+        return (predicted + error) & maximum;
+    }
+
+    static bool is_near(const std::int32_t a, const std::int32_t b) noexcept
+    {
+        return a == b;
+    }
+
+private:
+    static constexpr thresholds thresholds_of(const preset_coding_parameters& presets) noexcept
+    {
+        return {presets.threshold1, presets.threshold2, presets.threshold3};
+    }
+};
+
+static_assert(default_reset_value == reset_value);
 
 // A context in 8 bytes. From the lowest bit: A in 23 bits, the decoder's k in 8 bits, an unused bit, N and C in 8 bits
 // each, B in 16 bits.
@@ -115,20 +153,32 @@ DICOM_JPEGLS_INLINE vector16 inverts(const vector16 k, const statistics& context
     return equal(k, zero16()) & greater(all16(1), context.b + context.b + context.n());
 }
 
-// What depends on the precision. Samples of less than 16 bits are positive signed numbers.
-template<int BitsPerSample>
-struct lane_model
+// What depends on the precision. Samples of less than 16 bits are positive signed numbers, of 16 bits unsigned ones.
+template<bool HasSignedSamples>
+class lane_model final
 {
-    using mode = lossless<BitsPerSample>;
-    static constexpr bool is_signed{BitsPerSample < 16};
-    static constexpr thresholds bounds{default_thresholds(mode::maximum)};
+public:
+    explicit lane_model(const lossless_of_any_precision& mode) noexcept :
+        maximum_{all16(mode.maximum)},
+        below_t1_{all16(mode.bounds.t1 - 1)},
+        below_t2_{all16(mode.bounds.t2 - 1)},
+        below_t3_{all16(mode.bounds.t3 - 1)},
+        unused_bits_{all_by(16 - mode.quantized_bits)}
+    {
+    }
+
+    // MAXVAL.
+    DICOM_JPEGLS_INLINE vector16 maximum() const noexcept
+    {
+        return maximum_;
+    }
 
     // Q(minuend - subtrahend) (T.87 A.3.3).
-    static DICOM_JPEGLS_INLINE vector16 quantize_difference(const vector16 minuend, const vector16 subtrahend) noexcept
+    DICOM_JPEGLS_INLINE vector16 quantize_difference(const vector16 minuend, const vector16 subtrahend) const noexcept
     {
         vector16 distance;
         vector16 is_positive; // or 0, where it does not matter
-        if constexpr (is_signed)
+        if constexpr (HasSignedSamples)
         {
             const vector16 difference{minuend - subtrahend};
             distance = magnitude(difference);
@@ -141,42 +191,67 @@ struct lane_model
             is_positive = equal(larger, minuend);
         }
         // Each comparison that holds counts -1.
-        const vector16 negative{greater(distance, all16(bounds.t1 - 1)) - min_signed(distance, all16(1)) +
-                                (greater(distance, all16(bounds.t2 - 1)) + greater(distance, all16(bounds.t3 - 1)))};
+        const vector16 negative{greater(distance, below_t1_) - min_signed(distance, all16(1)) +
+                                (greater(distance, below_t2_) + greater(distance, below_t3_))};
         return (negative ^ is_positive) - is_positive;
     }
 
-    // The number of a context from its gradients, not quantized the last one: Q1 and Q2 of the line above, and Q3. With
-    // its sign (T.87 A.3.4).
+    // What the gradients of the line above, Q1 and Q2, add to Q3 for the number of the context, with its sign (T.87
+    // A.3.4).
     static DICOM_JPEGLS_INLINE vector16 weigh_above(const vector16 q1, const vector16 q2) noexcept
     {
         return times(times(q1, 9) + q2, 9);
     }
 
-    // Mirrors samples, predictions and their sums (MAXVAL - x) where the sign of the context is negative.
-    static DICOM_JPEGLS_INLINE vector16 mirror(const vector16 value, const vector16 sign) noexcept
+    // Mirrors samples and predictions (MAXVAL - x) where the sign of the context is negative.
+    DICOM_JPEGLS_INLINE vector16 mirror(const vector16 value, const vector16 sign) const noexcept
     {
-        return value ^ (is_signed ? sign & all16(mode::maximum) : sign);
+        return value ^ (HasSignedSamples ? sign & maximum_ : sign);
     }
 
     // The prediction, mirrored and corrected (code segments A.5 and A.6).
-    static DICOM_JPEGLS_INLINE vector16 predict(const vector16 ra, const vector16 rb, const vector16 rc,
-                                                const vector16 sign, const vector16 c) noexcept
+    DICOM_JPEGLS_INLINE vector16 predict(const vector16 ra, const vector16 rb, const vector16 rc, const vector16 sign,
+                                         const vector16 c) const noexcept
     {
-        if constexpr (is_signed)
+        if constexpr (HasSignedSamples)
         {
-            const vector16 median{ra + rb -
-                                  max_signed(min_signed(ra, rb), min_signed(max_signed(ra, rb), rc))};
-            return min_signed(max_signed(mirror(median, sign) + c, zero16()), all16(mode::maximum));
+            const vector16 median{ra + rb - max_signed(min_signed(ra, rb), min_signed(max_signed(ra, rb), rc))};
+            return min_signed(max_signed(mirror(median, sign) + c, zero16()), maximum_);
         }
         else
         {
-            const vector16 median{ra + rb -
-                                  max_unsigned(min_unsigned(ra, rb), min_unsigned(max_unsigned(ra, rb), rc))};
+            const vector16 median{ra + rb - max_unsigned(min_unsigned(ra, rb), min_unsigned(max_unsigned(ra, rb), rc))};
             return subtract_saturated_unsigned(add_saturated_unsigned(mirror(median, sign), max_signed(c, zero16())),
                                                max_signed(zero16() - c, zero16()));
         }
     }
+
+    // An error modulo RANGE (A.4.5).
+    DICOM_JPEGLS_INLINE vector16 reduce(const vector16 error) const noexcept
+    {
+        if constexpr (HasSignedSamples)
+            return shift_right_signed(shift_left(error, unused_bits_), unused_bits_);
+        else
+            return error;
+    }
+
+    // The sample of a mirrored prediction and an error (A.4.5).
+    DICOM_JPEGLS_INLINE vector16 reconstruct(const vector16 predicted, const vector16 error,
+                                             const vector16 sign) const noexcept
+    {
+        const vector16 sum{(predicted + error) ^ sign};
+        if constexpr (HasSignedSamples)
+            return sum & maximum_;
+        else
+            return sum;
+    }
+
+private:
+    const vector16 maximum_;
+    const vector16 below_t1_;
+    const vector16 below_t2_;
+    const vector16 below_t3_;
+    const shift_count unused_bits_;
 };
 
 DICOM_JPEGLS_END_AVX2

@@ -37,18 +37,9 @@ bool is_covered(const Scan& scan, const std::size_t size) noexcept
     return size >= row && (scan.height == 1 || (size - row) / (scan.height - 1) >= scan.stride);
 }
 
-// Calls a function with the precision as a type, for each precision that scans have.
-template<int BitsPerSample, typename Function>
-void for_precisions(const Function& function)
-{
-    function(std::integral_constant<int, BitsPerSample>{});
-    if constexpr (BitsPerSample < 16)
-        for_precisions<BitsPerSample + 1>(function);
-}
-
 // Runs `Codec` for the scans that are covered, those of one precision after another, and the large ones first, so that
 // lanes do not wait long for the last.
-template<template<int> typename Codec, typename Memory, typename Scan, typename BufferSize>
+template<template<bool> typename Codec, typename Memory, typename Scan, typename BufferSize>
 void run(std::unique_ptr<Memory>& memory, Scan* const scans, const std::size_t count, const BufferSize& buffer_size)
 {
     std::vector<Scan*> covered;
@@ -71,14 +62,18 @@ void run(std::unique_ptr<Memory>& memory, Scan* const scans, const std::size_t c
             return a->bits_per_sample < b->bits_per_sample;
         return std::uint64_t{a->width} * a->height > std::uint64_t{b->width} * b->height;
     });
-    auto first{covered.begin()};
-    for_precisions<8>([&](const auto bits) {
-        const auto last{std::find_if(first, covered.end(),
-                                     [bits](const Scan* const scan) { return scan->bits_per_sample != bits; })};
-        if (first != last)
-            Codec<bits>{*memory, &*first, static_cast<std::size_t>(last - first)}.run();
+    for (auto first{covered.begin()}; first != covered.end();)
+    {
+        const std::int32_t bits{(*first)->bits_per_sample};
+        const auto last{
+            std::find_if(first, covered.end(), [bits](const Scan* const scan) { return scan->bits_per_sample != bits; })};
+        const auto size{static_cast<std::size_t>(last - first)};
+        if (bits < 16)
+            Codec<true>{*memory, bits, &*first, size}.run();
+        else
+            Codec<false>{*memory, bits, &*first, size}.run();
         first = last;
-    });
+    }
 }
 
 } // namespace

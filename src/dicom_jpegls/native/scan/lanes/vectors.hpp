@@ -185,12 +185,6 @@ DICOM_JPEGLS_INLINE vector16 times(const vector16 v, const std::int32_t factor) 
 }
 
 template<int Count>
-DICOM_JPEGLS_INLINE vector16 shift_left(const vector16 v) noexcept
-{
-    return {_mm256_slli_epi16(v.lanes, Count)};
-}
-
-template<int Count>
 DICOM_JPEGLS_INLINE vector16 shift_right(const vector16 v) noexcept
 {
     return {_mm256_srli_epi16(v.lanes, Count)};
@@ -200,6 +194,27 @@ template<int Count>
 DICOM_JPEGLS_INLINE vector16 shift_right_signed(const vector16 v) noexcept
 {
     return {_mm256_srai_epi16(v.lanes, Count)};
+}
+
+// A number of bits to shift all lanes by, known at run time.
+struct shift_count
+{
+    __m128i bits;
+};
+
+DICOM_JPEGLS_INLINE shift_count all_by(const std::int32_t count) noexcept
+{
+    return {_mm_cvtsi32_si128(count)};
+}
+
+DICOM_JPEGLS_INLINE vector16 shift_left(const vector16 v, const shift_count count) noexcept
+{
+    return {_mm256_sll_epi16(v.lanes, count.bits)};
+}
+
+DICOM_JPEGLS_INLINE vector16 shift_right_signed(const vector16 v, const shift_count count) noexcept
+{
+    return {_mm256_sra_epi16(v.lanes, count.bits)};
 }
 
 // The upper byte of each lane, with its sign. By multiplication, which runs in other units than shifts do.
