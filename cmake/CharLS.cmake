@@ -198,19 +198,18 @@ set_target_properties(charls PROPERTIES
 
 if(DICOM_JPEGLS_FAST_SCAN)
   set(scan_codecs "${CMAKE_SOURCE_DIR}/src/dicom_jpegls/native/scan")
-  set(scan_sources "${scan_codecs}/scan_codecs.cpp" "${scan_codecs}/lanes/scan_lanes.cpp")
+  set(scan_sources "${scan_codecs}/charls_adapter.cpp" "${scan_codecs}/lanes/scan_lanes.cpp")
   target_sources(charls PRIVATE ${scan_sources})
   if(NOT MSVC)
     # Full optimization whatever the build type, and speed that does not depend on where the linker puts a loop.
     set(scan_options -O3 -falign-functions=64)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
       list(APPEND scan_options -fno-tree-slp-vectorize) # which makes slow stores of contexts and codes
-    endif()
-    if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    elseif(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
       list(APPEND scan_options -Wno-pass-failed) # sanitizers keep loops from being vectorized
-    endif()
-    if(CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
-      list(APPEND scan_options -mllvm -x86-cmov-converter=false) # which makes branches that nothing predicts
+      if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
+        list(APPEND scan_options -mllvm -x86-cmov-converter=false) # which makes branches that nothing predicts
+      endif()
     endif()
     set_source_files_properties(${scan_sources} PROPERTIES COMPILE_OPTIONS "${scan_options}")
   endif()

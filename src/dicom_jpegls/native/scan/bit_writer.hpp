@@ -15,9 +15,10 @@ struct bit_packer
     std::uint64_t count;
     std::uint8_t* position;
 
-    // Appends up to 56 bits. Always stores 8 bytes, of which only whole ones count.
-    DICOM_JPEGLS_INLINE void put(const std::uint64_t value, const std::uint64_t length) noexcept
+    // Appends 0 to 56 bits. Always stores 8 bytes, of which only whole ones count.
+    JLS_INLINE void put(const std::uint64_t value, const std::uint64_t length) noexcept
     {
+        assert(count < 8 && length <= 56 && value >> length == 0);
         count += length;
         bits |= value << ((64U - count) & 63U);
         store_big_endian(position, bits);
@@ -27,7 +28,7 @@ struct bit_packer
     }
 
     // Appends a code of up to 64 bits, of which only the last 32 can be other than 0.
-    DICOM_JPEGLS_INLINE void put_code(const std::uint32_t value, const std::uint32_t length) noexcept
+    JLS_INLINE void put_code(const std::uint32_t value, const std::uint32_t length) noexcept
     {
         if (length > 32)
             put(0, length - 32);
@@ -36,10 +37,10 @@ struct bit_packer
 
     // Appends the code of a mapped error that is too great for others (T.87 A.5.3).
     template<typename Mode>
-    DICOM_JPEGLS_INLINE void put_escape(const std::uint32_t value, const Mode& mode) noexcept
+    JLS_INLINE void put_escape(const std::uint32_t value, const Mode& mode) noexcept
     {
-        put_code(1, static_cast<std::uint32_t>(mode.limit - mode.quantized_bits));
-        put_code(value, static_cast<std::uint32_t>(mode.quantized_bits));
+        put_code(1, static_cast<std::uint32_t>(mode.limit - mode.quantized_bits_per_sample));
+        put_code(value, static_cast<std::uint32_t>(mode.quantized_bits_per_sample));
     }
 };
 
@@ -53,13 +54,13 @@ public:
     }
 
     // Eight bytes at a time where no FF is among them.
-    DICOM_JPEGLS_NOINLINE void write(const std::uint8_t* source, std::size_t size)
+    JLS_NOINLINE void write(const std::uint8_t* source, std::size_t size)
     {
         for (; size >= 8; size -= 8, source += 8)
         {
             const std::uint64_t word{load_big_endian(source)};
             const std::uint64_t shifted{((bits_ << 1U) << (63U - count_)) | (word >> count_)};
-            if (DICOM_JPEGLS_LIKELY(!contains_ff(shifted) && end_ - position_ >= 8))
+            if (JLS_LIKELY(!contains_ff(shifted) && end_ - position_ >= 8))
             {
                 store_big_endian(position_, shifted);
                 position_ += 8;
@@ -75,9 +76,9 @@ public:
             append(*source++, 8);
     }
 
-    // Writes the bits that a packer is left with, fills the last byte with 0 bits and returns the number of bytes of the
-    // whole scan. The 0 bit after a last byte of FF makes for one more byte.
-    std::size_t finish(const bit_packer& rest)
+    // Writes the bits that a packer is left with, fills the last byte with 0 bits and returns the number of bytes of
+    // the whole scan. The 0 bit after a last byte of FF makes for one more byte.
+    [[nodiscard]] std::size_t finish(const bit_packer& rest)
     {
         const auto tail{static_cast<std::uint32_t>(rest.count)};
         append(tail == 0 ? 0 : rest.bits >> (64U - tail), tail);
@@ -89,18 +90,19 @@ public:
 private:
     void append(const std::uint64_t bits, const std::uint32_t count)
     {
+        assert(count_ < 8 && count <= 32 && bits >> count == 0);
         bits_ = (bits_ << count) | bits;
         count_ += count;
         write_bytes();
     }
 
     // Writes whole bytes, with the 0 bit after FF.
-    DICOM_JPEGLS_NOINLINE void write_bytes()
+    JLS_NOINLINE void write_bytes()
     {
         while (count_ >= 8)
         {
             if (position_ == end_)
-                fail(charls::jpegls_errc::destination_buffer_too_small);
+                fail(scan_fault::destination_too_small);
             count_ -= 8;
             const auto byte{static_cast<std::uint8_t>(bits_ >> count_)};
             *position_++ = byte;

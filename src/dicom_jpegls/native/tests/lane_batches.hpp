@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Batches of scans of many kinds, and what `scan_lanes` must make of them: exactly what the codec for one scan and CharLS
-// make of each scan alone, or nothing. For the unit tests and for the fuzz target.
+// Batches of scans of many kinds, and what `scan_lanes` must make of them: exactly what the codec for one scan and
+// CharLS make of each scan alone, or nothing. For the unit tests and for the fuzz target.
 #pragma once
 
 #include "scan/lanes/scan_lanes.hpp"
@@ -139,11 +139,37 @@ struct decoded
 
 inline decoded decode_alone(const scan_case& scan, const reference codec)
 {
-    const auto high{[](const std::uint32_t value) { return static_cast<std::uint8_t>(value >> 8U); }};
-    const auto low{[](const std::uint32_t value) { return static_cast<std::uint8_t>(value); }};
-    bytes stream{0xFF, marker_soi, 0xFF, marker_sof55, 0, 11, low(static_cast<std::uint32_t>(scan.bits_per_sample)),
-                 high(scan.height), low(scan.height), high(scan.width), low(scan.width), 1, 1, 0x11, 0,
-                 0xFF, marker_sos, 0, 8, 1, 1, 0, 0, 0, 0};
+    const auto high{[](const std::uint32_t value) {
+        return static_cast<std::uint8_t>(value >> 8U);
+    }};
+    const auto low{[](const std::uint32_t value) {
+        return static_cast<std::uint8_t>(value);
+    }};
+    bytes stream{0xFF,
+                 marker_soi,
+                 0xFF,
+                 marker_sof55,
+                 0,
+                 11,
+                 low(static_cast<std::uint32_t>(scan.bits_per_sample)),
+                 high(scan.height),
+                 low(scan.height),
+                 high(scan.width),
+                 low(scan.width),
+                 1,
+                 1,
+                 0x11,
+                 0,
+                 0xFF,
+                 marker_sos,
+                 0,
+                 8,
+                 1,
+                 1,
+                 0,
+                 0,
+                 0,
+                 0};
     stream.insert(stream.end(), scan.data.begin(), scan.data.end());
     stream.insert(stream.end(), {0xFF, marker_eoi});
 

@@ -133,7 +133,7 @@ void test_what_is_not_covered()
     const auto decode{[&](const auto& change) {
         exact_buffer source{sound.data};
         exact_buffer destination{sound.strided_size()};
-        const scan::lane_decoding good{source.data(),         source.size(), destination.data(), destination.size(),
+        const scan::lane_decoding good{source.data(),           source.size(), destination.data(), destination.size(),
                                        sound.row() + sound.gap, sound.width,   sound.height,       12};
         std::vector<scan::lane_decoding> scans(3, good);
         change(scans[1]);

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT
 //
-// Decodes sixteen scans at once, each in its lane. Lanes are not in step: each has its own line, column and place in its
-// stream. A group of four steps decodes up to four samples of the regular mode in every lane, without branches. A lane
-// where something else comes - a run, the end of the line, a long code, more bits than were loaded - stands still for the
-// rest of the group. Between groups, scalar code takes such lanes one by one and brings them to their next sample of the
-// regular mode. At the end of its scan a lane takes the next one.
+// Decodes sixteen scans at once, each in its lane. Lanes are not in step: each has its own line, column and place in
+// its stream. A group of four steps decodes up to four samples of the regular mode in every lane, without branches. A
+// lane where something else comes - a run, the end of the line, a long code, more bits than were loaded - stands still
+// for the rest of the group. Between groups, scalar code takes such lanes one by one and brings them to their next
+// sample of the regular mode. At the end of its scan a lane takes the next one.
 //
-// What a lane reads and writes is its own: contexts, lines, and a code_reader, which bounds what is read of a stream. An
-// error ends the scan of its lane and no other.
+// What a lane reads and writes is its own: contexts, lines, and a code_reader, which bounds what is read of a stream.
+// An error ends the scan of its lane and no other.
 #pragma once
 
 #include "lane_lines.hpp"
 #include "lane_model.hpp"
 #include "scan_lanes.hpp"
 
-#ifdef DICOM_JPEGLS_LANES
+#ifdef JLS_LANES
 
 #include "../block_analysis.hpp"
 #include "../code_reader.hpp"
-#include "../run_mode.hpp"
+#include "../decode_run.hpp"
 
 #include <optional>
 
@@ -71,7 +71,7 @@ struct decoder_memory
     }
 };
 
-DICOM_JPEGLS_BEGIN_AVX2
+JLS_BEGIN_AVX2
 
 template<bool HasSignedSamples>
 class lane_decoder final
@@ -108,7 +108,7 @@ private:
     // The codes that a step reads: shorter than an escape code, and than what leading_zeros and shifts are exact for.
     std::int32_t longest_code() const noexcept
     {
-        return std::min(30, mode_.limit - mode_.quantized_bits - 1);
+        return std::min(30, mode_.limit - mode_.quantized_bits_per_sample - 1);
     }
 
     // A group may begin up to here: behind it there is a window in the reader's buffer, or zeros behind the last bit.
@@ -178,7 +178,7 @@ private:
             if (decode_other(number, moved))
                 return;
         }
-        catch (const charls::jpegls_error&)
+        catch (const scan_error&)
         {
             abandon(number);
             return;
@@ -198,7 +198,7 @@ private:
                 if (decode_other(number, true))
                     return;
             }
-            catch (const charls::jpegls_error&)
+            catch (const scan_error&)
             {
                 continue;
             }
@@ -245,15 +245,16 @@ private:
         return true;
     }
 
-    // The line goes to the destination; at the end of the scan the lane takes the next. Returns whether there is a line.
+    // The line goes to the destination; at the end of the scan the lane takes the next. Returns whether there is a
+    // line.
     bool end_line(const int number, decoder_lane& lane)
     {
-        copy_to_caller(lane.lines.current, lane.destination, lane.scan->width, mode_.quantized_bits);
+        copy_to_caller(lane.lines.current, lane.destination, lane.scan->width, mode_.quantized_bits_per_sample);
         lane.reader->check_position();
         if (--lane.lines.lines_left == 0)
         {
             if (!lane.reader->ends_with_source())
-                fail(charls::jpegls_errc::too_much_encoded_data);
+                fail(scan_fault::too_much_encoded_data);
             lane.scan->done = true;
             if (!start_next(number))
                 return false;
@@ -288,8 +289,8 @@ private:
     }
 
     // A sample of the regular mode whose code may have any length (T.87 A.4 to A.6).
-    DICOM_JPEGLS_NOINLINE void decode_long_code(decoder_lane& lane, std::uint64_t* const contexts,
-                                                const std::ptrdiff_t column) const
+    JLS_NOINLINE void decode_long_code(decoder_lane& lane, std::uint64_t* const contexts,
+                                       const std::ptrdiff_t column) const
     {
         const auto t1{static_cast<std::int16_t>(mode_.bounds.t1)};
         const auto t2{static_cast<std::int16_t>(mode_.bounds.t2)};
@@ -299,18 +300,18 @@ private:
         const std::uint16_t rb{lane.lines.above[column]};
         const std::uint16_t rc{lane.lines.above[column - 1]};
         const std::uint16_t rd{lane.lines.above[column + 1]};
-        const std::int32_t id{81 * quantize_difference(rd, rb, t1, t2, t3) + 9 * quantize_difference(rb, rc, t1, t2, t3) +
-                              quantize_difference(rc, ra, t1, t2, t3)};
+        const std::int32_t id{81 * quantize_difference(rd, rb, t1, t2, t3) +
+                              9 * quantize_difference(rb, rc, t1, t2, t3) + quantize_difference(rc, ra, t1, t2, t3)};
         const std::int32_t sign{id < 0 ? -1 : 0};
         std::uint64_t& packed{contexts[(id ^ sign) - sign]};
         encoder_context context{packed_context::statistics_of(packed)};
         const std::uint32_t k{packed_context::k_of(packed)};
 
         const golomb_code code{code_reader::read_golomb(lane.reader->bytes(), lane.reader->position, k, mode_.limit,
-                                                        mode_.quantized_bits)};
+                                                        mode_.quantized_bits_per_sample)};
         lane.reader->position = code.position;
         if (code.mapped_error > static_cast<std::uint32_t>(mode_.maximum))
-            fail(charls::jpegls_errc::invalid_encoded_data);
+            fail(scan_fault::invalid_encoded_data);
         const std::int32_t half{static_cast<std::int32_t>(code.mapped_error >> 1U)};
         std::int32_t error{(code.mapped_error & 1U) != 0 ? -half - 1 : half};
         if (k == 0 && 2 * context.b + context.n - 1 < 0)
@@ -326,19 +327,19 @@ private:
     }
 
     // Brings the lanes of a mask on. Those whose errors went out of range end their scans.
-    DICOM_JPEGLS_NOINLINE void advance_all(std::uint32_t lanes_that_stand, const std::uint32_t damaged_lanes)
+    JLS_NOINLINE void advance_all(std::uint32_t lanes_that_stand, const std::uint32_t damaged_lanes)
     {
         for (std::uint32_t rest{lanes_that_stand | damaged_lanes}; rest != 0; rest &= rest - 1)
         {
             const int number{__builtin_ctz(rest)};
-            if (DICOM_JPEGLS_UNLIKELY((damaged_lanes >> number & 1U) != 0))
+            if (JLS_UNLIKELY((damaged_lanes >> number & 1U) != 0))
                 abandon(number);
             else
                 advance(number, memory_.state.done[number] != 0);
         }
     }
 
-    DICOM_JPEGLS_NOINLINE void refill_all(std::uint32_t lanes_at_end)
+    JLS_NOINLINE void refill_all(std::uint32_t lanes_at_end)
     {
         decoder_state& state{memory_.state};
         for (; lanes_at_end != 0; lanes_at_end &= lanes_at_end - 1)
@@ -352,7 +353,7 @@ private:
                 lane.reader->prepare();
                 state.position[place] = first_position(lane) + static_cast<std::uint32_t>(lane.reader->position);
             }
-            catch (const charls::jpegls_error&)
+            catch (const scan_error&)
             {
                 abandon(number);
             }
@@ -376,7 +377,7 @@ private:
         vector16 ra;
         vector16 decoded[group_size];
         vector16 longest_code; // that a step reads
-        vector16 damage; // bits that no error may have
+        vector16 damage;       // bits that no error may have
 
         // The sample before. Its context is updated while the next one is loaded.
         statistics context;
@@ -384,7 +385,7 @@ private:
         vector16 error;
     };
 
-    DICOM_JPEGLS_NOINLINE void decode()
+    JLS_NOINLINE void decode()
     {
         const model precision{mode_};
         group lanes;
@@ -402,13 +403,13 @@ private:
     }
 
     // Loads the bits and the line above.
-    DICOM_JPEGLS_INLINE void begin(group& lanes, const model& precision)
+    JLS_INLINE void begin(group& lanes, const model& precision)
     {
         decoder_state& state{memory_.state};
         const vector16 active{load16(state.active)};
         vector32 position{load32(state.position)};
         const vector16 at_end{lower_half(greater(position, load32(state.last_position))) & active};
-        if (DICOM_JPEGLS_UNLIKELY(any(at_end)))
+        if (JLS_UNLIKELY(any(at_end)))
         {
             refill_all(bits_of(at_end));
             position = load32(state.position);
@@ -444,7 +445,7 @@ private:
     }
 
     template<int Step>
-    static DICOM_JPEGLS_INLINE void weigh_above(group& lanes, vector16& q2, const model& precision) noexcept
+    static JLS_INLINE void weigh_above(group& lanes, vector16& q2, const model& precision) noexcept
     {
         const vector16 q1{precision.quantize_difference(lanes.above[Step + 2], lanes.above[Step + 1])};
         lanes.weighed_above[Step] = precision.weigh_above(q1, q2);
@@ -452,22 +453,22 @@ private:
     }
 
     // Updates the context of the sample before, k included, which it keeps with A.
-    static DICOM_JPEGLS_INLINE void update_context(group& lanes) noexcept
+    static JLS_INLINE void update_context(group& lanes) noexcept
     {
         lanes.context.a = lanes.context.a & all32(packed_context::a_mask);
         lanes.context = update(lanes.context, lanes.error);
-        lanes.context.a = lanes.context.a | (golomb_parameter(lanes.context.a, lanes.context.n()) &
-                                             all32(packed_context::k_mask));
+        lanes.context.a =
+            lanes.context.a | (golomb_parameter(lanes.context.a, lanes.context.n()) & all32(packed_context::k_mask));
     }
 
-    static DICOM_JPEGLS_INLINE vector64 pack(const statistics& context) noexcept
+    static JLS_INLINE vector64 pack(const statistics& context) noexcept
     {
         return join(context.a, join(context.n_and_c, context.b));
     }
 
     // A sample of the regular mode in all lanes that are live (T.87 A.3 to A.6).
     template<int Step>
-    DICOM_JPEGLS_INLINE void step(group& lanes, const model& precision)
+    JLS_INLINE void step(group& lanes, const model& precision)
     {
         decoder_state& state{memory_.state};
         auto* const contexts{reinterpret_cast<std::uint8_t*>(memory_.contexts)};
@@ -503,8 +504,7 @@ private:
         const vector32 length{unary_length + k};
         const vector32 mapped{shift_pair_left(zeros, shift_left(lanes.upper_bits, unary_length), k)};
         const vector16 short_length{lower_half(length)};
-        lanes.live =
-            except(greater(short_length, min_signed(lanes.bits_left, lanes.longest_code)), lanes.live);
+        lanes.live = except(greater(short_length, min_signed(lanes.bits_left, lanes.longest_code)), lanes.live);
         // Lanes that stand still from now on write to the context of no gradients.
         lanes.index = (number & lanes.live) + first_context;
         store16(state.written_index[Step & 1], lanes.index);
@@ -526,8 +526,7 @@ private:
     }
 
     // A mapped error has no more bits than a sample (A.4.5), otherwise the stream is damaged.
-    static DICOM_JPEGLS_INLINE vector16 take_mapped_error(group& lanes, const vector32 mapped,
-                                                          const model& precision) noexcept
+    static JLS_INLINE vector16 take_mapped_error(group& lanes, const vector32 mapped, const model& precision) noexcept
     {
         if constexpr (HasSignedSamples)
         {
@@ -543,7 +542,7 @@ private:
     }
 
     // Stores the samples, of which those of live steps count, and has scalar code move on the lanes that stand still.
-    DICOM_JPEGLS_INLINE void end(group& lanes)
+    JLS_INLINE void end(group& lanes)
     {
         decoder_state& state{memory_.state};
         update_context(lanes);
@@ -578,7 +577,7 @@ private:
     int active_count_{};
 };
 
-DICOM_JPEGLS_END_AVX2
+JLS_END_AVX2
 
 } // namespace dicom_jpegls::scan::lanes
 

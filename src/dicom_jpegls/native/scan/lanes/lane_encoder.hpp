@@ -2,8 +2,8 @@
 //
 // Encodes sixteen scans at once, each in its lane: the counterpart of lane_decoder.hpp, with the same groups of four
 // steps. All samples are known in advance, so gradients come first for the whole group, and lanes stand still only at
-// runs and at ends of lines. The codes of a group are packed into 64 bits of each lane; the stuffed bits are added later,
-// lane by lane.
+// runs and at ends of lines. The codes of a group are packed into 64 bits of each lane; the stuffed bits are added
+// later, lane by lane.
 //
 // What a lane reads and writes is its own: contexts, lines - a copy of the caller's - and a buffer of packed bytes of
 // fixed size. A bit_stuffer bounds what is written to the destination.
@@ -13,10 +13,10 @@
 #include "lane_model.hpp"
 #include "scan_lanes.hpp"
 
-#ifdef DICOM_JPEGLS_LANES
+#ifdef JLS_LANES
 
 #include "../bit_writer.hpp"
-#include "../run_mode.hpp"
+#include "../encode_run.hpp"
 
 namespace dicom_jpegls::scan::lanes {
 
@@ -48,7 +48,7 @@ struct encoder_state
     std::uint16_t ra[lane_count];                 // of the next sample
     std::uint16_t rb[lane_count];
     std::uint16_t rc[lane_count];
-    std::uint16_t rest[lane_count]; // samples to the end of the line
+    std::uint16_t rest[lane_count];  // samples to the end of the line
     std::uint16_t index[lane_count]; // of contexts
 
     // The codes of a group that has long ones. `bit_count` and `bits` are those of a bit_packer.
@@ -79,7 +79,7 @@ struct encoder_memory
     }
 };
 
-DICOM_JPEGLS_BEGIN_AVX2
+JLS_BEGIN_AVX2
 
 template<bool HasSignedSamples>
 class lane_encoder final
@@ -182,7 +182,7 @@ private:
 
     void take_line(encoder_lane& lane) noexcept
     {
-        copy_from_caller(lane.source, lane.lines.current, lane.scan->width, mode_.quantized_bits);
+        copy_from_caller(lane.source, lane.lines.current, lane.scan->width, mode_.quantized_bits_per_sample);
         set_edges<1>(lane.lines.above, lane.lines.current, lane.lines.width);
     }
 
@@ -197,7 +197,7 @@ private:
                     return;
                 break;
             }
-            catch (const charls::jpegls_error&)
+            catch (const scan_error&)
             {
                 start_packing(number);
                 if (!start_next(number))
@@ -281,14 +281,14 @@ private:
         return length + 1;
     }
 
-    DICOM_JPEGLS_NOINLINE void advance_all(std::uint32_t standing_lanes)
+    JLS_NOINLINE void advance_all(std::uint32_t standing_lanes)
     {
         for (; standing_lanes != 0; standing_lanes &= standing_lanes - 1)
             advance(__builtin_ctz(standing_lanes));
     }
 
     // Packs the codes of a group code by code, and leaves none.
-    DICOM_JPEGLS_NOINLINE void put_long_codes(std::uint32_t lanes_with_long_codes) noexcept
+    JLS_NOINLINE void put_long_codes(std::uint32_t lanes_with_long_codes) noexcept
     {
         encoder_state& state{memory_.state};
         for (; lanes_with_long_codes != 0; lanes_with_long_codes &= lanes_with_long_codes - 1)
@@ -308,7 +308,7 @@ private:
         }
     }
 
-    DICOM_JPEGLS_NOINLINE void write_out_all(std::uint32_t full_lanes)
+    JLS_NOINLINE void write_out_all(std::uint32_t full_lanes)
     {
         for (; full_lanes != 0; full_lanes &= full_lanes - 1)
         {
@@ -319,7 +319,7 @@ private:
                 write_out(number, packer);
                 keep(number, packer);
             }
-            catch (const charls::jpegls_error&)
+            catch (const scan_error&)
             {
                 start_packing(number);
                 if (start_next(number))
@@ -334,20 +334,20 @@ private:
 
     struct group
     {
-        vector16 above[group_size + 2]; // samples of the line above from Rc on
+        vector16 above[group_size + 2];   // samples of the line above from Rc on
         vector16 samples[group_size + 1]; // of the current line from Ra on
-        vector16 id[group_size]; // contexts with their signs
-        vector16 live[group_size]; // masks
+        vector16 id[group_size];          // contexts with their signs
+        vector16 live[group_size];        // masks
         vector16 code[group_size];
         vector16 code_length[group_size];
         vector16 last_zeros; // the most zeros of a code that is no escape code
     };
 
-    DICOM_JPEGLS_NOINLINE void encode()
+    JLS_NOINLINE void encode()
     {
         const model precision{mode_};
         group lanes;
-        lanes.last_zeros = all16(mode_.limit - mode_.quantized_bits - 2);
+        lanes.last_zeros = all16(mode_.limit - mode_.quantized_bits_per_sample - 2);
         while (active_count_ != 0)
         {
             begin(lanes, precision);
@@ -360,7 +360,7 @@ private:
     }
 
     // Loads the samples, finds the contexts (T.87 A.3), and moves the lanes on.
-    DICOM_JPEGLS_INLINE void begin(group& lanes, const model& precision)
+    JLS_INLINE void begin(group& lanes, const model& precision)
     {
         encoder_state& state{memory_.state};
         const vector64 above{gather<1>(memory_.lines.bytes() + sizeof(std::uint16_t), state.above)};
@@ -397,8 +397,8 @@ private:
     }
 
     template<int Step>
-    static DICOM_JPEGLS_INLINE void find_context(group& lanes, vector16& q2, const vector16 rest, vector16& live,
-                                                 vector16& done, const model& precision) noexcept
+    static JLS_INLINE void find_context(group& lanes, vector16& q2, const vector16 rest, vector16& live, vector16& done,
+                                        const model& precision) noexcept
     {
         const vector16 q1{precision.quantize_difference(lanes.above[Step + 2], lanes.above[Step + 1])};
         const vector16 q3{precision.quantize_difference(lanes.above[Step], lanes.samples[Step])};
@@ -413,7 +413,7 @@ private:
 
     // A sample of the regular mode in all lanes that are live (T.87 A.4 to A.6).
     template<int Step>
-    DICOM_JPEGLS_INLINE void step(group& lanes, const model& precision)
+    JLS_INLINE void step(group& lanes, const model& precision)
     {
         encoder_state& state{memory_.state};
         auto* const contexts{reinterpret_cast<std::uint8_t*>(memory_.contexts)};
@@ -427,8 +427,8 @@ private:
 
         // Where the sign is negative, prediction and sample are mirrored.
         const vector16 sign{greater(zero16(), id)};
-        const vector16 predicted{precision.predict(lanes.samples[Step], lanes.above[Step + 1], lanes.above[Step], sign,
-                                                context.c())};
+        const vector16 predicted{
+            precision.predict(lanes.samples[Step], lanes.above[Step + 1], lanes.above[Step], sign, context.c())};
         const vector16 difference{precision.mirror(lanes.samples[Step + 1], sign) - predicted};
         const vector16 error{precision.reduce(difference)};
 
@@ -439,10 +439,10 @@ private:
 
     // The code: zero bits, a 1, k bits (T.87 A.5).
     template<int Step>
-    static DICOM_JPEGLS_INLINE void make_code(group& lanes, const statistics& context, const vector16 error,
-                                              const model& precision) noexcept
+    static JLS_INLINE void make_code(group& lanes, const statistics& context, const vector16 error,
+                                     const model& precision) noexcept
     {
-        const vector32 k{shift_right<23>(golomb_parameter(context.a, context.n()))};
+        const vector32 k{shift_right<packed_context::k_position>(golomb_parameter(context.a, context.n()))};
         const vector16 short_k{lower_half(k)};
         // Code segment A.11: 2 e, or -2 e - 1 for e < 0; the other way round if the error is to be inverted.
         const vector16 mapped{shift_right_signed<15>(error) ^ (error + error) ^ (inverts(short_k, context) & all16(1))};
@@ -459,7 +459,7 @@ private:
     }
 
     // Packs the codes of the group, and has scalar code move on the lanes that stand still.
-    DICOM_JPEGLS_INLINE void end(group& lanes)
+    JLS_INLINE void end(group& lanes)
     {
         encoder_state& state{memory_.state};
         const vector16 active{load16(state.active)};
@@ -469,7 +469,7 @@ private:
         const vector16 is_long{(greater(first_length + second_length, all16(56)) | greater(first_length, all16(32)) |
                                 greater(second_length, all16(32))) &
                                active};
-        if (DICOM_JPEGLS_UNLIKELY(any(is_long)))
+        if (JLS_UNLIKELY(any(is_long)))
         {
             for (int i{}; i != group_size; ++i)
             {
@@ -498,7 +498,7 @@ private:
         store32(state.packed, packed);
 
         const vector16 full{lower_half(greater(packed, load32(state.packed_enough))) & active};
-        if (DICOM_JPEGLS_UNLIKELY(any(full)))
+        if (JLS_UNLIKELY(any(full)))
             write_out_all(bits_of(full));
         const vector16 standing{except(lanes.live[group_size - 1], active)};
         if (any(standing))
@@ -512,7 +512,7 @@ private:
     int active_count_{};
 };
 
-DICOM_JPEGLS_END_AVX2
+JLS_END_AVX2
 
 } // namespace dicom_jpegls::scan::lanes
 

@@ -5,9 +5,9 @@
 
 #include "vectors.hpp"
 
-#ifdef DICOM_JPEGLS_LANES
+#ifdef JLS_LANES
 
-#include "../parameters.hpp"
+#include "../line_buffer.hpp"
 
 #include <vector>
 
@@ -89,9 +89,8 @@ struct lane_lines
 };
 
 // Copies a line to the caller's samples, of one byte or two, of any alignment.
-inline void copy_to_caller(const std::uint16_t* DICOM_JPEGLS_RESTRICT const line,
-                           std::uint8_t* DICOM_JPEGLS_RESTRICT const destination, const std::size_t width,
-                           const std::int32_t bits_per_sample) noexcept
+inline void copy_to_caller(const std::uint16_t* JLS_RESTRICT const line, std::uint8_t* JLS_RESTRICT const destination,
+                           const std::size_t width, const std::int32_t bits_per_sample) noexcept
 {
     if (bits_per_sample > 8)
     {
@@ -103,9 +102,8 @@ inline void copy_to_caller(const std::uint16_t* DICOM_JPEGLS_RESTRICT const line
 }
 
 // Copies a line of the caller's samples. Bits above the precision are left out.
-inline void copy_from_caller(const std::uint8_t* DICOM_JPEGLS_RESTRICT const source,
-                             std::uint16_t* DICOM_JPEGLS_RESTRICT const line, const std::size_t width,
-                             const std::int32_t bits_per_sample) noexcept
+inline void copy_from_caller(const std::uint8_t* JLS_RESTRICT const source, std::uint16_t* JLS_RESTRICT const line,
+                             const std::size_t width, const std::int32_t bits_per_sample) noexcept
 {
     if (bits_per_sample <= 8)
     {

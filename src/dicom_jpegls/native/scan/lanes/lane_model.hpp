@@ -6,9 +6,10 @@
 
 #include "vectors.hpp"
 
-#ifdef DICOM_JPEGLS_LANES
+#ifdef JLS_LANES
 
 #include "../../stream/presets.hpp"
+#include "../code_writer.hpp"
 #include "../parameters.hpp"
 #include "../regular_mode.hpp"
 
@@ -20,14 +21,14 @@ struct lossless_of_any_precision
     static constexpr bool is_lossless{true};
     std::int32_t maximum;
     std::int32_t range;
-    std::int32_t quantized_bits;
+    std::int32_t quantized_bits_per_sample;
     std::int32_t limit;
     thresholds bounds;
 
     explicit constexpr lossless_of_any_precision(const std::int32_t bits_per_sample) noexcept :
         maximum{maximum_sample_value(bits_per_sample)},
         range{maximum + 1},
-        quantized_bits{bits_per_sample},
+        quantized_bits_per_sample{bits_per_sample},
         limit{code_length_limit(bits_per_sample)},
         bounds{thresholds_of(default_preset_coding_parameters(maximum, 0))}
     {
@@ -35,7 +36,7 @@ struct lossless_of_any_precision
 
     std::int32_t quantize(const std::int32_t error) const noexcept
     {
-        const std::int32_t unused_bits{32 - quantized_bits};
+        const std::int32_t unused_bits{32 - quantized_bits_per_sample};
         return static_cast<std::int32_t>(static_cast<std::uint32_t>(error) << unused_bits) >> unused_bits;
     }
 
@@ -62,7 +63,7 @@ static_assert(default_reset_value == reset_value);
 // each, B in 16 bits.
 namespace packed_context {
 
-constexpr int k_position{23};
+constexpr int k_position{float_mantissa_bits}; // where golomb_parameter leaves it
 constexpr std::int32_t a_mask{(1 << k_position) - 1};
 constexpr std::int32_t k_mask{0xFF << k_position};
 
@@ -86,8 +87,8 @@ inline encoder_context statistics_of(const std::uint64_t context) noexcept
 
 } // namespace packed_context
 
-// A context stays below 2^23, and float conversion and `golomb_parameter` are exact, since |error| is at most 2^15 and N
-// at most RESET. In a lane whose stream is damaged an error may be any number of 16 bits: then, too.
+// A context stays below 2^23, and float conversion and `golomb_parameter` are exact, since |error| is at most 2^15 and
+// N at most RESET. In a lane whose stream is damaged an error may be any number of 16 bits: then, too.
 static_assert((reset_value + 1) * (1 << 15) < (1 << packed_context::k_position));
 
 // The contexts of a lane. Context 0 belongs to no gradients: lanes that stand still use it in vain. The distance keeps
@@ -97,7 +98,7 @@ static_assert(context_distance >= context_count && lane_count * context_distance
 
 using context_array = std::uint64_t[lane_count][context_distance];
 
-DICOM_JPEGLS_BEGIN_AVX2
+JLS_BEGIN_AVX2
 
 // The statistics of a context in each lane.
 struct statistics
@@ -106,19 +107,19 @@ struct statistics
     vector16 n_and_c; // N in the lower bytes
     vector16 b;
 
-    DICOM_JPEGLS_INLINE vector16 n() const noexcept
+    JLS_INLINE vector16 n() const noexcept
     {
         return n_and_c & all16(0xFF);
     }
 
-    DICOM_JPEGLS_INLINE vector16 c() const noexcept
+    JLS_INLINE vector16 c() const noexcept
     {
         return upper_byte_signed(n_and_c);
     }
 };
 
 // Code segments A.12 and A.13 of T.87.
-DICOM_JPEGLS_INLINE statistics update(const statistics& old, const vector16 error) noexcept
+JLS_INLINE statistics update(const statistics& old, const vector16 error) noexcept
 {
     const vector16 n{old.n()};
     const vector16 resets{equal(n, all16(reset_value))};
@@ -140,15 +141,15 @@ DICOM_JPEGLS_INLINE statistics update(const statistics& old, const vector16 erro
     return result;
 }
 
-// The least k with N 2^k >= A (T.87 A.5.1), from bit 23 on: the difference of the logarithms of A and N, rounded up, as
-// in pending_codes::make_codes. The lower bits are any.
-DICOM_JPEGLS_INLINE vector32 golomb_parameter(const vector32 a, const vector16 n) noexcept
+// The least k with N 2^k >= A (T.87 A.5.1), from bit 23 on - as the exponent of a float: the difference of the
+// logarithms of A and N, rounded up, as in pending_codes::make_codes. The lower bits are any.
+JLS_INLINE vector32 golomb_parameter(const vector32 a, const vector16 n) noexcept
 {
-    return max_signed(float_bits(a) - (float_bits(widen(n)) - all32(0x7FFFFF)), all32(0));
+    return max_signed(float_bits(a) - (float_bits(widen(n)) - all32(float_mantissa_mask)), all32(0));
 }
 
 // Where errors are inverted with k = 0 (T.87 A.5.2): 2 B + N - 1 < 0.
-DICOM_JPEGLS_INLINE vector16 inverts(const vector16 k, const statistics& context) noexcept
+JLS_INLINE vector16 inverts(const vector16 k, const statistics& context) noexcept
 {
     return equal(k, zero16()) & greater(all16(1), context.b + context.b + context.n());
 }
@@ -163,18 +164,18 @@ public:
         below_t1_{all16(mode.bounds.t1 - 1)},
         below_t2_{all16(mode.bounds.t2 - 1)},
         below_t3_{all16(mode.bounds.t3 - 1)},
-        unused_bits_{all_by(16 - mode.quantized_bits)}
+        unused_bits_{all_by(16 - mode.quantized_bits_per_sample)}
     {
     }
 
     // MAXVAL.
-    DICOM_JPEGLS_INLINE vector16 maximum() const noexcept
+    JLS_INLINE vector16 maximum() const noexcept
     {
         return maximum_;
     }
 
     // Q(minuend - subtrahend) (T.87 A.3.3).
-    DICOM_JPEGLS_INLINE vector16 quantize_difference(const vector16 minuend, const vector16 subtrahend) const noexcept
+    JLS_INLINE vector16 quantize_difference(const vector16 minuend, const vector16 subtrahend) const noexcept
     {
         vector16 distance;
         vector16 is_positive; // or 0, where it does not matter
@@ -198,25 +199,25 @@ public:
 
     // What the gradients of the line above, Q1 and Q2, add to Q3 for the number of the context, with its sign (T.87
     // A.3.4).
-    static DICOM_JPEGLS_INLINE vector16 weigh_above(const vector16 q1, const vector16 q2) noexcept
+    static JLS_INLINE vector16 weigh_above(const vector16 q1, const vector16 q2) noexcept
     {
         return times(times(q1, 9) + q2, 9);
     }
 
     // Mirrors samples and predictions (MAXVAL - x) where the sign of the context is negative.
-    DICOM_JPEGLS_INLINE vector16 mirror(const vector16 value, const vector16 sign) const noexcept
+    JLS_INLINE vector16 mirror(const vector16 value, const vector16 sign) const noexcept
     {
         return value ^ (HasSignedSamples ? sign & maximum_ : sign);
     }
 
     // The prediction, mirrored and corrected (code segments A.5 and A.6).
-    DICOM_JPEGLS_INLINE vector16 predict(const vector16 ra, const vector16 rb, const vector16 rc, const vector16 sign,
-                                         const vector16 c) const noexcept
+    JLS_INLINE vector16 predict(const vector16 ra, const vector16 rb, const vector16 rc, const vector16 sign,
+                                const vector16 c) const noexcept
     {
         if constexpr (HasSignedSamples)
         {
             const vector16 median{ra + rb - max_signed(min_signed(ra, rb), min_signed(max_signed(ra, rb), rc))};
-            return min_signed(max_signed(mirror(median, sign) + c, zero16()), maximum_);
+            return min_signed(max_signed(add_saturated(mirror(median, sign), c), zero16()), maximum_);
         }
         else
         {
@@ -227,7 +228,7 @@ public:
     }
 
     // An error modulo RANGE (A.4.5).
-    DICOM_JPEGLS_INLINE vector16 reduce(const vector16 error) const noexcept
+    JLS_INLINE vector16 reduce(const vector16 error) const noexcept
     {
         if constexpr (HasSignedSamples)
             return shift_right_signed(shift_left(error, unused_bits_), unused_bits_);
@@ -236,8 +237,7 @@ public:
     }
 
     // The sample of a mirrored prediction and an error (A.4.5).
-    DICOM_JPEGLS_INLINE vector16 reconstruct(const vector16 predicted, const vector16 error,
-                                             const vector16 sign) const noexcept
+    JLS_INLINE vector16 reconstruct(const vector16 predicted, const vector16 error, const vector16 sign) const noexcept
     {
         const vector16 sum{(predicted + error) ^ sign};
         if constexpr (HasSignedSamples)
@@ -254,7 +254,7 @@ private:
     const shift_count unused_bits_;
 };
 
-DICOM_JPEGLS_END_AVX2
+JLS_END_AVX2
 
 } // namespace dicom_jpegls::scan::lanes
 

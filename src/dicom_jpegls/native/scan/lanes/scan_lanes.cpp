@@ -8,7 +8,7 @@
 
 namespace dicom_jpegls::scan {
 
-#ifdef DICOM_JPEGLS_LANES
+#ifdef JLS_LANES
 
 struct scan_lanes::memory
 {
@@ -65,8 +65,8 @@ void run(std::unique_ptr<Memory>& memory, Scan* const scans, const std::size_t c
     for (auto first{covered.begin()}; first != covered.end();)
     {
         const std::int32_t bits{(*first)->bits_per_sample};
-        const auto last{
-            std::find_if(first, covered.end(), [bits](const Scan* const scan) { return scan->bits_per_sample != bits; })};
+        const auto last{std::find_if(first, covered.end(),
+                                     [bits](const Scan* const scan) { return scan->bits_per_sample != bits; })};
         const auto size{static_cast<std::size_t>(last - first)};
         if (bits < 16)
             Codec<true>{*memory, bits, &*first, size}.run();

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Many scans at once: sixteen of them in the lanes of AVX2 registers, by one thread. A scan is the entropy-coded data of
-// one component: of an image, a plane of it, or a restart interval, which is a scan like others.
+// Many scans at once: sixteen of them in the lanes of AVX2 registers, by one thread. A scan is the entropy-coded data
+// of one component: of an image, a plane of it, or a restart interval, which is a scan like others.
 //
-// What comes out is what the scan codecs for one scan (scan_codecs.hpp) make of it, byte for byte and sample for sample.
-// A scan in which anything else than that comes up (parameters that are not covered, damaged data, a destination that is
-// too small) is left alone: its `done` stays false, other scans are not affected, and the caller has the codec for one
-// scan do it, which finds the error. So all errors come from one place.
+// What comes out is what the scan codecs for one scan (scan_codecs.hpp) make of it, byte for byte and sample for
+// sample. A scan in which anything else than that comes up (parameters that are not covered, damaged data, a
+// destination that is too small) is left alone: its `done` stays false, other scans are not affected, and the caller
+// has the codec for one scan do it, which finds the error. So all errors come from one place.
 //
-// Covered: lossless, 8 to 16 bits, default preset coding parameters, no colour transformation, 1 to 65535 samples a line.
+// Covered: lossless, 8 to 16 bits, default preset coding parameters, no colour transformation, 1 to 65535 samples a
+// line.
 //
 // When it pays, measured on one core of an AMD EPYC (Zen 4) against the codecs for one scan; see docs/scan-codecs.md:
 //   - `lane_share` says how many of a number of scans of about the same size are worth it;
