@@ -125,9 +125,11 @@ $(VENV)-bench/.installed: $(SOURCES)
 # The scan codecs against CharLS as released, and against other packages; the counts need valgrind.
 bench-core: $(VENV)/.development
 	cmake -S benchmarks/core -B $(BENCH) -D Python_EXECUTABLE=$(CURDIR)/$(BIN)/python -D CHARLS_SOURCE_DIR=$(CHARLS)
-	cmake --build $(BENCH) --parallel 2 --target released fast bench
+	cmake --build $(BENCH) --parallel 2 --target released fast bench lanes
 	$(BIN)/python benchmarks/core/export_images.py $(BENCH)/images
 	$(BENCH)/bench $(BENCH)/libreleased.so $(BENCH)/libfast.so $(BENCH)/images
+	$(BIN)/python benchmarks/core/export_frames.py $(BENCH)/frames
+	$(BENCH)/lanes $(BENCH)/frames
 	$(BIN)/python benchmarks/core_python.py
 	$(BIN)/python benchmarks/core/mispredictions.py $(BENCH)/bench $(BENCH)/libreleased.so $(BENCH)/libfast.so \
 	    $(BENCH)/images
