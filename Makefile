@@ -20,7 +20,7 @@ BENCH := build/bench-core
 
 # Everything that the compiled module is made of.
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/* patches/*.patch src/dicom_jpegls/*.pyx \
-           src/dicom_jpegls/*.pxd src/dicom_jpegls/native/*/* src/dicom_jpegls/include/*/*)
+           src/dicom_jpegls/*.pxd src/dicom_jpegls/native/*/* src/dicom_jpegls/native/*/*/* src/dicom_jpegls/include/*/*)
 
 # Other interpreters to try the one wheel with; those that are not there are left out.
 OTHER_PYTHONS := $(foreach version,3.12 3.13,$(firstword $(wildcard \

@@ -11,9 +11,9 @@
 // Covered: lossless, 8 to 16 bits, default preset coding parameters, no colour transformation, 1 to 65535 samples a
 // line.
 //
-// When it pays, measured on one core of an AMD EPYC (Zen 4) against the codecs for one scan; see docs/scan-codecs.md:
-//   - `lane_share` says how many of a number of scans of about the same size are worth it;
-//   - `decoding_in_lanes_pays` says whether a stream is: not if nearly all of it is runs.
+// When it pays, measured on one core of an AMD EPYC (Zen 4) against the codecs for one scan (docs/scan-codecs.md):
+// `lane_share` says how many of a number of scans of about the same size to give to the lanes, and
+// `decoding_in_lanes_pays` whether a stream is worth it. Neither is needed for correct results.
 // With several threads, each of them gets its own scans and its own `scan_lanes`.
 #pragma once
 
@@ -77,7 +77,7 @@ private:
 
 // Scans in flight, and from how many on lanes are faster than one scan after another.
 constexpr std::size_t lanes_in_flight{16};
-constexpr std::size_t fewest_lanes_that_pay{6};
+constexpr std::size_t fewest_lanes_that_pay{7};
 
 // Of `count` scans of about the same size for one thread, how many to give to `scan_lanes` in one call: all of them, or
 // as many as fill the lanes, since the few others are faster one after another.
@@ -87,7 +87,8 @@ constexpr std::size_t lane_share(const std::size_t count) noexcept
     return rest < fewest_lanes_that_pay ? count - rest : count;
 }
 
-// Whether a stream of this size has enough bits for a sample: below one, it is mostly runs. Encoding always pays.
+// Whether a stream of this size has enough bits for a sample: below one, it is mostly runs. Encoding pays there too; what
+// has a run interrupted at every third sample costs a tenth more than one scan after another.
 constexpr bool decoding_in_lanes_pays(const std::size_t source_size, const std::uint32_t width,
                                       const std::uint32_t height) noexcept
 {
