@@ -18,27 +18,62 @@ FUZZ := build/fuzz
 CHARLS ?=
 BENCH := build/bench-core
 
+# For CMake outside of pip: what the recipes with a preset of CMakePresets.json need.
+CMAKE := $(BIN)/cmake
+PRESET_OPTIONS = -D Python_EXECUTABLE=$(CURDIR)/$(BIN)/python
+
+# The C++ that is formatted and linted, and a second compiler for its warnings, left out where it is not there.
+CXX_SOURCES := $(shell find src/dicom_jpegls/native fuzz benchmarks/core -name '*.?pp')
+CLANG ?= $(firstword $(shell command -v clang++))
+
 # Everything that the compiled module is made of.
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/* patches/*.patch src/dicom_jpegls/*.pyx \
-           src/dicom_jpegls/*.pxd src/dicom_jpegls/native/*/* src/dicom_jpegls/native/*/*/* src/dicom_jpegls/include/*/*)
+           src/dicom_jpegls/*.pxd src/dicom_jpegls/native/*/* src/dicom_jpegls/native/*/*/* \
+           src/dicom_jpegls/include/*/*)
 
 # Other interpreters to try the one wheel with; those that are not there are left out.
 OTHER_PYTHONS := $(foreach version,3.12 3.13,$(firstword $(wildcard \
                  $(HOME)/.pyenv/versions/$(version).*/bin/python /usr/local/bin/python$(version) \
                  /usr/bin/python$(version) /opt/hostedtoolcache/Python/$(version).*/x64/bin/python)))
 
-.PHONY: demo test lint unit matrix wheel fuzz bench-core clean
+.PHONY: demo test lint format native sanitize-native unit matrix wheel fuzz bench-core clean
 
 demo: $(VENV)/.package
 	$(BIN)/python examples/demo.py $(DEMO_OUTPUT)
 
-test: lint unit matrix
+test: lint native unit matrix
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/stubtest dicom_jpegls
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint src examples
+	$(BIN)/clang-format --dry-run --Werror $(CXX_SOURCES)
+	$(CMAKE) --preset debug $(PRESET_OPTIONS) -D DICOM_JPEGLS_WARNINGS_AS_ERRORS=ON
+	$(CMAKE) --build --preset debug --parallel 2
+	$(BIN)/clang-tidy --quiet -p build/debug src/dicom_jpegls/native/scan/charls_adapter.cpp \
+	    $(wildcard src/dicom_jpegls/native/tests/*.cpp)
+ifneq ($(CLANG),)
+	$(CMAKE) --preset debug $(PRESET_OPTIONS) -B build/debug-clang -D DICOM_JPEGLS_WARNINGS_AS_ERRORS=ON \
+	    -D CMAKE_CXX_COMPILER=$(CLANG)
+	$(CMAKE) --build build/debug-clang --parallel 2
+endif
+
+format: $(VENV)/.development
+	$(BIN)/ruff format
+	$(BIN)/clang-format -i $(CXX_SOURCES)
+
+# The unit tests of the C++.
+native: $(VENV)/.development
+	$(CMAKE) --preset debug $(PRESET_OPTIONS)
+	$(CMAKE) --build --preset debug --parallel 2
+	$(BIN)/ctest --preset debug
+
+sanitize-native: $(VENV)/.development
+	$(CMAKE) --preset sanitize $(PRESET_OPTIONS)
+	$(CMAKE) --build --preset sanitize --parallel 2
+	$(BIN)/ctest --preset sanitize
 
 unit: $(VENV)/.development
 	$(BIN)/pytest $(PYTEST_OPTIONS)
@@ -81,10 +116,11 @@ free-threaded:
 	    . hypothesis pytest
 	DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-free-threaded/bin/pytest -q $(FREE_THREADED_TESTS)
 
-# Needs clang. The inputs found stay in $(FUZZ)/corpus for the next run, and what fails in $(FUZZ)/findings.
-fuzz: $(VENV)/.package
-	cmake -S fuzz -B $(FUZZ) -D Python_EXECUTABLE=$(CURDIR)/$(BIN)/python
-	cmake --build $(FUZZ) --parallel 2 --target $(TARGET)
+# Needs clang, CLANG=... if it has another name. The inputs found stay in $(FUZZ)/corpus for the next run, and what fails
+# in $(FUZZ)/findings.
+fuzz: $(VENV)/.development
+	$(CMAKE) --preset fuzz $(PRESET_OPTIONS) $(addprefix -D CMAKE_CXX_COMPILER=,$(CLANG))
+	$(CMAKE) --build --preset fuzz --parallel 2 --target $(TARGET)
 	$(BIN)/python fuzz/make_corpus.py $(FUZZ)/seeds
 	@mkdir -p $(FUZZ)/findings $(addprefix $(FUZZ)/corpus/,$(TARGET))
 	@for target in $(TARGET); do \
@@ -102,7 +138,7 @@ SANITIZED := PYTHONMALLOC=malloc \
     ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
 .PHONY: sanitize
-sanitize:
+sanitize: sanitize-native
 	$(PYTHON) -m venv $(VENV)-sanitize
 	$(VENV)-sanitize/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(VENV)-sanitize/bin/python -m pip install --quiet --disable-pip-version-check --group test '.[cli]' \
@@ -124,12 +160,12 @@ $(VENV)-bench/.installed: $(SOURCES)
 
 # The scan codecs against CharLS as released, and against other packages; the counts need valgrind.
 bench-core: $(VENV)/.development
-	cmake -S benchmarks/core -B $(BENCH) -D Python_EXECUTABLE=$(CURDIR)/$(BIN)/python -D CHARLS_SOURCE_DIR=$(CHARLS)
-	cmake --build $(BENCH) --parallel 2 --target released fast bench lanes
+	$(CMAKE) --preset bench-core $(PRESET_OPTIONS) -D CHARLS_SOURCE_DIR=$(CHARLS)
+	$(CMAKE) --build --preset bench-core --parallel 2
 	$(BIN)/python benchmarks/core/export_images.py $(BENCH)/images
 	$(BENCH)/bench $(BENCH)/libreleased.so $(BENCH)/libfast.so $(BENCH)/images
 	$(BIN)/python benchmarks/core/export_frames.py $(BENCH)/frames
-	$(BENCH)/lanes $(BENCH)/frames
+	$(BENCH)/bench_lanes $(BENCH)/frames
 	$(BIN)/python benchmarks/core_python.py
 	$(BIN)/python benchmarks/core/mispredictions.py $(BENCH)/bench $(BENCH)/libreleased.so $(BENCH)/libfast.so \
 	    $(BENCH)/images

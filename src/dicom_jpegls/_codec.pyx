@@ -374,7 +374,8 @@ cdef int _lay_out(
     cdef int code
     if region.itemsize > bytes_per_sample:
         raise ParameterError(
-            f"{region.name}: samples of {bits_per_sample} bits take 1 byte each, found items of {region.itemsize} bytes")
+            f"{region.name}: samples of {bits_per_sample} bits take 1 byte each, found items of "
+            f"{region.itemsize} bytes")
     if region.row_stride:
         if chosen and chosen != region.row_stride:
             raise ParameterError(
@@ -517,7 +518,8 @@ cdef bint _has_read(charls_jpegls_decoder* decoder, const stream.stream_info& ex
     if (<int>charls_jpegls_decoder_get_frame_info(decoder, &frame) != CHARLS_JPEGLS_ERRC_SUCCESS
             or <int>charls_jpegls_decoder_get_near_lossless(decoder, 0, &near_lossless) != CHARLS_JPEGLS_ERRC_SUCCESS
             or <int>charls_jpegls_decoder_get_interleave_mode(decoder, &mode) != CHARLS_JPEGLS_ERRC_SUCCESS
-            or <int>charls_jpegls_decoder_get_preset_coding_parameters(decoder, 0, &read) != CHARLS_JPEGLS_ERRC_SUCCESS):
+            or <int>charls_jpegls_decoder_get_preset_coding_parameters(decoder, 0, &read)
+            != CHARLS_JPEGLS_ERRC_SUCCESS):
         return False
     presets.maximum_sample_value, presets.reset_value = read.maximum_sample_value, read.reset_value
     presets.threshold1, presets.threshold2, presets.threshold3 = read.threshold1, read.threshold2, read.threshold3
@@ -572,7 +574,7 @@ cdef uint32_t _count_good_lines(
     const uint8_t* source, const stream.stream_info& info, const stream.piece& part, uint8_t* destination,
     const Layout& layout, int* code,
 ) noexcept nogil:
-    """Decodes as many lines of a piece as can be decoded. `code` says why not all; then one line more may be changed."""
+    """Decodes as many lines of a piece as possible. `code` says why not all; then one line more may be changed."""
     cdef uint32_t good = 0
     cdef uint32_t bad = part.line_count
     cdef uint32_t middle
@@ -656,7 +658,7 @@ cdef int _decode_image(
     return code
 
 
-# Where samples go. `data` is what CharLS writes to: the caller's memory, or memory of our own if that has an odd address.
+# Where samples go. `data` is what CharLS writes to: the caller's memory, or our own if that has an odd address.
 cdef struct Place:
     uint8_t* destination
     Layout destination_layout
@@ -1445,7 +1447,7 @@ cdef int _join_strips(
             intervals.push_back(strips[i].data)
         bytes_written[0] = stream.join(
             stream.byte_span(model, model_size), frame.width, frame.height, _strip_height(frame, parameters),
-                intervals, per_scan, NULL)
+            intervals, per_scan, NULL)
         if destination != NULL and bytes_written[0] > destination_size:
             code = CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL
         elif destination != NULL:

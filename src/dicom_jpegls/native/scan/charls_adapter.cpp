@@ -64,7 +64,7 @@ auto with_charls_errors(const Function& function)
     }
     catch (const scan::scan_error& error)
     {
-        throw charls::jpegls_error{charls_code(error.fault)};
+        throw charls::jpegls_error{charls_code(error.fault())};
     }
 }
 

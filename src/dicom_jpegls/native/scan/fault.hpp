@@ -5,6 +5,8 @@
 
 #include "platform.hpp"
 
+#include <exception>
+
 namespace dicom_jpegls::scan {
 
 enum class scan_fault
@@ -16,9 +18,25 @@ enum class scan_fault
     destination_too_small,
 };
 
-struct scan_error
+class scan_error final : public std::exception
 {
-    scan_fault fault;
+public:
+    explicit scan_error(const scan_fault fault) noexcept : fault_{fault}
+    {
+    }
+
+    [[nodiscard]] scan_fault fault() const noexcept
+    {
+        return fault_;
+    }
+
+    [[nodiscard]] const char* what() const noexcept override
+    {
+        return "the coding of a scan has failed";
+    }
+
+private:
+    scan_fault fault_;
 };
 
 // Ends the coding of a scan.

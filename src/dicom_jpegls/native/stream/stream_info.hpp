@@ -86,7 +86,7 @@ struct piece_list
 {
     stream_info info{};       // complete if there is a piece
     inspection_error error{}; // the first
-    std::vector<piece> pieces{};
+    std::vector<piece> pieces;
 };
 
 } // namespace dicom_jpegls

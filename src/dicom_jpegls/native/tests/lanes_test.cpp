@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "harness.hpp"
 #include "lane_batches.hpp"
 
 #include <random>
@@ -165,19 +166,37 @@ void test_shares()
 
 } // namespace
 
-int main(const int argument_count, const char* const* const arguments)
+TEST(lanes_are_filled)
 {
-    if (!scan::scan_lanes::available())
-    {
-        std::puts("no lanes on this machine");
-        return 0;
-    }
-    const int rounds{argument_count > 1 ? std::atoi(arguments[1]) : 40};
     test_shares();
-    test_what_is_not_covered();
-    test_small_sizes();
-    test_wide_lines();
-    test_every_truncation_and_bit();
-    test_batches(static_cast<std::uint32_t>(rounds), rounds);
-    return 0;
+}
+
+TEST(scans_that_are_not_covered_are_left_alone)
+{
+    if (scan::scan_lanes::available())
+        test_what_is_not_covered();
+}
+
+TEST(small_scans_are_exact)
+{
+    if (scan::scan_lanes::available())
+        test_small_sizes();
+}
+
+TEST(wide_lines_are_exact)
+{
+    if (scan::scan_lanes::available())
+        test_wide_lines();
+}
+
+TEST(damaged_data_is_left_alone)
+{
+    if (scan::scan_lanes::available())
+        test_every_truncation_and_bit();
+}
+
+TEST(mixed_batches_are_exact)
+{
+    if (scan::scan_lanes::available())
+        test_batches(40, 40);
 }

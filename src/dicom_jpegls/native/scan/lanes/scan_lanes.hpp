@@ -87,8 +87,8 @@ constexpr std::size_t lane_share(const std::size_t count) noexcept
     return rest < fewest_lanes_that_pay ? count - rest : count;
 }
 
-// Whether a stream of this size has enough bits for a sample: below one, it is mostly runs. Encoding pays there too; what
-// has a run interrupted at every third sample costs a tenth more than one scan after another.
+// Whether a stream of this size has enough bits for a sample: below one, it is mostly runs. Encoding pays there too;
+// what has a run interrupted at every third sample costs a tenth more than one scan after another.
 constexpr bool decoding_in_lanes_pays(const std::size_t source_size, const std::uint32_t width,
                                       const std::uint32_t height) noexcept
 {
