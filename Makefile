@@ -29,7 +29,8 @@ CLANG ?= $(firstword $(shell command -v clang++))
 
 # Everything that the compiled module is made of.
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard build_support/* cmake/* patches/*.patch src/dicom_jpegls/*.pyx \
-           src/dicom_jpegls/*.pxd src/dicom_jpegls/native/*/* src/dicom_jpegls/include/*/*)
+           src/dicom_jpegls/*.pxd src/dicom_jpegls/native/*/* src/dicom_jpegls/native/*/*/* \
+           src/dicom_jpegls/include/*/*)
 
 # Other interpreters to try the one wheel with; those that are not there are left out.
 OTHER_PYTHONS := $(foreach version,3.12 3.13 3.14 3.15,$(firstword $(wildcard \
@@ -188,6 +189,8 @@ bench-core: $(VENV)/.development
 	$(CMAKE) --build --preset bench-core --parallel 2
 	$(BIN)/python benchmarks/core/export_images.py $(BENCH)/images
 	$(BENCH)/bench $(BENCH)/libreleased.so $(BENCH)/libfast.so $(BENCH)/images
+	$(BIN)/python benchmarks/core/export_frames.py $(BENCH)/frames
+	$(BENCH)/bench_lanes $(BENCH)/frames
 	$(BIN)/python benchmarks/core_python.py
 	$(BIN)/python benchmarks/core/mispredictions.py $(BENCH)/bench $(BENCH)/libreleased.so $(BENCH)/libfast.so \
 	    $(BENCH)/images

@@ -87,19 +87,31 @@ foreach(patch IN LISTS patches)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${patch}")
 endforeach()
 
+# How the scan codecs are compiled: with full optimization whatever the build type, and so that speed does not depend on
+# where the linker puts a loop.
+set(scan_options "")
+if(NOT MSVC)
+  list(APPEND scan_options -O3 -falign-functions=64)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  list(APPEND scan_options -fno-tree-slp-vectorize) # which makes slow stores of contexts and codes
+elseif(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  list(APPEND scan_options -Wno-pass-failed) # sanitizers keep loops from being vectorized
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
+    list(APPEND scan_options -mllvm -x86-cmov-converter=false) # which makes branches that nothing predicts
+  endif()
+endif()
+
 # Adds our scan codecs to a target that is built from the patched sources.
 function(add_scan_codecs target)
   set(directory "${dicom_jpegls_root}/src/dicom_jpegls/native/scan")
-  set(adapter "${directory}/charls_adapter.cpp")
-  target_sources(${target} PRIVATE "${adapter}")
+  set(sources "${directory}/charls_adapter.cpp" "${directory}/lanes/scan_lanes.cpp")
+  target_sources(${target} PRIVATE ${sources})
   target_include_directories(${target} PRIVATE "${directory}")
   target_include_directories(${target} SYSTEM PRIVATE "${charls_patched}/src")
   target_compile_definitions(${target} PUBLIC DICOM_JPEGLS_FAST_SCAN)
-  set(options ${DICOM_JPEGLS_COMPILE_OPTIONS})
-  if(NOT MSVC)
-    list(APPEND options -falign-functions=64) # so that speed does not depend on where the linker puts a loop
-  endif()
-  set_source_files_properties("${adapter}" TARGET_DIRECTORY ${target} PROPERTIES COMPILE_OPTIONS "${options}")
+  set(options ${DICOM_JPEGLS_COMPILE_OPTIONS} ${scan_options})
+  set_source_files_properties(${sources} TARGET_DIRECTORY ${target} PROPERTIES COMPILE_OPTIONS "${options}")
 endfunction()
 
 file(GLOB charls_sources "${charls_patched}/src/*.cpp")

@@ -13,6 +13,15 @@
 
 namespace dicom_jpegls::scan {
 
+// The same pointer, of which the compiler does not know what it points into. Clang otherwise keeps what one iteration
+// loaded as the left neighbour of the next, and cannot vectorize the loop for that dependency.
+template<typename T>
+JLS_INLINE const T* separate_pointer(const T* pointer) noexcept
+{
+    JLS_COMPUTED(pointer);
+    return pointer;
+}
+
 // Q(minuend - subtrahend) as in T.87 A.3.3: -4 to 4. All lanes are as wide as a sample; differences are compared by
 // magnitude, which saturates at the greatest signed number. That is above T3.
 template<typename Sample, typename Lane = std::make_signed_t<Sample>>
@@ -46,8 +55,8 @@ JLS_INLINE std::int32_t predict_by_slope(const std::int32_t ra, const std::int32
                                          const std::int32_t upper) noexcept
 {
     const std::int32_t delta{rb - ra};
-    const std::int32_t bounded{delta < upper ? delta : upper};
-    return ra + (bounded > lower ? bounded : lower);
+    const std::int32_t bounded{JLS_UNPREDICTABLE(delta < upper) ? delta : upper};
+    return ra + (JLS_UNPREDICTABLE(bounded > lower) ? bounded : lower);
 }
 
 // What the encoder knows about a block of samples before it knows any statistics. Where the sign of the context is
@@ -86,39 +95,45 @@ private:
 
         // Q(Rb - Rc) of a pixel is Q(Rd - Rb) of the one before.
         alignas(64) lane horizontal[size + lanes];
+        const sample* const above_left{separate_pointer(above - pixel_stride)};
+        const sample* const left{separate_pointer(line - pixel_stride)};
+        const lane* const next_horizontal{separate_pointer(horizontal + pixel_stride)};
+        JLS_VECTORIZE
         for (std::ptrdiff_t i{}; i < count + pixel_stride; ++i)
-            horizontal[i] = quantize_difference(above[i], above[i - pixel_stride], t1, t2, t3);
+            horizontal[i] = quantize_difference(above[i], above_left[i], t1, t2, t3);
 
         if constexpr (sizeof(sample) == 1)
         {
             // Lanes of 8 bits where they suffice.
             alignas(64) lane vertical[size];
             alignas(64) sample mirror[size];
+            JLS_VECTORIZE
             for (std::ptrdiff_t i{}; i < count; ++i)
-                vertical[i] = quantize_difference(above[i - pixel_stride], line[i - pixel_stride], t1, t2, t3);
+                vertical[i] = quantize_difference(above_left[i], left[i], t1, t2, t3);
+            JLS_VECTORIZE
             for (std::ptrdiff_t i{}; i < count; ++i)
             {
-                const auto id{
-                    static_cast<std::int16_t>(81 * horizontal[i + pixel_stride] + 9 * horizontal[i] + vertical[i])};
+                const auto id{static_cast<std::int16_t>(81 * next_horizontal[i] + 9 * horizontal[i] + vertical[i])};
                 const auto sign{static_cast<std::int16_t>(id >> 15)};
                 context[i] = static_cast<std::uint16_t>((id ^ sign) - sign);
                 mirror[i] = static_cast<sample>(sign & maximum);
             }
+            JLS_VECTORIZE
             for (std::ptrdiff_t i{}; i < count; ++i)
             {
-                predicted_value[i] =
-                    static_cast<sample>(predict(line[i - pixel_stride], above[i], above[i - pixel_stride]) ^ mirror[i]);
+                predicted_value[i] = static_cast<sample>(predict(left[i], above[i], above_left[i]) ^ mirror[i]);
                 value[i] = static_cast<sample>(line[i] ^ mirror[i]);
             }
         }
         else
         {
+            JLS_VECTORIZE
             for (std::ptrdiff_t i{}; i < count; ++i)
             {
-                const sample ra{line[i - pixel_stride]};
+                const sample ra{left[i]};
                 const sample rb{above[i]};
-                const sample rc{above[i - pixel_stride]};
-                const auto id{static_cast<std::int16_t>(81 * horizontal[i + pixel_stride] + 9 * horizontal[i] +
+                const sample rc{above_left[i]};
+                const auto id{static_cast<std::int16_t>(81 * next_horizontal[i] + 9 * horizontal[i] +
                                                         quantize_difference(rc, ra, t1, t2, t3))};
                 const auto sign{static_cast<std::int16_t>(id >> 15)};
                 const auto mirror{static_cast<sample>(sign & maximum)};
@@ -225,12 +240,16 @@ private:
 
         // Q(Rb - Rc) of a pixel is Q(Rd - Rb) of the one before.
         alignas(64) gradient_lane horizontal[Count + pixel_stride];
+        const sample* const left{separate_pointer(above - pixel_stride)};
+        const gradient_lane* const next_horizontal{separate_pointer(horizontal + pixel_stride)};
+        JLS_VECTORIZE
         for (std::ptrdiff_t i{}; i < Count + pixel_stride; ++i)
-            horizontal[i] = quantize_horizontal(above[i], above[i - pixel_stride], mode, bounds);
+            horizontal[i] = quantize_horizontal(above[i], left[i], mode, bounds);
+        JLS_VECTORIZE
         for (std::ptrdiff_t i{}; i < Count; ++i)
         {
-            const auto rc{static_cast<lane>(above[i - pixel_stride])};
-            const auto sum{static_cast<lane>(9 * horizontal[i + pixel_stride] + horizontal[i])};
+            const auto rc{static_cast<lane>(left[i])};
+            const auto sum{static_cast<lane>(9 * next_horizontal[i] + horizontal[i])};
             const auto sign{static_cast<lane>((sum > 0) - (sum < 0))};
             // The table has a row of 2 * levels entries for each sign; in a row Ra - Rc starts at -levels: (sign + 1) *
             // 2 * levels + levels - Rc, to which Ra is added.

@@ -27,6 +27,10 @@ public:
     static constexpr std::size_t max_bits_between_refills{64 * (64 + 1 + 15) + 256};
     static_assert(256 >= 32 + 64 + 2);
 
+    // The bytes that are copied into the buffer at a time.
+    static constexpr std::size_t fill_size{4096};
+    static_assert(fill_size >= 2 * max_bits_between_refills / 8);
+
     // The bits that a load returns at least.
     static constexpr std::uint32_t loaded_bits{57};
 
@@ -96,6 +100,15 @@ public:
         if (source_ == end_)
             fail(scan_fault::source_too_small);
         return rest < 8 ? source_ : source_ - 1;
+    }
+
+    // Whether the scan ends here and its source too: all bits have been read, apart from 0 bits that fill the last
+    // byte.
+    [[nodiscard]] bool ends_with_source()
+    {
+        check_position();
+        refill();
+        return source_ == end_ && available_ - position < 8 && (load(bytes_, position) >> (64U - 8U)) == 0;
     }
 
     // After `finish`: reads the marker RSTm (T.81 B.2.1), FF fill bytes before it included, and continues after it.
@@ -212,10 +225,8 @@ private:
 
     static constexpr std::uint32_t first_restart_marker{0xD0}; // RST0, its byte after FF
 
-    // The bytes that are copied at a time, and zeros for all that can be read after the end.
-    static constexpr std::size_t fill_size{4096};
+    // With zeros for all that can be read after the end.
     static constexpr std::size_t buffer_size{fill_size + 8 + max_bits_between_refills / 8 + 16};
-    static_assert(fill_size >= 2 * max_bits_between_refills / 8);
 
     const std::uint8_t* source_;
     const std::uint8_t* end_;
@@ -223,7 +234,7 @@ private:
     std::uint64_t pending_{}; // up to 7 bits that do not fill a byte yet
     std::uint32_t pending_bits_{};
     bool reached_end_{};
-    std::uint8_t bytes_[buffer_size]{};
+    std::uint8_t bytes_[buffer_size]; // `refill` writes what is read
 };
 
 } // namespace dicom_jpegls::scan

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// From errors to bytes: the Golomb parameter and the mapping of errors (T.87 A.5.1, A.5.2), the codes (A.5.3), and the
-// bit stream with its stuffed zero bits (A.1). Codes are collected, so that all but the stuffing works on many at once.
+// From errors to codes: the Golomb parameter and the mapping of errors (T.87 A.5.1, A.5.2), and the codes (A.5.3). They
+// are collected, so that most of the work is done for many at once.
 #pragma once
 
-#include "parameters.hpp"
+#include "bit_writer.hpp"
 
 #include <array>
 
@@ -96,7 +96,8 @@ struct pending_codes
         complete[complete_count] = {static_cast<std::uint16_t>(count), static_cast<std::uint16_t>(code_value),
                                     static_cast<std::uint16_t>(code_length)};
         ++complete_count;
-        ++count; // the statistics in this slot are old ones: any values will do
+        clear_slot(count);
+        ++count;
     }
 
     // Fills in values and lengths.
@@ -104,6 +105,8 @@ struct pending_codes
     void make_codes(const Mode& mode) noexcept
     {
         assert(complete_count <= count && count <= capacity);
+        for (std::size_t i{count}; i != rounded_count(); ++i)
+            clear_slot(i);
         with_widest_vectors([&]() JLS_INLINE_LAMBDA { make_regular_codes(mode); });
 
         for (std::size_t i{}; i != complete_count; ++i)
@@ -127,17 +130,33 @@ struct pending_codes
     }
 
 private:
+    // The loops over the statistics handle groups of 16 slots.
+    [[nodiscard]] std::size_t rounded_count() const noexcept
+    {
+        return (count + 15) & ~std::size_t{15};
+    }
+
+    // The loops over the statistics pass this slot too.
+    void clear_slot(const std::size_t slot) noexcept
+    {
+        a[slot] = 0;
+        n_offset[slot] = 0;
+        error_value[slot] = 0;
+        balance[slot] = 0;
+    }
+
     // SSE2 cannot shift each lane by a different number of bits, so powers of two are made of the exponents of floats,
     // and shifts are multiplications.
     template<typename Mode>
     JLS_INLINE void make_regular_codes(const Mode& mode) noexcept
     {
-        const std::size_t rounded{(count + 15) & ~std::size_t{15}};
+        const std::size_t rounded{rounded_count()};
 
         // The least k with N 2^k >= A (T.87 A.5.1) is the difference of their logarithms, rounded up. In the bits of
         // floats 2^23 - 1 rounds up, and k is left in the exponent: exact for A < 2^24.
         constexpr std::int32_t exponent_of_1{float_exponent_bias << float_mantissa_bits};
         constexpr std::int32_t exponent_of_65536{(float_exponent_bias + 16) << float_mantissa_bits};
+        JLS_VECTORIZE
         for (std::size_t i{}; i < rounded; ++i)
         {
             const std::int32_t difference{std::max(float_bits(static_cast<float>(a[i])) - n_offset[i], 0)};
@@ -150,6 +169,7 @@ private:
 
         const auto zeros_of_escape{static_cast<std::uint16_t>(mode.limit - mode.quantized_bits_per_sample - 1)};
         const auto escape_mask{static_cast<std::uint16_t>((1U << mode.quantized_bits_per_sample) - 1)};
+        JLS_VECTORIZE
         for (std::size_t i{}; i < rounded; ++i)
         {
             const std::int16_t signed_error{error_value[i]};
@@ -175,81 +195,37 @@ private:
     }
 };
 
-// The bit stream of a scan. Codes are packed into whole bytes first, without stuffed bits; then these are written with
-// a 0 bit after each byte of FF (T.87 A.1).
+// Where the codes of a scan go.
 class code_writer final
 {
 public:
-    code_writer(std::uint8_t* const destination, const std::size_t size) noexcept :
-        begin_{destination}, position_{destination}, end_{destination + size}
+    code_writer(std::uint8_t* const destination, const std::size_t size) noexcept : stuffer_{destination, size}
     {
     }
 
     template<typename Mode>
     void write(const pending_codes& codes, const Mode& mode)
     {
-        stuff(pack(codes, mode));
+        stuffer_.write(packed_bytes_, pack(codes, mode));
     }
 
-    // Fills the last byte with 0 bits and returns the number of bytes of the whole scan. The 0 bit after a last byte of
-    // FF makes for one more byte.
-    std::size_t finish()
+    // Ends the scan and returns its size in bytes.
+    [[nodiscard]] std::size_t finish()
     {
-        const auto tail{static_cast<std::uint32_t>(packed_bits_)};
-        stuffed_ = (stuffed_ << tail) | (tail == 0 ? 0 : packed_ >> (64U - tail));
-        stuffed_bits_ += tail;
-        write_bytes();
-        while (stuffed_bits_ != 0)
-        {
-            stuffed_ <<= 8U - stuffed_bits_;
-            stuffed_bits_ = 8;
-            write_bytes();
-        }
-        return static_cast<std::size_t>(position_ - begin_);
+        return stuffer_.finish({packed_, packed_bits_, packed_bytes_});
     }
 
 private:
-    // Bits at the top of a word; fewer than 8 of them between codes.
-    struct packer
-    {
-        std::uint64_t bits;
-        std::uint64_t count;
-        std::uint8_t* position;
-
-        // Appends 0 to 56 bits. Always stores 8 bytes, of which only whole ones count.
-        JLS_INLINE void put(const std::uint64_t value, const std::uint64_t length) noexcept
-        {
-            assert(count < 8 && length <= 56 && value >> length == 0);
-            count += length;
-            bits |= value << ((64U - count) & 63U);
-            store_big_endian(position, bits);
-            position += count >> 3U;
-            bits <<= count & 56U;
-            count &= 7U;
-        }
-    };
-
     template<typename Mode>
-    static JLS_NOINLINE packer put_long(packer target, const pending_codes& codes, const std::size_t first,
-                                        const Mode& mode) noexcept
+    static JLS_NOINLINE bit_packer put_long(bit_packer target, const pending_codes& codes, const std::size_t first,
+                                            const Mode& mode) noexcept
     {
-        const auto put_with_zeros{[&target](const std::uint32_t value, const std::uint32_t length) {
-            // Codes have up to 64 bits, of which only the last 32 can be other than 0.
-            if (length > 32)
-                target.put(0, length - 32);
-            target.put(value, std::min(length, 32U));
-        }};
         for (std::size_t i{first}; i != first + 4; ++i)
         {
             if (codes.length[i] == pending_codes::escape)
-            {
-                put_with_zeros(1, static_cast<std::uint32_t>(mode.limit - mode.quantized_bits_per_sample));
-                put_with_zeros(codes.value[i], static_cast<std::uint32_t>(mode.quantized_bits_per_sample));
-            }
+                target.put_escape(codes.value[i], mode);
             else
-            {
-                put_with_zeros(codes.value[i], codes.length[i]);
-            }
+                target.put_code(codes.value[i], codes.length[i]);
         }
         return target;
     }
@@ -258,7 +234,7 @@ private:
     template<typename Mode>
     JLS_NOINLINE std::size_t pack(const pending_codes& codes, const Mode& mode) noexcept
     {
-        packer target{packed_, packed_bits_, packed_bytes_};
+        bit_packer target{packed_, packed_bits_, packed_bytes_};
         for (std::size_t i{}; i < codes.count; i += 4)
         {
             const std::uint32_t length1{codes.length[i + 1]};
@@ -282,64 +258,9 @@ private:
         return static_cast<std::size_t>(target.position - packed_bytes_);
     }
 
-    // Writes packed bytes to the destination, eight at a time where none is FF.
-    JLS_NOINLINE void stuff(std::size_t size)
-    {
-        const std::uint8_t* source{packed_bytes_};
-        for (; size >= 8; size -= 8, source += 8)
-        {
-            const std::uint64_t word{load_big_endian(source)};
-            const std::uint64_t shifted{((stuffed_ << 1U) << (63U - stuffed_bits_)) | (word >> stuffed_bits_)};
-            if (JLS_LIKELY(!contains_ff(shifted) && end_ - position_ >= 8))
-            {
-                store_big_endian(position_, shifted);
-                position_ += 8;
-                stuffed_ = word; // of which only the last stuffed_bits_ count
-            }
-            else
-            {
-                append(word >> 32U, 32);
-                append(word & 0xFFFFFFFFU, 32);
-            }
-        }
-        for (; size != 0; --size)
-            append(*source++, 8);
-    }
-
-    void append(const std::uint64_t bits, const std::uint32_t count)
-    {
-        assert(stuffed_bits_ < 8 && count <= 32 && bits >> count == 0);
-        stuffed_ = (stuffed_ << count) | bits;
-        stuffed_bits_ += count;
-        write_bytes();
-    }
-
-    // Writes whole bytes, with the 0 bit after FF.
-    JLS_NOINLINE void write_bytes()
-    {
-        while (stuffed_bits_ >= 8)
-        {
-            if (position_ == end_)
-                fail(scan_fault::destination_too_small);
-            stuffed_bits_ -= 8;
-            const auto byte{static_cast<std::uint8_t>(stuffed_ >> stuffed_bits_)};
-            *position_++ = byte;
-            if (byte == 0xFF)
-            {
-                stuffed_ &= (std::uint64_t{1} << stuffed_bits_) - 1;
-                ++stuffed_bits_;
-            }
-        }
-    }
-
-    std::uint8_t* begin_;
-    std::uint8_t* position_;
-    std::uint8_t* end_;
-
-    std::uint64_t packed_{}; // as in packer
+    bit_stuffer stuffer_;
+    std::uint64_t packed_{}; // as in bit_packer
     std::uint64_t packed_bits_{};
-    std::uint64_t stuffed_{}; // bits at the bottom of a word, fewer than 8 of them between bytes
-    std::uint32_t stuffed_bits_{};
 
     // A code has at most 64 bits; the last store may reach 8 bytes further.
     alignas(64) std::uint8_t packed_bytes_[pending_codes::capacity * 8 + 16];

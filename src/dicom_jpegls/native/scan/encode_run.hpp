@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The encoder's half of the run mode (T.87 A.7). The templates are `inline` for GCC, which takes it as a hint.
+// The encoder's half of the run mode (T.87 A.7). Codes go to `Codes::add(value, length)`, such as that of
+// pending_codes: values of up to 16 bits, lengths of up to 64. The templates are `inline` for GCC, which takes it as a
+// hint.
 #pragma once
 
-#include "code_writer.hpp"
 #include "run_state.hpp"
 
 #include <cstdlib>
@@ -11,9 +12,9 @@
 namespace dicom_jpegls::scan {
 
 // Codes the sample `x` that interrupts a run (T.87 A.7.2). Returns its reconstructed value.
-template<int ComponentCount, typename Mode>
-inline std::int32_t encode_interruption(run_state& state, pending_codes& codes, const std::int32_t x,
-                                        const std::int32_t ra, const std::int32_t rb, const Mode& mode) noexcept
+template<int ComponentCount, typename Codes, typename Mode>
+inline std::int32_t encode_interruption(run_state& state, Codes& codes, const std::int32_t x, const std::int32_t ra,
+                                        const std::int32_t rb, const Mode& mode) noexcept
 {
     const std::int32_t type{interruption_type<ComponentCount>(ra, rb, mode)};
     const std::int32_t predicted_value{type != 0 ? ra : rb};
@@ -43,8 +44,8 @@ inline std::int32_t encode_interruption(run_state& state, pending_codes& codes, 
 }
 
 // Codes the length of a run (T.87 A.7.1.2, code segments A.15 and A.16).
-inline void encode_run_length(run_state& state, pending_codes& codes, std::ptrdiff_t length,
-                              const bool ends_line) noexcept
+template<typename Codes>
+inline void encode_run_length(run_state& state, Codes& codes, std::ptrdiff_t length, const bool ends_line) noexcept
 {
     std::uint32_t ones{};
     while (length >= std::ptrdiff_t{1} << state.order())

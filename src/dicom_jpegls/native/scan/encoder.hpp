@@ -5,6 +5,7 @@
 #pragma once
 
 #include "block_analysis.hpp"
+#include "code_writer.hpp"
 #include "encode_run.hpp"
 #include "regular_mode.hpp"
 
@@ -58,7 +59,7 @@ protected:
     Mode mode_;
     thresholds bounds_;
     logarithm_table logarithms_;
-    pending_codes codes_{};
+    pending_codes codes_;
     code_writer writer_;
 };
 

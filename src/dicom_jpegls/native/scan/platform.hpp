@@ -51,6 +51,23 @@
 #define JLS_UNROLL
 #endif
 
+// Before a loop whose iterations are independent, to have it vectorized even where the compiler cannot prove that the
+// arrays do not overlap.
+#ifdef __clang__
+#define JLS_VECTORIZE _Pragma("clang loop vectorize(assume_safety) interleave(disable)")
+#elif defined(__GNUC__)
+#define JLS_VECTORIZE _Pragma("GCC ivdep")
+#else
+#define JLS_VECTORIZE
+#endif
+
+// A condition that is true at random, so that a conditional move is faster than a branch.
+#ifdef __clang__
+#define JLS_UNPREDICTABLE(condition) __builtin_unpredictable(!!(condition))
+#else
+#define JLS_UNPREDICTABLE(condition) (condition)
+#endif
+
 namespace dicom_jpegls::scan {
 
 // The number of the highest bit that is set, 0 to 63. `value` must not be 0.

@@ -141,12 +141,16 @@ inline constexpr bias_table bias_transitions{make_bias_table()};
 struct alignas(16) decoder_context
 {
     std::uint8_t k;
-    std::int8_t c{};
-    bias_state bias{static_cast<std::uint16_t>(bias_index(1, 0)), 0, 0};
+    std::int8_t c;
+    bias_state bias;
     std::uint32_t a;
     std::int32_t k_is_0; // -1 or 0
 
-    explicit decoder_context(const std::int32_t range = 2) noexcept : a{static_cast<std::uint32_t>(initial_a(range))}
+    // Leaves the values open, for arrays that are filled before they are used.
+    decoder_context() = default;
+
+    explicit decoder_context(const std::int32_t range) noexcept :
+        c{}, bias{static_cast<std::uint16_t>(bias_index(1, 0)), 0, 0}, a{static_cast<std::uint32_t>(initial_a(range))}
     {
         find_k();
     }
