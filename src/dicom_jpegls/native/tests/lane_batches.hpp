@@ -139,12 +139,8 @@ struct decoded
 
 inline decoded decode_alone(const scan_case& scan, const reference codec)
 {
-    const auto high{[](const std::uint32_t value) {
-        return static_cast<std::uint8_t>(value >> 8U);
-    }};
-    const auto low{[](const std::uint32_t value) {
-        return static_cast<std::uint8_t>(value);
-    }};
+    const auto high{[](const std::uint32_t value) { return static_cast<std::uint8_t>(value >> 8U); }};
+    const auto low{[](const std::uint32_t value) { return static_cast<std::uint8_t>(value); }};
     bytes stream{0xFF,
                  marker_soi,
                  0xFF,
