@@ -2,8 +2,8 @@
 
     from dicom_jpegls cimport _codec
 
-needs this package when compiling and when running, and nothing to link. The header documents the functions; the names are
-the header's, with each function of its table as a separate function.
+needs this package when compiling and when running, and nothing to link. The header documents the functions; the names
+are the header's, with each function of its table as a separate function.
 
 The structs come from the header and are not declared here again, so that C code, Cython code and this package agree on
 their layout. Compiling therefore needs one folder in the include path: dicom_jpegls.get_include(). Cython compares the

@@ -3,8 +3,8 @@
 # distutils: language=c++
 """Binds the codec (native/codec, native/stream) to Python: buffers, arguments, records and exceptions. Knows no DICOM.
 
-Every function that takes a buffer opens it with `_Region`, every stream is inspected before it is decoded, and every code
-becomes an exception in `_error`. What runs without the GIL is C++.
+Every function that takes a buffer opens it with `_Region`, every stream is inspected before it is decoded, and every
+code becomes an exception in `_error`. What runs without the GIL is C++.
 """
 cimport cython
 from cpython.buffer cimport (
@@ -220,8 +220,9 @@ def _stream_faults():
 cdef class _Region:
     """A buffer as rows of bytes at a constant distance, held as long as this object exists.
 
-    `size` counts the bytes from the first to the last, gaps included. `row_stride` is the distance of rows of `row_size`
-    bytes if there are gaps between them, otherwise 0. A typed memoryview has no such rows, nor items of two sizes.
+    `size` counts the bytes from the first to the last, gaps included. `row_stride` is the distance of rows of
+    `row_size` bytes if there are gaps between them, otherwise 0. A typed memoryview has no such rows, nor items of two
+    sizes.
     """
     cdef Py_buffer view
     cdef bint held

@@ -235,6 +235,7 @@ cdef extern from "codec/encode.hpp" namespace "dicom_jpegls" nogil:
     cppclass strip_encoder:
         strip_encoder()
         strip_encoder(const image_source& image) except +
+
         @staticmethod
         bool is_needed(const image_source& image)
         size_t count()
