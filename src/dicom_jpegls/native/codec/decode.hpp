@@ -26,7 +26,7 @@ struct inspected_stream
 struct found_pieces
 {
     status error{status::success};
-    std::vector<piece> pieces{};
+    std::vector<piece> pieces;
 };
 
 // The pieces of a stream, each of at least so many lines, unless its scan ends before. fault::changed if the stream is

@@ -54,8 +54,8 @@ constexpr std::uint64_t tasks_per_worker{16};
 // Segments that are written before the frame header.
 struct header_segments
 {
-    std::optional<spiff_header> spiff{};
-    std::vector<annotation> annotations{};
+    std::optional<spiff_header> spiff;
+    std::vector<annotation> annotations;
 
     // What the annotations add to the size of a stream.
     [[nodiscard]] std::uint64_t annotations_size() const noexcept;
@@ -84,7 +84,7 @@ struct encoded_size
 struct encoded_stream
 {
     status error{status::success};
-    heap_bytes bytes{};
+    heap_bytes bytes;
 };
 
 // The strips of an image, which may be encoded in any order and by several threads.
@@ -120,9 +120,9 @@ private:
     std::size_t write_to(std::uint8_t* destination) const noexcept;
 
     const image_source* image_{};
-    std::vector<heap_bytes> strips_{};   // streams
-    std::vector<byte_span> intervals_{}; // their entropy-coded data
-    heap_bytes model_{};                 // a stream with the segments of the joined one
+    std::vector<heap_bytes> strips_;   // streams
+    std::vector<byte_span> intervals_; // their entropy-coded data
+    heap_bytes model_;                 // a stream with the segments of the joined one
 };
 
 // Encodes an image in the calling thread into memory of the caller; `destination_too_small` if that is full.

@@ -56,11 +56,9 @@ public:
     void shrink(const std::size_t size) noexcept
     {
         assert(size <= size_);
-        if (void* const shrunk = std::realloc(data_.get(), std::max<std::size_t>(size, 1)))
-        {
-            static_cast<void>(data_.release());
-            data_.reset(static_cast<std::uint8_t*>(shrunk));
-        }
+        std::uint8_t* const data{data_.release()};
+        void* const shrunk{std::realloc(data, std::max<std::size_t>(size, 1))};
+        data_.reset(shrunk ? static_cast<std::uint8_t*>(shrunk) : data);
         size_ = size;
     }
 
