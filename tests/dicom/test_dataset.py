@@ -230,8 +230,6 @@ def small_dataset(**changes):
         ({"BitsStored": None}, r"Bits Stored \(0028,0101\) is absent"),
         ({"PixelData": None}, r"Pixel Data \(7FE0,0010\) is absent.*it is no image"),
         ({"NumberOfFrames": 3}, r"has 120 bytes; 3 frame\(s\) .* need 180: it is truncated"),
-        ({"NumberOfFrames": 1}, r"Number of Frames \(0028,0008\) is 1; Pixel Data has 120 bytes, 2 frames"),
-        ({"NumberOfFrames": None}, r"Number of Frames \(0028,0008\) is 1; Pixel Data has 120 bytes, 2 frames"),
         ({"BitsAllocated": 32}, r"Bits Allocated \(0028,0100\) is 32"),
         ({"BitsStored": 11, "HighBit": 10}, r"60 sample\(s\) in frame\(s\) 0, 1 have bits set above Bits Stored, 11"),
         ({"PhotometricInterpretation": "YBR_RCT"}, r"Photometric Interpretation \(0028,0004\) is 'YBR_RCT'"),

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import reprlib
+from typing import TYPE_CHECKING, NamedTuple
 
-from pydicom.datadict import dictionary_description, tag_for_keyword
+from pydicom.datadict import dictionary_description, dictionary_has_tag, tag_for_keyword
 from pydicom.tag import Tag
 
 from dicom_jpegls._codec import DEFAULT_MAX_DIMENSION, check_precision
 from dicom_jpegls.errors import DatasetError, ParameterError
 from dicom_jpegls.parameters import InterleaveMode, StreamInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Native pixel data has a 32-bit length that is even and not FFFFFFFFH (PS3.5 7.1).
+_MAXIMUM_NATIVE_LENGTH = 2**32 - 2
 
 
 class ImagePixel(NamedTuple):
@@ -72,10 +79,24 @@ def keyword_of(name: str) -> str:
 
 def attribute_error(name: str, value: object, allowed: str) -> DatasetError:
     """Return the error for an attribute of `ImagePixel` whose value is not allowed."""
-    keyword = keyword_of(name)
-    found = "is absent" if value is None else f"is {value!r}"
-    tag = Tag(tag_for_keyword(keyword) or 0)
-    return DatasetError(f"{dictionary_description(tag)} ({tag.group:04X},{tag.element:04X}) {found}; {allowed}")
+    found = "is absent" if value is None else f"is {reprlib.repr(value)}"
+    return DatasetError(f"{attribute_name(keyword_of(name))} {found}; {allowed}")
+
+
+def attribute_name(attribute: str | int) -> str:
+    """Return the name and the tag of an attribute, by its keyword or tag.
+
+    Examples
+    --------
+    >>> attribute_name("BitsStored"), attribute_name(0x00091001)
+    ('Bits Stored (0028,0101)', 'Private attribute (0009,1001)')
+    """
+    tag = Tag((tag_for_keyword(attribute) or 0) if isinstance(attribute, str) else attribute)
+    if dictionary_has_tag(tag):
+        name = dictionary_description(tag)
+    else:
+        name = "Private attribute" if tag.is_private else "Unknown attribute"
+    return f"{name} ({tag.group:04X},{tag.element:04X})"
 
 
 def check_image_pixel(image_pixel: ImagePixel, *, near_lossless: bool = False) -> None:
@@ -209,6 +230,32 @@ def planar_configuration(info: StreamInfo) -> int | None:
     if info.component_count == 1:
         return None
     return 1 if info.interleave_mode == InterleaveMode.NONE else 0
+
+
+def decoded_image_pixel(image_pixel: ImagePixel, infos: Iterable[StreamInfo]) -> ImagePixel:
+    """Return the attributes of the decompressed image: in the streams' order of samples, if all have the same.
+
+    JPEG-LS streams have whole components, so what was labelled YBR_FULL_422 becomes YBR_FULL.
+
+    Raises
+    ------
+    DatasetError
+        If native pixel data cannot be so large.
+    """
+    if image_pixel.frame_size * image_pixel.number_of_frames > _MAXIMUM_NATIVE_LENGTH:
+        raise DatasetError(
+            f"Pixel Data (7FE0,0010): {image_pixel.number_of_frames} frames of {image_pixel.frame_size} bytes exceed "
+            f"the largest native pixel data, {_MAXIMUM_NATIVE_LENGTH} bytes: keep the dataset compressed"
+        )
+    photometric_interpretation = image_pixel.photometric_interpretation
+    if photometric_interpretation == "YBR_FULL_422":
+        photometric_interpretation = "YBR_FULL"
+    orders = {planar_configuration(info) for info in infos}
+    mixed = None if image_pixel.samples_per_pixel == 1 else 0
+    return image_pixel._replace(
+        photometric_interpretation=photometric_interpretation,
+        planar_configuration=orders.pop() if len(orders) == 1 else mixed,
+    )
 
 
 def check_stream(info: StreamInfo, image_pixel: ImagePixel) -> None:
