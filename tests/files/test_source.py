@@ -96,9 +96,10 @@ def test_damaged_deflated_data_is_refused(tmp_path, damage):
     if damage == "cut":
         del data[-1000:]
     else:
-        data[-1000:-900] = bytes(100)
+        meta_length = struct.unpack_from("<L", data, 140)[0]
+        data[144 + meta_length] = 0x07  # a block of the reserved type (RFC 1951 3.2.3)
     path.write_bytes(data)
-    with pytest.raises(jls.DatasetError, match="the deflated dataset is (cut off|damaged)|inside"):
+    with pytest.raises(jls.DatasetError, match="the deflated dataset is (cut off|damaged)"):
         compress_file(path, tmp_path / "jls.dcm")
     assert not (tmp_path / "jls.dcm").exists()
 

@@ -26,6 +26,7 @@ _INFLATED_AT_ANY_RATIO = 2**28
 
 _INFLATED_IN_MEMORY = 2**24
 _CHUNK = 2**20
+_DEFLATED_CHUNK = 2**15
 
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
@@ -136,9 +137,9 @@ class InflatedFile(io.RawIOBase):
             return
         self._inflated.seek(self._size)
         while self._size < end and not self._inflater.eof:
-            chunk = self._inflater.unconsumed_tail or self._deflated.read(_CHUNK)
+            chunk = self._inflater.unconsumed_tail or self._deflated.read(_DEFLATED_CHUNK)
             try:
-                data = self._inflater.decompress(chunk, _CHUNK)
+                data = self._inflater.decompress(chunk, min(end - self._size, _CHUNK))
             except zlib.error as error:
                 raise DatasetError(f"the deflated dataset is damaged: {error}") from None
             if not chunk and not data:

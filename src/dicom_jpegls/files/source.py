@@ -206,8 +206,8 @@ class SourceFile:
         try:
             get_decoder(uid)
         except NotImplementedError:
-            name = uid if uid.name == uid else f"{uid.name} ({uid})"
-            raise NotConvertibleError(f"Transfer Syntax UID (0002,0010) is {name}, which pydicom cannot decode") from None
+            name = "it" if uid.name == uid else uid.name
+            raise NotConvertibleError(f"Transfer Syntax UID (0002,0010) is {uid}; pydicom cannot decode {name}") from None
 
     def _find_pixel_data(self, start: int, needs_image: bool) -> bool:
         header = self.reader.read(start, start + 12)

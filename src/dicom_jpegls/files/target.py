@@ -9,7 +9,6 @@ import os
 import secrets
 from collections.abc import Generator
 from contextlib import closing, suppress
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeVar
 
@@ -191,27 +190,27 @@ def _rename_without_replacing(path: Path, target: Path) -> None:
             return
 
 
-def _rename_by_system(path: Path, target: Path) -> None:
-    if os.name == "nt":
-        path.rename(target)
-        return
-    rename = _system_rename()
-    if rename is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    if rename(os.fsencode(path), os.fsencode(target)) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-
-
-@cache
 def _system_rename() -> Callable[[bytes, bytes], int] | None:
     """Return the function of the C library that renames a file unless the target exists: on Linux and macOS."""
-    library = ctypes.CDLL(None, use_errno=True)
+    library = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
     if (rename := getattr(library, "renameat2", None)) is not None:
         return lambda path, target: rename(_AT_FDCWD, path, _AT_FDCWD, target, _RENAME_NOREPLACE)
     if (rename := getattr(library, "renamex_np", None)) is not None:
         return lambda path, target: rename(path, target, _RENAME_EXCL)
     return None
+
+
+_RENAME = _system_rename()
+
+
+def _rename_by_system(path: Path, target: Path) -> None:
+    if os.name == "nt":
+        path.rename(target)
+    elif _RENAME is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    elif _RENAME(os.fsencode(path), os.fsencode(target)) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
 
 
 def _rename_by_link(path: Path, target: Path) -> None:
