@@ -1,7 +1,7 @@
 """Datasets and their frames. The tools import from here, and only the names in `__all__`."""
 
-from dicom_jpegls.dicom.dataset import compress, decompress, iter_frames, pixel_array
 from dicom_jpegls.dicom.codings import coding_of
+from dicom_jpegls.dicom.dataset import compress, decompress, iter_frames, pixel_array
 from dicom_jpegls.dicom.fragments import (
     SEQUENCE_DELIMITER,
     START_OF_IMAGE,

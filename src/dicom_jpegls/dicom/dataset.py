@@ -14,8 +14,8 @@ from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES
 from dicom_jpegls.dicom.fragments import offset_tables
 from dicom_jpegls.dicom.frames import CodingStatistics, FrameCoder, FrameDecoder
 from dicom_jpegls.dicom.lossy_attributes import coded_attributes, update_attributes
-from dicom_jpegls.dicom.options import CodingKeywords, CodingOptions
 from dicom_jpegls.dicom.nested import decode_nested_pixel_data, set_nested_pixel_data
+from dicom_jpegls.dicom.options import CodingKeywords, CodingOptions
 from dicom_jpegls.dicom.pixel_data import (
     array_frames,
     encapsulated_frames,
@@ -38,6 +38,7 @@ from dicom_jpegls.dicom.pixel_data import (
 from dicom_jpegls.dicom.rules import decoded_image_pixel
 from dicom_jpegls.errors import ParameterError
 from dicom_jpegls.parallel import map_all, map_in_order, worker_count
+from dicom_jpegls.ranges import sample_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
     from dicom_jpegls.dicom.fragments import Frames
     from dicom_jpegls.dicom.rules import ImagePixel
+
 
 def compress(
     ds: Dataset,
@@ -79,8 +81,8 @@ def compress(
         `restart_interval` is "auto".
     **keywords
         Attributes of `CodingOptions`, which replace those of `options`: near_lossless, planar_configuration,
-        photometric_interpretation, signed_overflow, unused_bits, offset_table, lossy_attributes, restart_interval and
-        verify.
+        photometric_interpretation, signed_overflow, unused_bits, reduce_bits_allocated, offset_table, lossy_attributes,
+        restart_interval and verify.
 
     Returns
     -------
@@ -110,7 +112,9 @@ def compress(
     Notes
     -----
     Changes Pixel Data (one fragment for each frame), the offset tables, the transfer syntax, and for colour Planar
-    Configuration, which is 0 in a compressed dataset whatever the interleave mode of its streams (PS3.5 8.2.3). A
+    Configuration, which is 0 in a compressed dataset whatever the interleave mode of its streams (PS3.5 8.2.3). If Bits
+    Allocated is 16 and Bits Stored at most 8, lossless streams have a precision of 9 bits, which all known decoders
+    read, and near-lossless compression changes Bits Allocated to 8. A
     big-endian dataset becomes little-endian throughout. Encapsulated Pixel Data in items of sequences, such as icons,
     becomes native, which is allowed under any transfer syntax (PS3.5 A.4).
 
@@ -188,8 +192,8 @@ def decompress(ds: Dataset, *, workers: int | None = None, max_samples: int = DE
     -----
     The samples have Bits Allocated bits, with all bits of the streams, also those above Bits Stored. Planar
     Configuration is set to their order: by plane if the interleave mode of all streams is none. YBR_FULL_422 becomes
-    YBR_FULL, because the components of JPEG-LS streams are whole. Encapsulated Pixel Data in items of sequences, such as
-    icons, becomes native, too.
+    YBR_FULL, because the components of JPEG-LS streams are whole. Encapsulated Pixel Data in items of sequences, such
+    as icons, becomes native, too.
 
     Examples
     --------
@@ -233,7 +237,8 @@ def pixel_array(
     frames : int or iterable of int, optional
         The frames to decode, counted from 0; all by default. A single number returns an array without a frame axis.
     out : numpy.ndarray, optional
-        Array for the samples, of the shape below and an integer dtype of at least Bits Allocated bits.
+        Array for the samples, of the shape below and an integer dtype of at least Bits Allocated bits that can hold all
+        numbers of Bits Stored bits, signed if Pixel Representation is 1.
     workers : int or None, optional
         Number of threads that decode: several frames at a time, or the restart intervals and planes of a single frame.
         None, the default, is one per core; 1 is the calling thread.
@@ -245,7 +250,8 @@ def pixel_array(
     numpy.ndarray
         Shape (rows, columns) or (rows, columns, samples), and with more than one frame, or if `frames` is an
         iterable, (frames, rows, columns[, samples]). The dtype has Bits Allocated bits and is signed if Pixel
-        Representation is 1. Colours are not converted.
+        Representation is 1. The samples are numbers of Bits Stored bits: what the streams hold above them, such as an
+        overlay, is not part of them; `decompress` keeps it. Colours are not converted.
 
     Raises
     ------
@@ -269,7 +275,7 @@ def pixel_array(
     True
     """
     workers = worker_count(workers)
-    decoder, encoded = open_pixel_data(ds, max_samples)
+    decoder, encoded = open_pixel_data(ds, max_samples, as_numbers=True)
     numbers, is_single = select_frames(frames, len(encoded))
     opened = {index: decoder.open(index, encoded[index]) for index in sorted(set(numbers))}
     array = output_array(decoder.image_pixel, len(numbers), is_single, out)
@@ -319,7 +325,7 @@ def iter_frames(
     [(128, 128)]
     """
     workers = worker_count(workers)
-    decoder, encoded = open_pixel_data(ds, max_samples)
+    decoder, encoded = open_pixel_data(ds, max_samples, as_numbers=True)
     numbers, _ = select_frames(frames, len(encoded))
     _, workers_of_frame = _share_workers(workers, len(encoded))
 
@@ -329,7 +335,9 @@ def iter_frames(
     return map_in_order(decode_frame, numbers, workers)
 
 
-def open_pixel_data(ds: Dataset, max_samples: int, *, partial: bool = False) -> tuple[FrameDecoder, Frames]:
+def open_pixel_data(
+    ds: Dataset, max_samples: int, *, as_numbers: bool = False, partial: bool = False
+) -> tuple[FrameDecoder, Frames]:
     """Return the decoder for a dataset's frames, and their streams.
 
     Parameters
@@ -338,6 +346,8 @@ def open_pixel_data(ds: Dataset, max_samples: int, *, partial: bool = False) -> 
         A dataset with JPEG-LS compressed Pixel Data.
     max_samples : int
         Largest rows x columns x samples of a frame.
+    as_numbers : bool, optional
+        Whether samples are numbers within Bits Stored; see `FrameDecoder`.
     partial : bool, optional
         Whether the pixel data may be damaged or truncated.
 
@@ -352,7 +362,8 @@ def open_pixel_data(ds: Dataset, max_samples: int, *, partial: bool = False) -> 
     require_jpegls(ds)
     require_pixel_data(ds)
     # Planar Configuration says nothing about compressed pixel data (PS3.5 8.2.3).
-    decoder = FrameDecoder(image_pixel_of(ds)._replace(planar_configuration=None), max_samples=max_samples)
+    image_pixel = image_pixel_of(ds)._replace(planar_configuration=None)
+    decoder = FrameDecoder(image_pixel, max_samples=max_samples, as_numbers=as_numbers)
     return decoder, encapsulated_frames(ds, decoder.image_pixel.number_of_frames, partial=partial)
 
 
@@ -380,6 +391,9 @@ def output_array(image_pixel: ImagePixel, count: int, is_single: bool, out: NDAr
         raise TypeError(f"out: must be a numpy.ndarray, not {type(out).__name__}")
     if out.shape != shape:
         raise ParameterError(f"out: shape must be {shape}, found {out.shape}")
+    lowest, highest = sample_range(image_pixel.bits_stored, image_pixel.is_signed)
+    if out.dtype.kind not in "ui" or not np.iinfo(out.dtype).min <= lowest <= highest <= np.iinfo(out.dtype).max:
+        raise ParameterError(f"out: must have an integer dtype that can hold {lowest} to {highest}, found {out.dtype}")
     return out
 
 

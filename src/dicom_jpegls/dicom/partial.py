@@ -101,7 +101,7 @@ def pixel_array_partial(
     ((128, 128), 66, [0])
     """
     workers = worker_count(workers)
-    decoder, encoded = open_pixel_data(ds, max_samples, partial=True)
+    decoder, encoded = open_pixel_data(ds, max_samples, as_numbers=True, partial=True)
     _check_fill_value(decoder, fill_value)
     numbers, is_single = select_frames(frames, len(encoded))
     streams, errors = _open_frames(decoder, encoded, numbers)
