@@ -256,3 +256,12 @@ def test_native_pixels_under_a_compressed_transfer_syntax_are_told_what_they_are
     (tmp_path / "a.dcm").write_bytes(dicom_file(JPEGLSLossless, elements))
     with pytest.raises(jls.DatasetError, match=r"is native \(not encapsulated\), although .* is JPEG-LS Lossless"):
         function(tmp_path / "a.dcm", tmp_path / "b.dcm")
+
+
+def test_frames_that_pydicom_cannot_decode_are_told_of(tmp_path):
+    data = bytearray((TEST_FILES / "MR_small_RLE.dcm").read_bytes())
+    start = data.index(b"\xe0\x7f\x10\x00OB")
+    data[start + 28 : start + 92] = b"\xff" * 64  # the header of the frame
+    (tmp_path / "a.dcm").write_bytes(data)
+    with pytest.raises(jls.DatasetError, match="pydicom cannot decode RLE Lossless: "):
+        compress_file(tmp_path / "a.dcm", tmp_path / "b.dcm")

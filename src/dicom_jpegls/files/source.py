@@ -449,7 +449,8 @@ class SourceFile:
         self._file.seek(self._offset)
         ds.add_new(0x7FE00010, "OB", self._file)
         frames = decoder.iter_array(ds, raw=True)
-        with reading_dataset():
+        fault = f"pydicom cannot decode {self.transfer_syntax.name}"
+        with reading_dataset(fault):
             first, properties = next(frames)
         decoded = image_pixel._replace(
             # pydicom returns subsampled colours (JPEG) with full resolution.
@@ -462,7 +463,7 @@ class SourceFile:
             count = 1
             yield first
             while count < image_pixel.number_of_frames:
-                with reading_dataset():
+                with reading_dataset(fault):
                     following = next(frames, None)
                 if following is None:
                     break
@@ -508,14 +509,14 @@ def _raw_elements(reader: ElementReader, elements: list[Element]) -> dict[BaseTa
 
 
 @contextmanager
-def reading_dataset() -> Iterator[None]:
-    """Turn whatever pydicom raises for a damaged dataset into an error of the dataset."""
+def reading_dataset(fault: str = "cannot be read as DICOM") -> Iterator[None]:
+    """Turn whatever pydicom raises for a damaged dataset into an error of the dataset, with `fault` before it."""
     try:
         yield
     except (JPEGLSError, MemoryError, OSError, Warning):
         raise
     except Exception as error:
-        raise DatasetError(f"cannot be read as DICOM: {type(error).__name__}: {error}") from error
+        raise DatasetError(f"{fault}: {type(error).__name__}: {error}") from error
 
 
 def little_endian_bytes(samples: NDArray[Any]) -> memoryview:
