@@ -79,6 +79,10 @@ class ClippedSamplesWarning(UserWarning):
     """Signed samples were clipped to the range that near-lossless coding is safe for (`signed_overflow="clip"`)."""
 
 
+class DatasetWarning(UserWarning):
+    """A dataset does not conform to the standard, but what is meant is clear: it is read as every decoder reads it."""
+
+
 class UnpatchedCharLSWarning(RuntimeWarning):
     """The package is linked to an installed CharLS, which lacks this package's patches (see SECURITY.md).
 

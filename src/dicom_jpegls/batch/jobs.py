@@ -280,7 +280,7 @@ def _convert_steps(
                 source, target, force=options.force, threads=job.threads, on_frame=on_frame
             )
             status = Status.DECOMPRESSED
-        values |= conversion._asdict()
+        values |= {name: value for name, value in conversion._asdict().items() if name in Record._fields}
         return status, None
     except NothingToDoError as error:
         return Status.PASSED, str(error)

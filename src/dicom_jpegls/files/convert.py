@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import filecmp
 import hashlib
 import struct
 import zlib
 from dataclasses import replace
-from itertools import chain, count, repeat, zip_longest
+from itertools import chain, count, repeat
 from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydicom import Dataset
@@ -22,22 +21,22 @@ from dicom_jpegls.dicom import (
     CodingStatistics,
     FrameCoder,
     coded_attributes,
-    image_pixel_of,
     item_header,
     native_bytes,
     native_vr,
     offset_tables,
 )
 from dicom_jpegls.errors import DatasetError
-from dicom_jpegls.files.encoding import encode_head, encode_trailing
+from dicom_jpegls.files.elements import UNDEFINED_LENGTH
 from dicom_jpegls.files.errors import NotConvertibleError, NothingToDoError, NotVerifiedError
-from dicom_jpegls.files.source import UNDEFINED_LENGTH, SourceFile, ignore_frame, little_endian_bytes
-from dicom_jpegls.files.target import NewFile, finish_steps
+from dicom_jpegls.files.opening import DEFAULT_READ_OPTIONS, ReadOptions, naming_file
+from dicom_jpegls.files.source import SourceFile, ignore_frame, little_endian_bytes, reading_dataset
+from dicom_jpegls.files.target import create_private, finish_steps
+from dicom_jpegls.files.writer import Writer
 from dicom_jpegls.parallel import map_in_order
 from dicom_jpegls.ranges import clear_unused_bits
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
@@ -53,6 +52,8 @@ _STREAMS_IN_MEMORY = 2**24
 # The header of an element with an explicit VR and a 32-bit length (PS3.5 7.1.2).
 _ELEMENT = struct.Struct("<HH2sHL")
 _PIXEL_DATA = (0x7FE0, 0x0010)
+
+_CHUNK = 2**20
 
 
 class EncodedFrames(NamedTuple):
@@ -79,6 +80,20 @@ class Conversion(NamedTuple):
     """The largest NEAR of the streams."""
     pixels_sha256_before: str
     pixels_sha256_after: str
+    target_sha256: str
+    """The hash of all bytes of the new file."""
+    warnings: tuple[str, ...] = ()
+    """What in the source does not conform to the standard, and how it was read."""
+
+
+class _Coded(NamedTuple):
+    """The frames of a file, coded and kept in a temporary file."""
+
+    lengths: list[int]
+    """Bytes of each stream."""
+    statistics: CodingStatistics
+    sha256_before: str
+    sha256_after: str
 
 
 def compress_file(
@@ -90,6 +105,7 @@ def compress_file(
     threads: int = 1,
     encoded: Sequence[EncodedFrames] = (),
     on_frame: Callable[[int], None] = ignore_frame,
+    reading: ReadOptions = DEFAULT_READ_OPTIONS,
 ) -> Conversion:
     """Compress a file with JPEG-LS; every frame is decoded again and compared, and the new file is read back.
 
@@ -107,6 +123,8 @@ def compress_file(
         All frames in order, if they have been encoded before.
     on_frame : callable, optional
         Called after each frame with its size in bytes (of native samples). May raise an exception to stop.
+    reading : ReadOptions, optional
+        What may be read.
 
     Raises
     ------
@@ -126,7 +144,16 @@ def compress_file(
         If a file cannot be read or written. After any error, the target is unchanged.
     """
     return finish_steps(
-        compress_steps(source_path, target, options, force=force, threads=threads, encoded=encoded, on_frame=on_frame)
+        compress_steps(
+            source_path,
+            target,
+            options,
+            force=force,
+            threads=threads,
+            encoded=encoded,
+            on_frame=on_frame,
+            reading=reading,
+        )
     )
 
 
@@ -139,39 +166,48 @@ def compress_steps(
     threads: int = 1,
     encoded: Sequence[EncodedFrames] = (),
     on_frame: Callable[[int], None] = ignore_frame,
+    reading: ReadOptions = DEFAULT_READ_OPTIONS,
 ) -> Steps[Conversion]:
     """Do what `compress_file` does, in steps between which the caller syncs the new file."""
     options = options or CodingOptions()
     with (
-        SourceFile(source_path) as source,
+        SourceFile(source_path, reading) as source,
         SpooledTemporaryFile(max_size=_STREAMS_IN_MEMORY, dir=str(target.parent)) as spool,
     ):
         if source.transfer_syntax in JPEGLSTransferSyntaxes:
+            source.check_encapsulation()
             raise NothingToDoError(f"its transfer syntax is {source.transfer_syntax.name} already")
-        before = source_path.stat()
+        writer = Writer(source_path, source, target, force=force)
         image_pixel, frames, attributes = source.decoded()
         coder = _new_coder(image_pixel, options)
-        conversion, lengths = _encode_to_spool(
-            frames, coder, spool, threads=threads, encoded=encoded, on_frame=on_frame
-        )
-        tables = offset_tables(lengths, options.offset_table)
+        coded = _encode_to_spool(frames, coder, spool, target, threads=threads, encoded=encoded, on_frame=on_frame)
+        tables = offset_tables(coded.lengths, options.offset_table)
         changes = Dataset()
         changes.update(attributes)
-        changes.update(coded_attributes(source.ds, coder, ratio=conversion.statistics.ratio))
+        with reading_dataset():
+            changes.update(coded_attributes(source.ds, coder, ratio=coded.statistics.ratio))
         if coder.coded.samples_per_pixel > 1:
             changes.PlanarConfiguration = 0
         if tables.extended is not None:
             changes.ExtendedOffsetTable, changes.ExtendedOffsetTableLengths = tables.extended
-        with _new_file(source_path, target, before) as new:
-            new.write(encode_head(source, coder.transfer_syntax_uid, changes))
-            new.write(_ELEMENT.pack(*_PIXEL_DATA, b"OB", 0, UNDEFINED_LENGTH))
-            new.write(tables.basic)
+
+        def pixel_data() -> Iterator[bytes]:
+            yield _ELEMENT.pack(*_PIXEL_DATA, b"OB", 0, UNDEFINED_LENGTH)
+            yield tables.basic
             spool.seek(0)
-            new.copy(cast("BinaryIO", spool))
-            new.write(SEQUENCE_DELIMITER)
-            new.write(encode_trailing(source))
-            yield from _commit_steps(new, source_path, target, before, force=force)
-    return conversion
+            while chunk := spool.read(_CHUNK):
+                yield chunk
+            yield SEQUENCE_DELIMITER
+
+        target_sha256 = yield from writer.write_steps(coder.transfer_syntax_uid, changes, pixel_data())
+        return Conversion(
+            coded.statistics,
+            options.near_lossless,
+            coded.sha256_before,
+            coded.sha256_after,
+            target_sha256,
+            tuple(source.warnings),
+        )
 
 
 def _new_coder(image_pixel: ImagePixel, options: CodingOptions) -> FrameCoder:
@@ -205,8 +241,9 @@ def encode_frames(source_path: Path, options: CodingOptions, frames: range, path
     lengths = []
     checksum = 0
     statistics = CodingStatistics()
-    with SourceFile(source_path) as source, path.open("wb") as file:
-        image_pixel = image_pixel_of(source.ds)
+    path.unlink(missing_ok=True)  # of a task that did not end
+    with SourceFile(source_path) as source, create_private(path) as file:
+        image_pixel = source.image_pixel
         coder = _new_coder(image_pixel, options)
         for index, native in zip(frames, source.native_frames(image_pixel, frames.start, frames.stop), strict=True):
             coded = coder.encode(index, native)
@@ -232,11 +269,12 @@ def _encode_to_spool(
     frames: Iterator[NDArray[Any]],
     coder: FrameCoder,
     spool: SpooledTemporaryFile[bytes],
+    target: Path,
     *,
     threads: int,
     encoded: Sequence[EncodedFrames],
     on_frame: Callable[[int], None],
-) -> tuple[Conversion, list[int]]:
+) -> _Coded:
     """Write a fragment for each frame; frames that have a stream already are not encoded again."""
 
     def code(item: tuple[int, NDArray[Any], bytes | None]) -> tuple[NDArray[Any], CodedFrame]:
@@ -254,12 +292,12 @@ def _encode_to_spool(
         before.update(little_endian_bytes(native))
         after.update(little_endian_bytes(coded.decoded))
         statistics += coded.statistics
-        spool.write(item_header(len(coded.stream)))
-        spool.write(coded.stream)
+        with naming_file(target):  # the temporary file is beside it
+            spool.write(item_header(len(coded.stream)))
+            spool.write(coded.stream)
         lengths.append(len(coded.stream))
         on_frame(coder.native.frame_size)
-    conversion = Conversion(statistics, coder.options.near_lossless, before.hexdigest(), after.hexdigest())
-    return conversion, lengths
+    return _Coded(lengths, statistics, before.hexdigest(), after.hexdigest())
 
 
 def _decoded_samples(coder: FrameCoder, index: int, native: NDArray[Any], stream: bytes) -> NDArray[Any]:
@@ -278,13 +316,16 @@ def decompress_file(
     force: bool = False,
     threads: int = 1,
     on_frame: Callable[[int], None] = ignore_frame,
+    reading: ReadOptions = DEFAULT_READ_OPTIONS,
 ) -> Conversion:
     """Decompress the JPEG-LS pixel data of a file; the new file is read back.
 
     Parameters and errors are those of `compress_file`; NotConvertibleError is also raised for files that are compressed
     in another way.
     """
-    return finish_steps(decompress_steps(source_path, target, force=force, threads=threads, on_frame=on_frame))
+    return finish_steps(
+        decompress_steps(source_path, target, force=force, threads=threads, on_frame=on_frame, reading=reading)
+    )
 
 
 def decompress_steps(
@@ -294,93 +335,36 @@ def decompress_steps(
     force: bool = False,
     threads: int = 1,
     on_frame: Callable[[int], None] = ignore_frame,
+    reading: ReadOptions = DEFAULT_READ_OPTIONS,
 ) -> Steps[Conversion]:
     """Do what `decompress_file` does, in steps between which the caller syncs the new file."""
-    with SourceFile(source_path) as source:
+    with SourceFile(source_path, reading) as source:
         if source.transfer_syntax in UncompressedTransferSyntaxes:
+            source.check_encapsulation()
             raise NothingToDoError("its pixel data is uncompressed already")
         if source.transfer_syntax not in JPEGLSTransferSyntaxes:
             raise NotConvertibleError(
-                f"Transfer Syntax UID (0002,0010) is {source.transfer_syntax.name}; only JPEG-LS can be decompressed"
+                f"Transfer Syntax UID (0002,0010) is {source.transfer_syntax.name} ({source.transfer_syntax}); only "
+                "JPEG-LS can be decompressed"
             )
-        before = source_path.stat()
-        image_pixel, frames, _ = source.decoded(threads)
-        changes = Dataset()
-        if image_pixel.planar_configuration is not None:
-            changes.PlanarConfiguration = image_pixel.planar_configuration
+        writer = Writer(source_path, source, target, force=force)
+        image_pixel, frames, attributes = source.decoded(threads)
         size = image_pixel.frame_size * image_pixel.number_of_frames
-        with _new_file(source_path, target, before) as new:
-            new.write(encode_head(source, ExplicitVRLittleEndian, changes))
-            new.write(_ELEMENT.pack(*_PIXEL_DATA, native_vr(image_pixel).encode(), 0, size + size % 2))
-            digest = hashlib.sha256()
+        digest = hashlib.sha256()
+
+        def pixel_data() -> Iterator[bytes]:
+            yield _ELEMENT.pack(*_PIXEL_DATA, native_vr(image_pixel).encode(), 0, size + size % 2)
             for frame in frames:
                 digest.update(little_endian_bytes(frame))
-                new.write(native_bytes(frame[np.newaxis], image_pixel))
+                yield native_bytes(frame[np.newaxis], image_pixel)
                 on_frame(image_pixel.frame_size)
-            new.write(b"\0" * (size % 2))
-            new.write(encode_trailing(source))
-            yield from _commit_steps(new, source_path, target, before, force=force)
+            yield b"\0" * (size % 2)
+
+        target_sha256 = yield from writer.write_steps(ExplicitVRLittleEndian, attributes, pixel_data())
         statistics = CodingStatistics(
             frame_count=image_pixel.number_of_frames, native_size=size, compressed_size=source.compressed_size
         )
-        return Conversion(statistics, source.near_lossless, digest.hexdigest(), digest.hexdigest())
-
-
-def _new_file(source: Path, target: Path, before: os.stat_result) -> NewFile:
-    in_place = source == target
-    # In place, the file that a link points to is replaced, and not the link.
-    return NewFile(target.resolve() if in_place else target, like=before if in_place else None)
-
-
-def _commit_steps(new: NewFile, source: Path, target: Path, before: os.stat_result, *, force: bool) -> Steps[None]:
-    """Rename a new file to its target, unless it reads back differently, its source changed, or the target exists."""
-    yield new
-    if not new.is_as_written():
-        raise NotVerifiedError("verification failed: the file reads back differently from what was written")
-    after = source.stat()
-    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise NotVerifiedError("the source changed while it was read")
-    try:
-        new.commit(replace=force or source == target)
-    except FileExistsError:
-        if not _is_same_result(new.path, target):
-            raise _exists_error(target) from None
-
-
-def _exists_error(target: Path) -> FileExistsError:
-    return FileExistsError(0, f"{target} exists and is another file: --force replaces it")
-
-
-def _is_same_result(path: Path, other: Path) -> bool:
-    """Whether two files are equal, except for the SOP Instance UID that every lossy compression generates."""
-    if filecmp.cmp(path, other, shallow=False):
-        return True
-    try:
-        with SourceFile(path) as first, SourceFile(other) as second:
-            if first.transfer_syntax != second.transfer_syntax or first.transfer_syntax not in JPEGLSTransferSyntaxes:
-                return False
-            if first.ds.SOPInstanceUID == second.ds.SOPInstanceUID or first.trailing() != second.trailing():
-                return False
-            del first.ds.SOPInstanceUID, second.ds.SOPInstanceUID
-            if first.ds != second.ds:
-                return False
-            image_pixel = image_pixel_of(first.ds)
-            streams = zip_longest(first.streams(image_pixel), second.streams(image_pixel))
-            return all(stream == other_stream for stream, other_stream in streams)
-    except Exception:  # an unreadable file is not what was written
-        return False
-
-
-def copy_steps(source: Path, target: Path, *, force: bool) -> Steps[None]:
-    """Copy a file byte for byte, with its time stamps; the copy is compared before it gets its name."""
-    with NewFile(target, like=source.stat()) as new:
-        with source.open("rb") as file:
-            new.copy(file)
-        yield new
-        if not new.is_as_written():
-            raise NotVerifiedError("verification failed: the copy differs")
-        try:
-            new.commit(replace=force)
-        except FileExistsError:
-            if not filecmp.cmp(source, target, shallow=False):
-                raise _exists_error(target) from None
+        pixels_sha256 = digest.hexdigest()
+        return Conversion(
+            statistics, source.near_lossless, pixels_sha256, pixels_sha256, target_sha256, tuple(source.warnings)
+        )
