@@ -1,6 +1,7 @@
 """No dataset makes a public function raise anything but the documented errors, whatever its attributes hold."""
 
 import copy
+import io
 import warnings
 
 import hypothesis.strategies as st
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRBigEndian, JPEGLSLossless, JPEGLSNearLossless
@@ -208,6 +210,28 @@ def test_any_encapsulation_in_an_item(data, count):
     item.PixelData = b"\xfe\xff\x00\xe0\0\0\0\0" + data
     item["PixelData"].is_undefined_length = True
     item.NumberOfFrames = count
+    check(ds)
+
+
+def written(ds):
+    buffer = io.BytesIO()
+    ds.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+FILES = [written(DATASETS["compressed"]), written(DATASETS["with icon"])]
+
+
+@BUDGET
+@given(st.sampled_from(FILES), st.integers(132, 2000), st.integers(132, 2000), st.binary(max_size=8))
+def test_any_damaged_or_truncated_file(tmp_path_factory, data, size, position, change):
+    damaged = data[:position] + change + data[position + len(change) :]
+    path = tmp_path_factory.getbasetemp() / "damaged.dcm"
+    path.write_bytes(damaged[:size])
+    try:
+        ds = jls.read_truncated(path)
+    except (*ALLOWED, InvalidDicomError):
+        return
     check(ds)
 
 
