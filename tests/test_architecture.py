@@ -35,9 +35,6 @@ TOOLS = {"files", "batch", "cli", "compat"}
 # Floors that are packages; of the others, which are single modules, all names without an underscore are exported.
 PACKAGES = {"dicom", "files", "batch", "cli", "compat"}
 
-# The compat layer needs the sentence of CharLS for an error code, for which the codec has no public function yet.
-EXCEPTIONS = {("compat.pyjpegls", "_codec", "_charls_error_message")}
-
 
 def module_names():
     """Return the modules with Python source, and the compiled one by its stub."""
@@ -114,7 +111,6 @@ def test_tools_use_only_what_other_floors_export(module):
                 f"{module} uses {sorted(names - set(exported))}, which {other} does not export"
             )
         private = {used for used in names if used.startswith("_") and used != "__version__"}
-        private -= {used for of, whence, used in EXCEPTIONS if (of, whence) == (module, imported)}
         assert not private, f"{module} uses {sorted(private)} of {imported}"
 
 

@@ -3,6 +3,7 @@
 Most tests run CMake's configuration step only, in a copy of the sources, and read what it decided.
 """
 
+import json
 import os
 import re
 import shutil
@@ -126,7 +127,6 @@ def copy_sources(tree):
     for name in filter(None, names):
         if (ROOT / name).is_file():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            # With its date: CMake compares that of charls-index.txt.
             shutil.copy2(ROOT / name, tree / name)
     (tree / "charls").mkdir(parents=True)
     return tree
@@ -149,7 +149,7 @@ def from_index(configured, tmp_path_factory):
     tree = copy_sources(directory / "tree")
     build = directory / "build"
     result = configured(tree, build)
-    return SimpleNamespace(tree=tree, build=build, result=result, charls=build / "charls-index/charls")
+    return SimpleNamespace(tree=tree, build=build, result=result, charls=tree / "charls-index")
 
 
 @pytest.fixture(scope="session")
@@ -227,9 +227,8 @@ def test_empty_submodule_is_updated(tree, build, upstream, configured, no_index,
 def test_index_comes_after_the_submodule(tree, build, tmp_path, from_index, upstream, configured, no_index):
     make_checkout(tree, tmp_path / "gone", upstream.commit)
     # Downloaded before: once is enough for the tests.
-    shutil.copytree(from_index.build / "charls-index", build / "charls-index")
+    shutil.copytree(from_index.charls, tree / "charls-index")
     result = configured(tree, build, **LOCAL_SUBMODULES, **no_index)
-    assert "updating the submodule" in result.output
     assert result.source == "index"
     assert not (tree / ".git/modules").exists(), "what is left of a failed clone blocks later ones"
 
@@ -239,9 +238,7 @@ def test_index(from_index):
     assert from_index.result.patches == OUR_PATCHES
     assert "downloading" in from_index.result.output
     assert (from_index.charls / "src/jpegls.cpp").is_file()
-    # Only CharLS is unpacked, neither the package around it nor other libraries.
-    assert {path.name for path in from_index.charls.parent.iterdir() if path.is_dir()} <= {"charls", "pyjpegls-1.5.1"}
-    assert not list(from_index.charls.parent.rglob("setup.py"))
+    assert not (from_index.charls.parent / "charls/src").exists(), "the submodule's folder is git's"
 
 
 def test_index_is_asked_once(from_index, configured, no_index):
@@ -251,15 +248,15 @@ def test_index_is_asked_once(from_index, configured, no_index):
 
 
 def test_wrong_hash_stops_the_build(tree, build, configure):
-    requirement = tree / "cmake/charls-index.txt"
-    right = requirement.read_text()
-    wrong = re.sub(r"sha256:\w{4}", "sha256:0000", right)
+    pinned = tree / "build_support/charls-index.txt"
+    right = pinned.read_text()
+    wrong = re.sub(r"^\w{4}", "0000", right, flags=re.MULTILINE)
     assert wrong != right
-    requirement.write_text(wrong)
+    pinned.write_text(wrong)
     status, output = configure(tree, build)
     assert status != 0
-    assert "DO NOT MATCH THE HASHES" in output
-    assert "Expected sha256 0000" in output
+    assert re.search(r"pyjpegls-1.5.1.tar.gz\S* has the SHA-256 d0fe\w{60}, but must have 0000\w{60}", output), output
+    assert not (tree / "charls-index").exists()
 
 
 @pytest.mark.parametrize("checkout", [True, False], ids=["checkout", "sdist"])
@@ -270,7 +267,7 @@ def test_error_without_any_source_says_what_to_do(tree, build, tmp_path, upstrea
     assert status != 0
     assert f"The folder {tree / 'charls'} is empty" in output
     assert ("git submodule update failed (128). fatal: " if checkout else "the checkout has no submodule") in output
-    assert "From the Python package index: pip download failed: ERROR: " in output
+    assert "From the Python package index: no index has pyjpegls-1.5.1.tar.gz" in output
     for remedy in ["git submodule update --init charls", "pip config set global.index-url"]:
         assert remedy in output
     for option in ["CHARLS_SOURCE_DIR=/path/to/charls", "DICOM_JPEGLS_SYSTEM_CHARLS=ON"]:
@@ -431,6 +428,14 @@ def test_module_exports_nothing_but_its_start():
     assert exported_symbols(_codec.__file__) == ["PyInit__codec"]
 
 
+def sdist_command(tools, directory):
+    return [tools.python, "-m", "build", "--no-isolation", "--sdist", "--outdir", directory]
+
+
+def tools_first(tools):
+    return {"PATH": f"{tools.bin}{os.pathsep}{os.environ['PATH']}"}
+
+
 @pytest.fixture(scope="session")
 def artefacts(tools, charls, no_index, tmp_path_factory):
     """An sdist from a checkout with CharLS in the submodule's folder, and the wheel from that sdist.
@@ -448,10 +453,7 @@ def artefacts(tools, charls, no_index, tmp_path_factory):
         (tree / "src/dicom_jpegls" / name).parent.mkdir(exist_ok=True)
         (tree / "src/dicom_jpegls" / name).write_text("stale\n")
     add_patch(tree, "9000-test", ORIGINAL, "The width is not to be patched away")
-    build = [tools.python, "-m", "build", "--no-isolation"]
-    tools_first = {"PATH": f"{tools.bin}{os.pathsep}{os.environ['PATH']}"}
-
-    succeed(*build, "--sdist", "--outdir", directory / "dist", tree, **tools_first)
+    succeed(*sdist_command(tools, directory / "dist"), tree, **tools_first(tools))
     (sdist,) = (directory / "dist").glob("*.tar.gz")
     outer = directory / "outer"
     outer.mkdir()
@@ -461,8 +463,9 @@ def artefacts(tools, charls, no_index, tmp_path_factory):
         archive.extractall(outer, filter="data")
     (unpacked,) = (path for path in outer.iterdir() if path.name != ".git")
 
+    build = [tools.python, "-m", "build", "--no-isolation"]
     quickly = "--config-setting=cmake.build-type=Debug"
-    succeed(*build, "--wheel", quickly, "--outdir", directory / "dist", unpacked, **tools_first, **no_index)
+    succeed(*build, "--wheel", quickly, "--outdir", directory / "dist", unpacked, **tools_first(tools), **no_index)
     (wheel,) = (directory / "dist").glob("*.whl")
     site = directory / "site"
     with zipfile.ZipFile(wheel) as archive:
@@ -471,7 +474,9 @@ def artefacts(tools, charls, no_index, tmp_path_factory):
     succeed(*pip, wheel)
     return SimpleNamespace(
         tree=tree,
+        unpacked=unpacked,
         sdist=sdist,
+        description=(unpacked / "PKG-INFO").read_text(encoding="utf-8"),
         sdist_names={name.removeprefix(f"{unpacked.name}/") for name in names},
         wheel=wheel,
         wheel_names=set(wheel_names),
@@ -482,12 +487,22 @@ def artefacts(tools, charls, no_index, tmp_path_factory):
 def test_sdist_holds_all_that_a_build_needs(artefacts):
     tree = artefacts.tree
     wanted = {"CMakeLists.txt", "LICENSE", "Makefile", "README.md", "PKG-INFO", "pyproject.toml", "charls/LICENSE.md"}
-    patterns = ["LICENSES/*", "cmake/*", "patches/*", "src/**/*.p*", "src/**/*.hpp", "src/**/*.h", "tests/**/*.py"]
-    patterns += ["examples/**/*.*", "charls/include/charls/*.h", "charls/src/*.h", "charls/src/*.cpp"]
+    patterns = [
+        "LICENSES/*",
+        "build_support/*",
+        "cmake/*",
+        "patches/*",
+        "tests/**/*.*",
+        "docs/**/*.*",
+        "benchmarks/**/*.*",
+    ]
+    patterns += ["src/**/*.p*", "src/**/*.[ch]pp", "src/**/*.h", "examples/**/*.*", "fuzz/*.*"]
+    patterns += ["charls/include/charls/*.h", "charls/src/*.h", "charls/src/*.cpp"]
     for pattern in patterns:
         names = {path.relative_to(tree).as_posix() for path in tree.glob(pattern) if path.is_file()}
+        names = {name for name in names if not name.endswith((".pyc", ".so"))}
         assert names, pattern
-        wanted |= {name for name in names if not name.endswith(".pyc")}
+        wanted |= names
     assert wanted - artefacts.sdist_names == set()
 
 
@@ -497,13 +512,54 @@ def test_sdist_holds_no_more_of_charls_than_its_code_and_licence(artefacts):
     assert [name for name in artefacts.sdist_names if name.endswith((".jls", ".so", ".pyc", ".git"))] == []
 
 
+def test_unpacked_sdist_has_tests_that_are_found(artefacts):
+    output = succeed(sys.executable, "-m", "pytest", "--collect-only", "-q", cwd=artefacts.unpacked)
+    assert re.search(r"\b\d{4} tests collected\b", output), output[-500:]
+
+
+def test_sdist_names_its_charls(artefacts):
+    assert "The source distribution carries CharLS 2.4.2, taken from its own repository." in artefacts.description
+
+
+def test_sdist_from_an_empty_submodule_folder_carries_charls(from_index, tools, tmp_path, no_index):
+    succeed(*sdist_command(tools, tmp_path / "dist"), from_index.tree, **tools_first(tools), **no_index)
+    (sdist,) = (tmp_path / "dist").iterdir()
+    with tarfile.open(sdist) as archive:
+        top = archive.getnames()[0].partition("/")[0]
+        description = archive.extractfile(f"{top}/PKG-INFO").read().decode()
+        carried = archive.extractfile(f"{top}/charls-index/src/jpegls.cpp").read()
+        assert archive.extractfile(f"{top}/charls-index/sha256").read().decode().startswith("d0fe")
+    assert carried == (from_index.charls / "src/jpegls.cpp").read_bytes()
+    assert "The source distribution carries CharLS 2.4.2, taken from pyjpegls-1.5.1.tar.gz." in description
+
+
+def test_no_sdist_without_charls(tree, tools, tmp_path, no_index):
+    status, output = run(*sdist_command(tools, tmp_path / "dist"), tree, **tools_first(tools), **no_index)
+    assert status != 0
+    assert "CharLS's sources cannot be found." in output
+    assert "git submodule update --init charls" in output
+    assert not list(tmp_path.glob("dist/*"))
+
+
+def test_wheel_lists_charls_and_its_patches(artefacts):
+    (name,) = (name for name in artefacts.wheel_names if name.endswith(".dist-info/sboms/charls.cdx.json"))
+    with zipfile.ZipFile(artefacts.wheel) as archive:
+        text = archive.read(name).decode()
+    (component,) = json.loads(text)["components"]
+    assert (component["name"], component["version"]) == ("CharLS", "2.4.2")
+    assert component["properties"] == [{"name": "dicom-jpegls:charls-source", "value": "submodule"}]
+    patches = [patch["diff"]["url"] for patch in component["pedigree"]["patches"]]
+    assert patches == [f"patches/{name}.patch" for name in [*OUR_PATCHES, "9000-test"]]
+    validation = pytest.importorskip("cyclonedx.validation.json")
+    schema = pytest.importorskip("cyclonedx.schema")
+    assert validation.JsonStrictValidator(schema.SchemaVersion.V1_6).validate_str(text) is None
+
+
 def test_wheel_holds_the_package_and_nothing_else(artefacts):
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     metadata = f"dicom_jpegls-{version}.dist-info"
     assert {name.partition("/")[0] for name in artefacts.wheel_names} == {"dicom_jpegls", metadata}
-    assert {f"{metadata}/licenses/LICENSE", f"{metadata}/licenses/LICENSES/CharLS-BSD-3-Clause.txt"} <= (
-        artefacts.wheel_names
-    )
+    assert {f"{metadata}/licenses/LICENSE", f"{metadata}/licenses/LICENSES/BSD-3-Clause.txt"} <= (artefacts.wheel_names)
     package = {name for name in artefacts.wheel_names if name.startswith("dicom_jpegls/")}
     sources = (path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src/dicom_jpegls").rglob("*.py"))
     assert package >= {"dicom_jpegls/py.typed", "dicom_jpegls/_codec.pyi", "dicom_jpegls/_codec.abi3.so", *sources}
@@ -511,7 +567,7 @@ def test_wheel_holds_the_package_and_nothing_else(artefacts):
     # Only what Python, a type checker or the compiler of another package reads.
     suffixes = {Path(name).suffix for name in package}
     assert suffixes == {".py", ".pyi", ".pxd", ".h", ".typed", ".so"}
-    assert package.isdisjoint({"dicom_jpegls/charls.pxd", "dicom_jpegls/stream.pxd"})
+    assert package.isdisjoint({"dicom_jpegls/charls.pxd", "dicom_jpegls/native.pxd"})
 
 
 def test_wheel_is_for_all_pythons_since_3_11(artefacts):
@@ -531,7 +587,7 @@ image = numpy.arange(35, dtype=numpy.uint16).reshape(5, 7)
 assert (jls.decode(jls.encode(image)) == image).all()
 build = jls.charls_build()
 print(jls.__version__, build["source"], *build["patches"])
-print(_codec._charls_error_message({INVALID_ARGUMENT_WIDTH}))
+print(_codec.error_text({INVALID_ARGUMENT_WIDTH}))
 """
     # -S: else the package as installed for development is found first.
     output = succeed(sys.executable, "-I", "-S", "-c", script)
@@ -571,7 +627,7 @@ def test_build_with_an_installed_charls(tree, tools, tmp_path, installed_charls)
         *(tools.python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", site),
         *(argument for option in options for argument in ("-C", option)),
         tree,
-        PATH=f"{tools.bin}{os.pathsep}{os.environ['PATH']}",
+        **tools_first(tools),
     )
     script = f"""
 import sys
@@ -594,7 +650,7 @@ for size in range(len(stream)):
         assert error.code >= 1000, error  # refused before CharLS sees it
     else:
         raise AssertionError(size)
-partial = jls.decode(stream[:1000], on_error="partial")
+partial = jls.decode_partial(stream[:1000])
 assert 5 < partial.good_lines.sum() < 25
 assert (partial.image[partial.good_lines] == image[partial.good_lines]).all()
 try:

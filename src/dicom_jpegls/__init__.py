@@ -8,7 +8,7 @@ from dicom_jpegls._codec import (
     max_encoded_size,
     read_info,
 )
-from dicom_jpegls.array import PartialImage, decode, encode
+from dicom_jpegls.array import PartialImage, decode, decode_partial, encode
 from dicom_jpegls.c_api import get_include
 from dicom_jpegls.compat.pyjpegls import install_as_pyjpegls
 from dicom_jpegls.dicom import (
@@ -41,12 +41,8 @@ from dicom_jpegls.parameters import (
     ColorTransformation,
     FrameInfo,
     InterleaveMode,
+    OptionalSegments,
     PresetCodingParameters,
-    SpiffColorSpace,
-    SpiffCompressionType,
-    SpiffHeader,
-    SpiffProfileId,
-    SpiffResolutionUnits,
     StreamInfo,
 )
 
@@ -62,15 +58,11 @@ __all__ = [
     "InterleaveMode",
     "InvalidStreamError",
     "JPEGLSError",
+    "OptionalSegments",
     "ParameterError",
     "PartialImage",
     "PartialPixels",
     "PresetCodingParameters",
-    "SpiffColorSpace",
-    "SpiffCompressionType",
-    "SpiffHeader",
-    "SpiffProfileId",
-    "SpiffResolutionUnits",
     "StreamError",
     "StreamInfo",
     "UnpatchedCharLSWarning",
@@ -80,6 +72,7 @@ __all__ = [
     "compress",
     "decode",
     "decode_into",
+    "decode_partial",
     "decompress",
     "decompress_partial",
     "encode",

@@ -1,13 +1,13 @@
-"""The codec for other Cython code: nogil functions on pointers and lengths, which return codes and never raise.
+"""The codec for other Cython code: nogil functions on pointers and sizes, which return codes and never raise.
 
     from dicom_jpegls cimport _codec
 
-needs this package at compile time and at run time, and no linking. What each function does stands in the header; the
-names here are the header's, with the functions of its table as functions of their own.
+needs this package when compiling and when running, and nothing to link. The header documents the functions; the names
+are the header's, with each function of its table as a separate function.
 
-The structs come from the header, and are not declared here a second time, so that C and Cython code and this package
-cannot come to disagree on their layout. The price is one folder in the include path: dicom_jpegls.get_include(). Cython
-compares the functions' signatures when a module is imported; a struct that has to change therefore gets a new name.
+The structs come from the header and are not declared here again, so that C code, Cython code and this package agree on
+their layout. Compiling therefore needs one folder in the include path: dicom_jpegls.get_include(). Cython compares the
+functions' signatures when a module is imported; a struct that has to change therefore gets a new name.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t

@@ -1,20 +1,7 @@
-from collections.abc import Iterable
-from typing import Any, Literal, TypeAlias, TypedDict, final
-
-from numpy.typing import NDArray
-from typing_extensions import Buffer
+from typing import Any, Literal, TypedDict, final
 
 from dicom_jpegls.errors import StreamError
-from dicom_jpegls.parameters import (
-    ColorTransformation,
-    InterleaveMode,
-    PresetCodingParameters,
-    SpiffHeader,
-    StreamInfo,
-)
-
-# NumPy declares the buffer protocol only for Python 3.12 and later.
-_Buffer: TypeAlias = Buffer | NDArray[Any]
+from dicom_jpegls.parameters import BufferLike, InterleaveMode, OptionalSegments, StreamInfo
 
 __version__: str
 __pyx_capi__: dict[str, Any]  # the functions of _codec.pxd
@@ -33,38 +20,39 @@ def _use_scan_codecs(use: bool) -> bool: ...
 
 _CHARLS_ERRORS: dict[int, type[Exception]]
 
-def _charls_error_message(code: int) -> str: ...
+def error_text(code: int) -> str: ...
 def _error(code: int) -> Exception: ...
 def _stream_faults() -> list[tuple[int, str, str]]: ...
 
 @final
 class Stream:
     def __new__(
-        cls, src: _Buffer, *, max_dimension: int = ..., max_samples: int = ..., partial: bool = False
+        cls, src: BufferLike, *, max_dimension: int = ..., max_samples: int = ..., partial: bool = False
     ) -> Stream: ...
     @property
     def info(self) -> StreamInfo: ...
     @property
     def damage(self) -> StreamError | None: ...
-    def decode_into(self, dst: _Buffer, *, stride: int = 0, workers: int | None = 1) -> None: ...
-    def decode_partial_into(self, dst: _Buffer, *, stride: int = 0) -> tuple[bytearray, StreamError | None]: ...
-    def decode(self, *, workers: int | None = 1) -> bytearray: ...
+    def decode_into(self, dst: BufferLike, *, stride: int = 0, workers: int | None = None) -> None: ...
+    def decode_partial_into(self, dst: BufferLike, *, stride: int = 0) -> tuple[bytearray, StreamError | None]: ...
+    def decode(self, *, workers: int | None = None) -> bytearray: ...
 
-def read_info(src: _Buffer, *, max_dimension: int = ..., max_samples: int = ...) -> StreamInfo: ...
+def read_info(src: BufferLike, *, max_dimension: int = ..., max_samples: int = ...) -> StreamInfo: ...
 def decode_into(
-    src: _Buffer,
-    dst: _Buffer,
+    src: BufferLike,
+    dst: BufferLike,
     *,
     stride: int = 0,
     max_dimension: int = ...,
     max_samples: int = ...,
-    workers: int | None = 1,
+    workers: int | None = None,
 ) -> StreamInfo: ...
 def max_encoded_size(*, width: int, height: int, component_count: int = 1, bits_per_sample: int) -> int: ...
 def check_precision(bits_per_sample: int, near_lossless: int) -> None: ...
+def default_interleave_mode(component_count: int) -> InterleaveMode: ...
 def encode_into(
-    src: _Buffer,
-    dst: _Buffer,
+    src: BufferLike,
+    dst: BufferLike,
     *,
     width: int,
     height: int,
@@ -73,16 +61,12 @@ def encode_into(
     near_lossless: int = 0,
     interleave_mode: InterleaveMode | None = None,
     stride: int = 0,
-    color_transformation: ColorTransformation | int = 0,
-    preset_coding_parameters: PresetCodingParameters | None = None,
     restart_interval: int | Literal["auto"] | None = None,
-    workers: int | None = 1,
-    spiff_header: SpiffHeader | None = None,
-    comments: Iterable[_Buffer] = (),
-    application_data: Iterable[tuple[int, _Buffer]] = (),
+    workers: int | None = None,
+    segments: OptionalSegments | None = None,
 ) -> int: ...
 def encode(
-    src: _Buffer,
+    src: BufferLike,
     *,
     width: int,
     height: int,
@@ -91,11 +75,7 @@ def encode(
     near_lossless: int = 0,
     interleave_mode: InterleaveMode | None = None,
     stride: int = 0,
-    color_transformation: ColorTransformation | int = 0,
-    preset_coding_parameters: PresetCodingParameters | None = None,
     restart_interval: int | Literal["auto"] | None = None,
-    workers: int | None = 1,
-    spiff_header: SpiffHeader | None = None,
-    comments: Iterable[_Buffer] = (),
-    application_data: Iterable[tuple[int, _Buffer]] = (),
+    workers: int | None = None,
+    segments: OptionalSegments | None = None,
 ) -> bytes: ...

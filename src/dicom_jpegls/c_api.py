@@ -1,12 +1,12 @@
-"""What extensions written in C, C++ or Cython need to be compiled against this package."""
+"""The include path for extensions in C, C++ or Cython that use this package."""
 
 from pathlib import Path
 
 
 def get_include() -> str:
-    """Give the folder for a compiler's include path.
+    """Return the folder for a compiler's include path.
 
-    It holds ``dicom_jpegls/dicom_jpegls.h``, by which C and C++ code reach the codec without linking, and which
+    It contains ``dicom_jpegls/dicom_jpegls.h``, with which C and C++ code use the codec without linking, and which
     ``from dicom_jpegls cimport _codec`` includes.
 
     Returns

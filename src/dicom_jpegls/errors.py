@@ -7,8 +7,8 @@ class JPEGLSError(Exception):
     Attributes
     ----------
     code : int
-        What went wrong, as a number: one of CharLS's ``charls_jpegls_errc`` values (below 1000), or
-        one of this package's own stream checks (1000 and above). Stable for use in programs.
+        The kind of error: one of CharLS's ``charls_jpegls_errc`` values (below 1000), one of this package's own
+        stream checks (1000 to 1999), or an argument refused by the C API (from 2000). Stable for use in programs.
     """
 
     code: int = 14  # CHARLS_JPEGLS_ERRC_UNEXPECTED_FAILURE
@@ -25,9 +25,9 @@ class StreamError(JPEGLSError):
     Attributes
     ----------
     offset : int or None
-        Where in the stream the fault is, in bytes from its start; None where the decoder does not say.
+        Position of the fault, in bytes from the start of the stream; None if the decoder does not report it.
     marker : int or None
-        The marker of the segment at that place, for example ``0xFFF7``; None where there is none.
+        The marker of the segment at that position, for example ``0xFFF7``; None if there is none.
     """
 
     offset: int | None = None
@@ -46,13 +46,13 @@ class StreamError(JPEGLSError):
 
 
 class InvalidStreamError(StreamError, ValueError):
-    """The stream is damaged, truncated, hostile, or no JPEG-LS stream at all."""
+    """The stream is damaged, truncated, malicious or not a JPEG-LS stream."""
 
     code = 5  # CHARLS_JPEGLS_ERRC_INVALID_ENCODED_DATA
 
 
 class UnsupportedStreamError(StreamError, NotImplementedError):
-    """The stream may be sound, but uses a part of JPEG-LS that cannot be decoded here."""
+    """The stream may be valid, but uses a part of JPEG-LS that this package cannot decode."""
 
     code = 2  # CHARLS_JPEGLS_ERRC_PARAMETER_VALUE_NOT_SUPPORTED
 
@@ -70,13 +70,13 @@ class DatasetError(JPEGLSError, ValueError):
 
 
 class BufferTooSmallError(JPEGLSError, ValueError):
-    """A destination buffer cannot hold the result. The message says how many bytes are needed."""
+    """A destination buffer is too small for the result. The message says how many bytes are needed."""
 
     code = 3  # CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL
 
 
 class ClippedSamplesWarning(UserWarning):
-    """Signed samples were moved away from the ends of their range, as `signed_overflow="clip"` asks."""
+    """Signed samples were clipped to the range that near-lossless coding is safe for (`signed_overflow="clip"`)."""
 
 
 class DatasetWarning(UserWarning):

@@ -1,4 +1,4 @@
-"""Work for several cores: the one place that knows of threads. The codec releases the GIL."""
+"""Work for several threads: the only module that starts any. The codec releases the GIL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Result = TypeVar("_Result")
 
 
 def worker_count(workers: int | None) -> int:
-    """Check the option `workers`; None means one for each core that this process may use."""
+    """Check the option `workers` and return it; None stands for the number of cores that this process may use."""
     if workers is None:
         if hasattr(os, "process_cpu_count"):  # Python 3.13
             return os.process_cpu_count() or 1
@@ -31,17 +31,17 @@ def worker_count(workers: int | None) -> int:
     try:
         count = operator.index(workers)
     except TypeError:
-        raise ParameterError(f"workers: a whole number or None is needed, found {workers!r}") from None
+        raise ParameterError(f"workers: must be an integer or None, found {workers!r}") from None
     if count < 1:
-        raise ParameterError(f"workers: {count}; 1 or more is allowed, or None for one per core")
+        raise ParameterError(f"workers: must be at least 1, or None for one per core, found {count}")
     return count
 
 
 def map_in_order(function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int) -> Iterator[_Result]:
-    """Call a function for each item, so many at once, and give the results in the items' order.
+    """Call a function for each item in `workers` threads, and yield the results in the items' order.
 
-    At most twice as many items as workers are taken and not yet given back, so memory stays bounded. After an exception
-    or Ctrl-C, or when the iterator is closed, nothing new is started, and what runs is waited for: it uses buffers.
+    At most twice as many items as workers are taken and not yet yielded, which bounds the memory. After an exception or
+    Ctrl-C, or when the iterator is closed, no new call is started, and running ones are waited for: they use buffers.
     One worker is the calling thread.
     """
     if workers == 1:
@@ -58,11 +58,11 @@ def map_in_order(function: Callable[[_Item], _Result], items: Iterable[_Item], w
 
 
 def map_all(function: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> list[_Result]:
-    """Call a function for each item, so many at once, and give the results in the items' order.
+    """Call a function for each item in `workers` threads, and return the results in the items' order.
 
-    The calling thread is one of the workers, and each takes the next item by itself: faster than `map_in_order`, whose
-    items go through the calling thread. After an exception or Ctrl-C nothing new is started, what runs is waited for,
-    and of several exceptions that of the first item is raised.
+    The calling thread is one of the workers, and each worker takes the next item itself: faster than `map_in_order`,
+    whose items go through the calling thread. After an exception or Ctrl-C no new call is started and running ones are
+    waited for. Of several exceptions, that of the first item is raised.
     """
     if workers == 1:
         return list(map(function, items))

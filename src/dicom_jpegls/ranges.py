@@ -1,4 +1,4 @@
-"""The numbers in arrays of samples: what a precision can hold, signs, and bits that should not be there."""
+"""Ranges of sample values: limits of a precision, signs and unused bits."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
 
 
 def sample_range(bits_per_sample: int, signed: bool) -> tuple[int, int]:
-    """Give the least and the greatest number that a precision can hold."""
+    """Return the smallest and the largest value of a precision."""
     if signed:
         return -(1 << (bits_per_sample - 1)), (1 << (bits_per_sample - 1)) - 1
     return 0, (1 << bits_per_sample) - 1
 
 
 def safe_range(bits_per_sample: int, near_lossless: int) -> tuple[int, int]:
-    """Give the range of signed samples that near-lossless coding keeps within NEAR.
+    """Return the range of signed samples that near-lossless coding keeps within NEAR.
 
-    JPEG-LS codes the two's complement bits as unsigned numbers, in which the greatest number and the least are
-    neighbours: closer to either than NEAR, a sample may come back as the opposite end.
+    JPEG-LS codes the two's complement bits as unsigned numbers, in which the largest positive and the smallest negative
+    number are neighbours. A sample closer than NEAR to either may be decoded as the other.
     """
     lowest, highest = sample_range(bits_per_sample, True)
     return lowest + near_lossless, highest - near_lossless
 
 
 def is_within(samples: NDArray[Any], lowest: int, highest: int) -> bool:
-    """Whether no sample lies outside a range. Looks only at the ends that the dtype can exceed."""
+    """Return whether all samples are within a range. Only the limits that the dtype can exceed are compared."""
     limits = np.iinfo(samples.dtype)
     return bool(
         (highest >= limits.max or samples.max() <= highest) and (lowest <= limits.min or samples.min() >= lowest)
@@ -43,14 +43,14 @@ def count_outside(samples: NDArray[Any], lowest: int, highest: int) -> int:
 
 
 def first_outside(samples: NDArray[Any], lowest: int, highest: int) -> tuple[int, tuple[int, ...]]:
-    """Give value and position of the first sample outside a range; there must be one."""
+    """Return value and position of the first sample outside a range; there must be one."""
     flat = int(np.argmax((samples < lowest) | (samples > highest)))
     position = tuple(int(i) for i in np.unravel_index(flat, samples.shape))
     return int(samples[position]), position
 
 
 def sign_extend(samples: NDArray[Any], bits_per_sample: int) -> None:
-    """Make two's complement numbers of some bits into those of the array's signed dtype, in place."""
+    """Sign-extend two's complement numbers of a precision to the array's signed dtype, in place."""
     unused = samples.dtype.itemsize * 8 - bits_per_sample
     if unused:
         np.left_shift(samples, unused, out=samples)
@@ -58,7 +58,7 @@ def sign_extend(samples: NDArray[Any], bits_per_sample: int) -> None:
 
 
 def clear_unused_bits(samples: NDArray[Any], bits_per_sample: int) -> NDArray[Any]:
-    """Give a copy, in native byte order, without the bits above a precision: zeros, or the sign's extension."""
+    """Return a copy in native byte order, in which zeros or the sign's extension replace the bits above a precision."""
     cleared = samples.astype(samples.dtype.newbyteorder("="))
     if cleared.dtype.kind == "i":
         sign_extend(cleared, bits_per_sample)
@@ -68,6 +68,6 @@ def clear_unused_bits(samples: NDArray[Any], bits_per_sample: int) -> NDArray[An
 
 
 def count_unused_bits(samples: NDArray[Any], cleared: NDArray[Any], bits_per_sample: int) -> int:
-    """Count the samples that have bits above a precision; the sign's extension and zeros are no such bits."""
+    """Count the samples with bits above a precision that are neither zeros nor the sign's extension."""
     mask = (1 << bits_per_sample) - 1
     return int(np.count_nonzero((samples != cleared) & (samples != (cleared & mask))))

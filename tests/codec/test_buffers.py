@@ -77,7 +77,9 @@ def test_any_buffer_holds_the_samples_to_encode(name, bits):
     source = READABLE[name](IMAGES[bits].tobytes())
     stream = bytearray(len(STREAMS[bits]) + 16)
     if bits == 8 and name in WIDE:
-        with pytest.raises(jls.ParameterError, match=r"^src: samples of 8 bits take 1 byte each, found items of 2"):
+        with pytest.raises(
+            jls.ParameterError, match=r"^src: samples of 8 bits must have 1 byte each, found items of 2"
+        ):
             jls.encode_into(source, stream, **SHAPE, bits_per_sample=bits)
         return
     size = jls.encode_into(source, stream, **SHAPE, bits_per_sample=bits)
@@ -90,12 +92,70 @@ def test_any_buffer_holds_the_samples_to_encode(name, bits):
 def test_any_writable_buffer_takes_the_decoded_samples(name, bits):
     target = WRITABLE[name](bytes(IMAGES[bits].nbytes))
     if bits == 8 and name in WIDE:
-        with pytest.raises(jls.ParameterError, match=r"^dst: samples of 8 bits take 1 byte each, found items of 2"):
+        with pytest.raises(
+            jls.ParameterError, match=r"^dst: samples of 8 bits must have 1 byte each, found items of 2"
+        ):
             jls.decode_into(STREAMS[bits], target)
         assert not any(content(target))
         return
     jls.decode_into(STREAMS[bits], target)
-    assert content(target) == IMAGES[bits].tobytes()
+    expected = sign_extended(IMAGES[bits], bits) if "signed 16-bit" in name else IMAGES[bits]
+    assert content(target) == expected.tobytes()
+
+
+def sign_extended(image, bits):
+    """The two's complement numbers of a precision as such of the container."""
+    return np.where(image >> (bits - 1) == 1, image.astype(int) - (1 << bits), image).astype(f"i{image.itemsize}")
+
+
+@pytest.mark.parametrize("shift", [0, 1], ids=["even address", "odd address"])
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("mode", [0, 1])
+@pytest.mark.parametrize("bits", [2, 7, 8, 9, 12, 15, 16])
+def test_samples_of_a_signed_buffer_are_signed(bits, mode, workers, shift):
+    image = make_image("noise", (3, 12, 9) if mode == 0 else (12, 9, 3), bits)
+    stream = encode_image(image, bits=bits, mode=mode, restart_interval=4)
+    memory = np.full(2 * image.nbytes + 1, 0xA5, np.uint8)
+    flat = memory[shift : shift + 2 * image.nbytes].view(f"i{image.itemsize}")
+    target = flat.reshape(*image.shape[:-1], -1)[..., : image.shape[-1]] if mode == 0 else flat[: image.size]
+    jls.decode_into(stream, target, workers=workers)
+    expected = sign_extended(image, bits)
+    assert target.tobytes() == expected.tobytes()
+    if mode == 0:  # the gaps stay as they are
+        assert (flat.reshape(*image.shape[:-1], -1)[..., image.shape[-1] :].copy().view(np.uint8) == 0xA5).all()
+    target[...] = 0
+    good, error = _codec.Stream(stream).decode_partial_into(target)
+    assert all(good)
+    assert error is None
+    assert target.tobytes() == expected.tobytes()
+    size = image.shape[1:] if mode == 0 else image.shape[:2]
+    options = {"height": size[0], "width": size[1], "component_count": 3, "bits_per_sample": bits}
+    assert _codec.encode(target, **options, interleave_mode=mode, restart_interval=4) == stream
+
+
+def test_bytes_of_16_bit_samples_have_no_sign():
+    target = array.array("b", bytes(IMAGES[12].nbytes))
+    jls.decode_into(STREAMS[12], target)
+    assert target.tobytes() == IMAGES[12].tobytes()
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_signed_samples_that_near_lossless_coding_may_reverse_are_refused(bits):
+    near, half = 3, 1 << (bits - 1)
+    image = np.zeros((5, 7), np.int8 if bits == 8 else np.int16)
+    options = {"width": 7, "height": 5, "bits_per_sample": bits, "near_lossless": near}
+    for safe in (half - 1 - near, near - half):
+        image[2, 6] = safe
+        assert _codec.encode(image, **options), safe
+    for unsafe in (half - near, near - half - 1):
+        image[2, 6] = unsafe
+        message = rf"^src: .* signed sample {unsafe} .* {near - half} to {half - 1 - near}$"
+        with pytest.raises(jls.ParameterError, match=message):
+            jls.encode_into(image, bytearray(1000), **options)
+        with pytest.raises(jls.ParameterError, match=message):
+            _codec.encode(image, **options)
+        assert _codec.encode(image, **options | {"near_lossless": 0}), unsafe
+        assert _codec.encode(image.view(f"u{image.itemsize}"), **options), unsafe
 
 
 @pytest.mark.parametrize("make", WRITABLE.values(), ids=WRITABLE)
@@ -115,9 +175,9 @@ READ_ONLY = {
 
 @pytest.mark.parametrize("target", READ_ONLY.values(), ids=READ_ONLY)
 def test_read_only_destination_is_refused(target):
-    with pytest.raises(jls.ParameterError, match=r"^dst: a writable buffer of rows is needed"):
+    with pytest.raises(jls.ParameterError, match=r"^dst: must be a writable buffer of rows: "):
         jls.decode_into(STREAMS[8], target)
-    with pytest.raises(jls.ParameterError, match=r"^dst: a writable buffer of rows is needed"):
+    with pytest.raises(jls.ParameterError, match=r"^dst: must be a writable buffer of rows: "):
         jls.encode_into(IMAGES[8], target, **SHAPE, bits_per_sample=8)
     assert not any(bytes(target))
 
@@ -141,13 +201,13 @@ def test_what_has_no_buffer_is_a_type_error(thing):
 def test_empty_source_is_no_stream(empty):
     with pytest.raises(jls.InvalidStreamError, match="does not start with an SOI"):
         jls.read_info(empty)
-    with pytest.raises(jls.ParameterError, match=r"^src: 0 bytes; .* need 48 bytes"):
+    with pytest.raises(jls.ParameterError, match=r"^src: 0 bytes are too few; .* need 48 bytes"):
         jls.encode_into(empty, bytearray(1000), **SHAPE, bits_per_sample=8)
 
 
 @pytest.mark.parametrize("empty", [bytearray(), memoryview(bytearray()), np.empty(0, np.uint8), np.empty((3, 0), "u1")])
 def test_empty_destination_is_too_small(empty):
-    with pytest.raises(jls.BufferTooSmallError, match=r"^dst: 0 bytes; .* need 48 bytes"):
+    with pytest.raises(jls.BufferTooSmallError, match=r"^dst: 0 bytes are too few; .* need 48 bytes"):
         jls.decode_into(STREAMS[8], empty)
     with pytest.raises(jls.BufferTooSmallError, match=r"^dst: 0 bytes are too few"):
         jls.encode_into(IMAGES[8], empty, **SHAPE, bits_per_sample=8)
@@ -158,7 +218,9 @@ def test_empty_destination_is_too_small(empty):
 def test_too_small_destination_is_left_alone_and_the_needed_size_named(bits, missing):
     needed = IMAGES[bits].nbytes
     target = bytearray(b"\xa5" * (needed - missing))
-    with pytest.raises(jls.BufferTooSmallError, match=rf"^dst: {needed - missing} bytes; .* need {needed} bytes"):
+    with pytest.raises(
+        jls.BufferTooSmallError, match=rf"^dst: {needed - missing} bytes are too few; .* need {needed} bytes"
+    ):
         jls.decode_into(STREAMS[bits], target)
     assert target == b"\xa5" * (needed - missing)
 
@@ -175,7 +237,9 @@ def test_needed_size_counts_the_stride_but_not_the_gap_behind_the_last_row():
 @pytest.mark.parametrize("missing", [1, 2, 40])
 def test_too_small_source_is_refused(missing):
     source = IMAGES[12].tobytes()[:-missing]
-    with pytest.raises(jls.ParameterError, match=rf"^src: {len(source)} bytes; .* need {ROWS * COLUMNS * 2} bytes"):
+    with pytest.raises(
+        jls.ParameterError, match=rf"^src: {len(source)} bytes are too few; .* need {ROWS * COLUMNS * 2} bytes"
+    ):
         jls.encode_into(source, bytearray(1000), **SHAPE, bits_per_sample=12)
 
 
@@ -195,10 +259,10 @@ def test_encoder_stays_inside_a_destination_of_any_size(shape, bits):
             messages.append(str(error))
         else:
             fitting.append(size)
-            assert target[:written] == stream
-        assert memory[:32] == memory[32 + size :] == b"\xa5" * 32
+            assert target[:written] == stream, size
+        assert memory[:32] == memory[32 + size :] == b"\xa5" * 32, size
     for size, message in enumerate(messages):
-        assert re.match(rf"dst: {size} bytes are too few .*; {enough} bytes are enough", message)
+        assert re.match(rf"dst: {size} bytes are too few .*; {enough} bytes are enough", message), (size, message)
     # "CharLS asks for some bytes more than it will use"
     assert len(stream) <= fitting[0] <= len(stream) + 4
     assert fitting == list(range(fitting[0], len(stream) + 16))
@@ -289,7 +353,7 @@ def test_rows_of_the_buffer_must_hold_the_lines(view, bits):
     for stride in (0, whole.strides[0]):
         with pytest.raises((jls.ParameterError, jls.BufferTooSmallError), match=r"^(dst|stride)"):
             jls.decode_into(STREAMS[bits], view(whole), stride=stride)
-        assert (whole == 0xA5).all()
+        assert (whole == 0xA5).all(), stride
         with pytest.raises(jls.ParameterError, match=r"^(src|stride)"):
             jls.encode_into(view(whole), bytearray(1000), **SHAPE, bits_per_sample=bits, stride=stride)
     with pytest.raises((jls.ParameterError, jls.BufferTooSmallError), match=r"^dst"):  # nobody gave a stride
@@ -313,7 +377,7 @@ IRREGULAR = {
 def test_irregular_rows_are_refused(view, bits):
     whole = np.full((4 * ROWS, 2 * COLUMNS), 0xA5, IMAGES[bits].dtype)
     part = view(whole)
-    pattern = "rows of bytes at one positive distance are needed, found shape .* with strides"
+    pattern = "the buffer must consist of rows with a constant positive stride, found shape .* with strides"
     with pytest.raises(jls.ParameterError, match=r"^dst: " + pattern):
         jls.decode_into(STREAMS[bits], part)
     assert (whole == 0xA5).all()
@@ -325,9 +389,9 @@ def test_bytes_of_a_stream_must_not_lie_apart():
     whole = np.zeros((len(STREAMS[8]), 2), np.uint8)
     whole[:, 0] = np.frombuffer(STREAMS[8], np.uint8)
     for use in (jls.read_info, jls.decode):
-        with pytest.raises(jls.ParameterError, match=r"^src: the bytes of a stream must follow each other"):
+        with pytest.raises(jls.ParameterError, match=r"^src: the bytes of a stream must be contiguous$"):
             use(whole[:, 0])
-    with pytest.raises(jls.ParameterError, match=r"^dst: the bytes of a stream must follow each other"):
+    with pytest.raises(jls.ParameterError, match=r"^dst: the bytes of a stream must be contiguous$"):
         jls.encode_into(IMAGES[8], np.zeros((500, 2), np.uint8)[:, 0], **SHAPE, bits_per_sample=8)
 
 
@@ -350,16 +414,20 @@ def test_explicit_stride(bits, stride):
 @pytest.mark.parametrize(("bits", "stride"), [(8, 1), (8, 7), (12, 8), (12, 15)])
 def test_too_small_stride_is_refused(bits, stride):
     line = COLUMNS * IMAGES[bits].itemsize
-    with pytest.raises(jls.ParameterError, match=rf"^stride: {stride} bytes; a line of 8 samples takes {line} bytes"):
+    with pytest.raises(
+        jls.ParameterError, match=rf"^stride: must be {line} bytes .* to 4294967295 bytes, found {stride}$"
+    ):
         jls.decode_into(STREAMS[bits], bytearray(1000), stride=stride)
-    with pytest.raises(jls.ParameterError, match=rf"^stride: {stride} bytes; a line of 8 samples takes {line} bytes"):
+    with pytest.raises(
+        jls.ParameterError, match=rf"^stride: must be {line} bytes .* to 4294967295 bytes, found {stride}$"
+    ):
         jls.encode_into(bytes(1000), bytearray(1000), **SHAPE, bits_per_sample=bits, stride=stride)
 
 
 def test_odd_stride_of_16_bit_samples_is_refused():
-    with pytest.raises(jls.ParameterError, match=r"^stride: 17 bytes; it must be even"):
+    with pytest.raises(jls.ParameterError, match=r"^stride: must be even for samples of .* bits, found 17 bytes$"):
         jls.decode_into(STREAMS[12], bytearray(1000), stride=17)
-    with pytest.raises(jls.ParameterError, match=r"^stride: 17 bytes; it must be even"):
+    with pytest.raises(jls.ParameterError, match=r"^stride: must be even for samples of .* bits, found 17 bytes$"):
         jls.encode_into(bytes(1000), bytearray(1000), **SHAPE, bits_per_sample=12, stride=17)
 
 
@@ -403,10 +471,12 @@ def test_odd_addresses_of_16_bit_samples(stride):
         jls.decode_into(STREAMS[12], target, stride=stride)
         rows = np.frombuffer(target, np.uint8).reshape(ROWS, -1)
         assert rows[:, :16].tobytes() == IMAGES[12].tobytes(), address
-        assert (rows[:, 16:] == 0xA5).all()
-        assert memory[start + size :] == b"\xa5" * (3 - start)
+        assert (rows[:, 16:] == 0xA5).all(), start
+        assert memory[start + size :] == b"\xa5" * (3 - start), start
         stream = bytearray(1000)
-        assert stream[: jls.encode_into(target, stream, **SHAPE, bits_per_sample=12, stride=stride)] == STREAMS[12]
+        assert stream[: jls.encode_into(target, stream, **SHAPE, bits_per_sample=12, stride=stride)] == STREAMS[12], (
+            start
+        )
         target[:] = b"\xa5" * size
 
 
@@ -433,11 +503,11 @@ def test_odd_address_of_a_source_whose_stream_is_refused_stays_untouched():
 def test_other_item_sizes_are_refused(dtype):
     size = np.dtype(dtype).itemsize
     samples = np.zeros(600 // size, dtype)
-    with pytest.raises(jls.ParameterError, match=rf"^dst: items of 1 or 2 bytes are needed, found {size}"):
+    with pytest.raises(jls.ParameterError, match=rf"^dst: items must have 1 or 2 bytes, found {size}"):
         jls.decode_into(STREAMS[8], samples)
-    with pytest.raises(jls.ParameterError, match=rf"^src: items of 1 or 2 bytes are needed, found {size}"):
+    with pytest.raises(jls.ParameterError, match=rf"^src: items must have 1 or 2 bytes, found {size}"):
         jls.encode_into(samples, bytearray(1000), **SHAPE, bits_per_sample=8)
-    with pytest.raises(jls.ParameterError, match=rf"^src: items of 1 or 2 bytes are needed, found {size}"):
+    with pytest.raises(jls.ParameterError, match=rf"^src: items must have 1 or 2 bytes, found {size}"):
         jls.read_info(samples)
 
 
@@ -465,11 +535,11 @@ def test_source_and_destination_must_not_overlap():
     before = bytes(memory)
     size = len(STREAMS[8])
     for start in (0, 1, size - 1):
-        with pytest.raises(jls.ParameterError, match=r"^dst: it shares memory with src"):
+        with pytest.raises(jls.ParameterError, match=r"^dst: overlaps src$"):
             jls.decode_into(memoryview(memory)[:size], memoryview(memory)[start : start + 48])
-    with pytest.raises(jls.ParameterError, match=r"^dst: it shares memory with src"):
+    with pytest.raises(jls.ParameterError, match=r"^dst: overlaps src$"):
         jls.encode_into(memory, memory, **SHAPE, bits_per_sample=8)
-    with pytest.raises(jls.ParameterError, match=r"^dst: it shares memory with src"):
+    with pytest.raises(jls.ParameterError, match=r"^dst: overlaps src$"):
         jls.encode_into(memoryview(memory)[900:], memoryview(memory)[:901], **SHAPE, bits_per_sample=8)
     assert memory == before
 
@@ -623,10 +693,10 @@ def test_regions_of_pytorch_tensors():
     for image, shape, region in REGIONS.values():
         tensor = torch.zeros(shape, dtype=torch.uint8 if image.dtype == np.uint8 else torch.uint16)
         check_region(tensor.numpy(), region, image)
-        assert np.array_equal(tensor[region].numpy(), image)
+        assert np.array_equal(tensor[region].numpy(), image), (shape, region)
         tensor.zero_()
         check_region(np.from_dlpack(tensor), region, image)
-        assert np.array_equal(tensor[region].numpy(), image)
+        assert np.array_equal(tensor[region].numpy(), image), (shape, region)
 
 
 def test_large_images_are_not_copied():
@@ -652,7 +722,7 @@ def test_planes_at_a_distance_of_their_own_go_one_by_one():
     """No single distance leads from row to row there; a stream of one component for each plane does without a copy."""
     whole = np.full((3, 2 * ROWS, 2 * COLUMNS), 0xA5, np.uint8)
     part = whole[:, ROWS:, COLUMNS:]
-    with pytest.raises(jls.ParameterError, match="at one positive distance"):
+    with pytest.raises(jls.ParameterError, match="with a constant positive stride"):
         jls.decode_into(PLANES_STREAM, part)
     for plane, target in zip(PLANES, part, strict=True):
         jls.decode_into(encode_image(plane), target)

@@ -17,7 +17,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 import dicom_jpegls as jls
-from dicom_jpegls import _codec
+from dicom_jpegls import _codec, spiff
 from support.jls_streams import (
     APP8,
     COM,
@@ -32,6 +32,7 @@ from support.jls_streams import (
     parts,
     sample_dtype,
     scans,
+    with_record,
 )
 
 LAYOUTS = [(1, 0), (2, 0), (3, 0), (3, 1), (3, 2), (4, 0), (4, 1), (4, 2), (5, 0)]
@@ -63,20 +64,20 @@ def test_round_trip(bits, components, mode):
                 # The bound is the size of the buffer: that it is enough is tested on the way.
                 buffer = bytearray(jls.max_encoded_size(**arguments))
                 size = jls.encode_into(image, buffer, **arguments, near_lossless=near, interleave_mode=mode)
-                assert size % 2 == 0
-                assert buffer[size - 2 : size] == EOI
+                assert size % 2 == 0, (rows, columns, kind, near)
+                assert buffer[size - 2 : size] == EOI, (rows, columns, kind, near)
                 stream = bytes(buffer[:size])
-                assert stream == encode_image(image, bits=bits, near=near, mode=mode)
+                assert stream == encode_image(image, bits=bits, near=near, mode=mode), (rows, columns, kind, near)
 
                 info = jls.read_info(stream)
-                assert info.size == size
-                assert info.frame_info == (columns, rows, bits, components)
-                assert info.near_lossless == near
-                assert info.interleave_mode == mode
+                assert info.size == size, (rows, columns, kind, near)
+                assert info.frame_info == (columns, rows, bits, components), (rows, columns, kind, near)
+                assert info.near_lossless == near, (rows, columns, kind, near)
+                assert info.interleave_mode == mode, (rows, columns, kind, near)
                 decoded = np.empty_like(image)
-                assert jls.decode_into(stream, decoded) == info
-                assert largest_error(image, decoded) <= near
-                assert int(decoded.max()) < 1 << bits
+                assert jls.decode_into(stream, decoded) == info, (rows, columns, kind, near)
+                assert largest_error(image, decoded) <= near, (rows, columns, kind, near)
+                assert int(decoded.max()) < 1 << bits, (rows, columns, kind, near)
 
 
 @pytest.mark.parametrize("bits", range(2, 17))
@@ -88,7 +89,7 @@ def test_near_lossless_bound_is_used(bits):
         stream = encode_image(image, bits=bits, near=near)
         decoded = np.empty_like(image)
         jls.decode_into(stream, decoded)
-        assert largest_error(image, decoded) == near
+        assert largest_error(image, decoded) == near, near
         sizes.append(len(stream))
     assert sizes == sorted(sizes, reverse=True)
 
@@ -153,7 +154,7 @@ def test_fourth_component_is_kept_in_runs():
             image[4:12, 4:12, 3] += np.uint8(step)
             decoded = np.empty_like(image)
             jls.decode_into(encode_image(image, mode=2), decoded)
-            assert np.array_equal(decoded, image)
+            assert np.array_equal(decoded, image), (left, step)
 
 
 # --- Information ------------------------------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ EVERYTHING = {
     "near_lossless": 2,
     "interleave_mode": jls.InterleaveMode.LINE,
     "preset_coding_parameters": jls.PresetCodingParameters(4095, 30, 80, 300, 32),
-    "spiff_header": jls.SpiffHeader(jls.SpiffColorSpace.RGB, jls.SpiffResolutionUnits.DOTS_PER_CENTIMETER, 3, 4),
+    "spiff_header": spiff.SpiffHeader(spiff.SpiffColorSpace.RGB, spiff.SpiffResolutionUnits.DOTS_PER_CENTIMETER, 3, 4),
     "comments": (b"one", b"", bytes(range(256))),
     "application_data": ((0, b"JFIF"), (8, b"mrf"), (15, b""), (0, b"again")),
 }
@@ -170,7 +171,7 @@ EVERYTHING = {
 
 def test_information_is_complete():
     image = make_image("smooth", (5, 7, 3), 12)
-    stream = _codec.encode(image, width=7, height=5, component_count=3, bits_per_sample=12, **EVERYTHING)
+    stream = _codec.encode(image, width=7, height=5, component_count=3, bits_per_sample=12, **with_record(EVERYTHING))
     info = jls.read_info(stream + b"\0\0")
     header = EVERYTHING["spiff_header"]._replace(width=7, height=5, component_count=3, bits_per_sample=12)
     expected = {
@@ -207,10 +208,10 @@ def test_information_of_a_bare_stream():
 
 def test_information_is_enough_to_encode_again():
     image = make_image("smooth", (5, 7, 3), 12)
-    stream = _codec.encode(image, width=7, height=5, component_count=3, bits_per_sample=12, **EVERYTHING)
+    stream = _codec.encode(image, width=7, height=5, component_count=3, bits_per_sample=12, **with_record(EVERYTHING))
     info = jls.read_info(stream)
     names = (*info.frame_info._fields, *EVERYTHING, "color_transformation")
-    again = _codec.encode(image, **{name: getattr(info, name) for name in names})
+    again = _codec.encode(image, **with_record({name: getattr(info, name) for name in names}))
     assert again == stream
 
 
@@ -289,13 +290,13 @@ def test_presets_decode_in_the_peers(bits, near, thresholds, reset, components, 
         stream = encode_image(image, bits=bits, near=near, mode=mode, preset_coding_parameters=presets)
         found = jls.read_info(stream).preset_coding_parameters
         for given_value, value in zip(presets, found, strict=True):
-            assert given_value in (0, value)
+            assert given_value in (0, value), (kind, given_value)
         decoded = np.empty_like(image)
         jls.decode_into(stream, decoded)
-        assert largest_error(image, decoded) <= near
+        assert largest_error(image, decoded) <= near, kind
         pixels = decoded.transpose(1, 2, 0) if mode == 0 and components > 1 else decoded
         for theirs in decode_in_peers(stream, image, mode):
-            assert np.array_equal(theirs, pixels)
+            assert np.array_equal(theirs, pixels), kind
 
 
 def test_presets_change_the_coding():
@@ -327,8 +328,8 @@ def test_presets_that_are_accepted_give_a_stream_that_is_accepted(bits, near, va
         except jls.ParameterError:
             continue
         decoded = np.empty_like(image)
-        assert jls.decode_into(stream, decoded).near_lossless == near
-        assert largest_error(image, decoded) <= near
+        assert jls.decode_into(stream, decoded).near_lossless == near, candidate
+        assert largest_error(image, decoded) <= near, candidate
 
 
 @pytest.mark.parametrize(
@@ -359,13 +360,13 @@ def test_presets_that_are_refused(presets, fault):
 
 def test_presets_that_charls_cannot_code_are_refused():
     names = {code: name for code, name, _ in _codec._stream_faults()}
-    with pytest.raises(jls.ParameterError, match=r"^preset_coding_parameters: RESET is above 255") as caught:
+    with pytest.raises(jls.ParameterError, match=r"^preset_coding_parameters: RESET above 255") as caught:
         encode_image(make_image("smooth", (9, 8), 12), bits=12, preset_coding_parameters=(0, 0, 0, 0, 256))
     assert names[caught.value.code] == "preset_reset"
     for reset in (3, 63, 65, 255):
-        with pytest.raises(jls.ParameterError, match="not 64 in sample interleave") as caught:
+        with pytest.raises(jls.ParameterError, match="other than 64 in sample interleave") as caught:
             encode_image(make_image("smooth", (9, 8, 3), 8), preset_coding_parameters=(0, 0, 0, 0, reset))
-        assert names[caught.value.code] == "preset_reset"
+        assert names[caught.value.code] == "preset_reset", reset
 
 
 # --- Colour transformations -------------------------------------------------------------------------------------------
@@ -381,13 +382,13 @@ def test_colour_transformation_is_exact(transformation, bits, mode):
         image = make_image(kind, (17, 13, 3), bits)
         stream = encode_image(image, bits=bits, mode=mode, color_transformation=transformation)
         info = jls.read_info(stream)
-        assert info.color_transformation is transformation
-        assert info.application_data == ()
+        assert info.color_transformation is transformation, kind
+        assert info.application_data == (), kind
         decoded = np.empty_like(image)
         jls.decode_into(stream, decoded)
-        assert np.array_equal(decoded, image)
+        assert np.array_equal(decoded, image), kind
         if kind == "noise":
-            assert scans(stream) != scans(encode_image(image, bits=bits, mode=mode))  # it does transform
+            assert scans(stream) != scans(encode_image(image, bits=bits, mode=mode)), kind  # it does transform
 
 
 @pytest.mark.parametrize(
@@ -419,12 +420,12 @@ GREY = make_image("smooth", (3, 4), 8)
 
 
 def test_spiff_header_is_written_first_and_read_back():
-    header = jls.SpiffHeader(
-        jls.SpiffColorSpace.GRAYSCALE,
-        jls.SpiffResolutionUnits.DOTS_PER_INCH,
+    header = spiff.SpiffHeader(
+        spiff.SpiffColorSpace.GRAYSCALE,
+        spiff.SpiffResolutionUnits.DOTS_PER_INCH,
         vertical_resolution=2**32 - 1,
         horizontal_resolution=1,
-        profile_id=jls.SpiffProfileId.CONTINUOUS_TONE_BASE,
+        profile_id=spiff.SpiffProfileId.CONTINUOUS_TONE_BASE,
     )
     stream = encode_image(GREY, spiff_header=header, comments=[b"x"])
     assert [part.marker for part in parts(stream)] == [APP8, APP8, COM, SOF55, SOS]
@@ -434,30 +435,30 @@ def test_spiff_header_is_written_first_and_read_back():
     found = jls.read_info(stream).spiff_header
     assert found == header._replace(width=4, height=3, component_count=1, bits_per_sample=8)
     assert jls.read_info(stream).application_data == ()
-    assert type(found) is jls.SpiffHeader
-    assert [type(value) for value in found[:2]] == [jls.SpiffColorSpace, jls.SpiffResolutionUnits]
-    assert [type(value) for value in found[4:6]] == [jls.SpiffProfileId, jls.SpiffCompressionType]
+    assert type(found) is spiff.SpiffHeader
+    assert [type(value) for value in found[:2]] == [spiff.SpiffColorSpace, spiff.SpiffResolutionUnits]
+    assert [type(value) for value in found[4:6]] == [spiff.SpiffProfileId, spiff.SpiffCompressionType]
 
 
-@pytest.mark.parametrize("space", [*jls.SpiffColorSpace, 5, 255])
-@pytest.mark.parametrize("units", [*jls.SpiffResolutionUnits, 3, 255])
+@pytest.mark.parametrize("space", [*spiff.SpiffColorSpace, 5, 255])
+@pytest.mark.parametrize("units", [*spiff.SpiffResolutionUnits, 3, 255])
 def test_spiff_enumerations(space, units):
-    found = jls.read_info(encode_image(GREY, spiff_header=jls.SpiffHeader(space, units))).spiff_header
+    found = jls.read_info(encode_image(GREY, spiff_header=spiff.SpiffHeader(space, units))).spiff_header
     assert (found.color_space, found.resolution_units) == (space, units)
     assert type(found.color_space) is type(space)
     assert type(found.resolution_units) is type(units)
 
 
-@pytest.mark.parametrize("profile", [*jls.SpiffProfileId, 5, 255])
+@pytest.mark.parametrize("profile", [*spiff.SpiffProfileId, 5, 255])
 def test_spiff_profiles(profile):
-    found = jls.read_info(encode_image(GREY, spiff_header=jls.SpiffHeader(profile_id=profile))).spiff_header
+    found = jls.read_info(encode_image(GREY, spiff_header=spiff.SpiffHeader(profile_id=profile))).spiff_header
     assert found.profile_id == profile
     assert type(found.profile_id) is type(profile)
 
 
 def test_spiff_header_may_give_the_shape_of_the_image():
-    full = jls.SpiffHeader(width=4, height=3, component_count=1, bits_per_sample=8)
-    assert encode_image(GREY, spiff_header=full) == encode_image(GREY, spiff_header=jls.SpiffHeader())
+    full = spiff.SpiffHeader(width=4, height=3, component_count=1, bits_per_sample=8)
+    assert encode_image(GREY, spiff_header=full) == encode_image(GREY, spiff_header=spiff.SpiffHeader())
 
 
 @pytest.mark.parametrize(
@@ -465,8 +466,10 @@ def test_spiff_header_may_give_the_shape_of_the_image():
     [("width", 5, 4), ("height", 4, 3), ("component_count", 3, 1), ("bits_per_sample", 12, 8)],
 )
 def test_spiff_header_must_match_the_image(field, value, actual):
-    with pytest.raises(jls.ParameterError, match=rf"^spiff_header\.{field}: {value}; the image's is {actual}"):
-        encode_image(GREY, spiff_header=jls.SpiffHeader(**{field: value}))
+    with pytest.raises(
+        jls.ParameterError, match=rf"^spiff_header\.{field}: must be 0 or that of the image, {actual}, found {value}$"
+    ):
+        encode_image(GREY, spiff_header=spiff.SpiffHeader(**{field: value}))
 
 
 @pytest.mark.parametrize(
@@ -478,7 +481,7 @@ def test_spiff_header_must_match_the_image(field, value, actual):
         ("color_space", 256, "0 to 255"),
         ("resolution_units", -1, "0 to 255"),
         ("resolution_units", 256, "0 to 255"),
-        ("compression_type", jls.SpiffCompressionType.JPEG, "6 to 6"),
+        ("compression_type", spiff.SpiffCompressionType.JPEG, "6 to 6"),
         ("vertical_resolution", 0, f"1 to {2**32 - 1}"),
         ("vertical_resolution", 2**32, f"1 to {2**32 - 1}"),
         ("horizontal_resolution", 0, f"1 to {2**32 - 1}"),
@@ -488,7 +491,7 @@ def test_spiff_header_must_match_the_image(field, value, actual):
 def test_spiff_header_fields_have_ranges(field, value, allowed):
     message = rf"^spiff_header\.{field}: {int(value)} is not in the range {allowed}$"
     with pytest.raises(jls.ParameterError, match=message):
-        encode_image(GREY, spiff_header=jls.SpiffHeader(**{field: value}))
+        encode_image(GREY, spiff_header=spiff.SpiffHeader(**{field: value}))
 
 
 @pytest.mark.parametrize(
@@ -519,11 +522,11 @@ def test_annotations_keep_their_order_and_come_from_any_iterable():
         b"mrfx\1",
         b"mrfx\xff",
         b"\0\0\0\1\xff\xd8",
-        parts(encode_image(GREY, spiff_header=jls.SpiffHeader()))[0].data,
+        parts(encode_image(GREY, spiff_header=spiff.SpiffHeader()))[0].data,
     ],
 )
 def test_application_data_that_decoders_would_read_is_refused(data):
-    with pytest.raises(jls.ParameterError, match=r"^application_data\[1\]: decoders would take it for"):
+    with pytest.raises(jls.ParameterError, match=r"^application_data\[1\]: decoders would read it as"):
         encode_image(GREY, application_data=[(7, data), (8, data)])
     assert jls.read_info(encode_image(GREY, application_data=[(7, data)])).application_data == ((7, data),)
 
@@ -534,7 +537,7 @@ def test_application_data_that_decoders_would_read_is_refused(data):
 @pytest.mark.parametrize(("components", "mode"), [(1, 0), (3, 0), (3, 1), (3, 2), (4, 2), (7, 0)])
 @pytest.mark.parametrize("bits", range(2, 17))
 def test_max_encoded_size_holds_for_nasty_images(bits, components, mode):
-    header = jls.SpiffHeader()
+    header = spiff.SpiffHeader()
     for rows, columns in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 3), (5, 5), (1, 64), (64, 1), (24, 24)):
         arguments = {"width": columns, "height": rows, "component_count": components, "bits_per_sample": bits}
         enough = jls.max_encoded_size(**arguments)
@@ -548,15 +551,14 @@ def test_max_encoded_size_holds_for_nasty_images(bits, components, mode):
                 buffer,
                 **arguments,
                 interleave_mode=mode,
-                color_transformation=hp,
-                preset_coding_parameters=(0, 1, 1, 1, 0),
-                spiff_header=header,
+                segments=jls.OptionalSegments(hp, (0, 1, 1, 1, 0), header),
             )
-            assert size <= enough
+            assert size <= enough, (rows, columns, kind)
 
 
 def test_max_encoded_size_leaves_annotations_to_the_caller():
     comments, application_data = [b"", bytes(1000)], [(1, bytes(65533)), (2, b"abc")]
+    segments = jls.OptionalSegments(comments=comments, application_data=application_data)
     image = make_image("noise", (3, 3), 16)
     added = sum(4 + len(data) for data in comments) + sum(4 + len(data) for _, data in application_data)
     plain, annotated = (
@@ -571,8 +573,7 @@ def test_max_encoded_size_leaves_annotations_to_the_caller():
         width=3,
         height=3,
         bits_per_sample=16,
-        comments=comments,
-        application_data=application_data,
+        segments=segments,
     )
     assert size == len(annotated)
     with pytest.raises(jls.BufferTooSmallError, match=rf"{enough} bytes are enough"):
@@ -582,15 +583,14 @@ def test_max_encoded_size_leaves_annotations_to_the_caller():
             width=3,
             height=3,
             bits_per_sample=16,
-            comments=comments,
-            application_data=application_data,
+            segments=segments,
         )
 
 
 def test_max_encoded_size_grows_with_everything():
     base = {"width": 100, "height": 100, "component_count": 1, "bits_per_sample": 8}
     for name in base:
-        assert jls.max_encoded_size(**base | {name: base[name] + 1}) > jls.max_encoded_size(**base)
+        assert jls.max_encoded_size(**base | {name: base[name] + 1}) > jls.max_encoded_size(**base), name
     largest = jls.max_encoded_size(width=65535, height=65535, component_count=255, bits_per_sample=16)
     assert 4 * 65535**2 * 255 * 2 < largest < 5 * 65535**2 * 255 * 2  # in 64 bits without an overflow
 
@@ -624,8 +624,8 @@ def test_zero_and_fill_bytes_before_the_end_are_skipped(components, mode, end):
             image = make_image(kind, shape_of(9, 7, components, mode), bits)
             stream = with_end(encode_image(image, bits=bits, mode=mode), end)
             decoded = np.empty_like(image)
-            assert jls.decode_into(stream, decoded).size == len(stream)
-            assert np.array_equal(decoded, image)
+            assert jls.decode_into(stream, decoded).size == len(stream), (bits, kind)
+            assert np.array_equal(decoded, image), (bits, kind)
 
 
 # --- Arguments --------------------------------------------------------------------------------------------------------
@@ -665,7 +665,7 @@ def test_number_out_of_range_is_named_with_value_and_range(argument, value, allo
         (number,) = (v for v in value if v)
     elif isinstance(value, list):
         number = value[0][0]
-    options = {"width": 4, "height": 3, "bits_per_sample": 8, re.split(r"[.\[]", argument)[0]: value}
+    options = with_record({"width": 4, "height": 3, "bits_per_sample": 8, re.split(r"[.\[]", argument)[0]: value})
     message = f"^{re.escape(argument)}: {number} is not in the range {allowed}$"
     with pytest.raises(jls.ParameterError, match=message) as caught:
         jls.encode_into(bytes(12), bytearray(1000), **options)
@@ -692,10 +692,8 @@ def test_number_out_of_range_is_named_with_value_and_range(argument, value, allo
     ],
 )
 def test_what_is_no_whole_number_is_named(argument, value):
-    options = {"width": 4, "height": 3, "bits_per_sample": 8, argument: value}
-    with pytest.raises(
-        jls.ParameterError, match=rf"^{argument}: a whole number is needed, found {re.escape(repr(value))}"
-    ):
+    options = with_record({"width": 4, "height": 3, "bits_per_sample": 8, argument: value})
+    with pytest.raises(jls.ParameterError, match=rf"^{argument}: must be an integer, found {re.escape(repr(value))}"):
         jls.encode_into(bytes(12), bytearray(1000), **options)
 
 
@@ -726,38 +724,46 @@ def test_interleaving_needs_three_or_four_components(components, mode):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"comments": b"one"}, r"^comments: a sequence of bytes objects is needed"),
-        ({"comments": "one"}, r"^comments: a sequence of bytes objects is needed"),
-        ({"comments": [b"", "one"]}, r"^comments\[1\]: bytes are needed, found str"),
-        ({"comments": [5]}, r"^comments\[0\]: bytes are needed, found int"),
-        ({"comments": [b"", bytes(65534)]}, r"^comments\[1\]: 65534 bytes; a segment holds at most 65533"),
+        ({"comments": b"one"}, r"^comments: must be a sequence of bytes objects"),
+        ({"comments": "one"}, r"^comments: must be a sequence of bytes objects"),
+        ({"comments": [b"", "one"]}, r"^comments\[1\]: must be bytes, found str"),
+        ({"comments": [5]}, r"^comments\[0\]: must be bytes, found int"),
+        ({"comments": [b"", bytes(65534)]}, r"^comments\[1\]: 65534 bytes are too many; a segment holds at most 65533"),
         ({"comments": 5}, r"^comments: "),
         ({"comments": None}, r"^comments: "),
-        ({"application_data": [(1, "one")]}, r"^application_data\[0\]: bytes are needed, found str"),
-        ({"application_data": [(1, bytes(65534))]}, r"^application_data\[0\]: 65534 bytes; .* at most 65533"),
-        ({"application_data": [("1", b"")]}, r"^application_data\[0\]\[0\]: a whole number is needed, found '1'"),
+        ({"application_data": [(1, "one")]}, r"^application_data\[0\]: must be bytes, found str"),
+        (
+            {"application_data": [(1, bytes(65534))]},
+            r"^application_data\[0\]: 65534 bytes are too many; .* at most 65533",
+        ),
+        ({"application_data": [("1", b"")]}, r"^application_data\[0\]\[0\]: must be an integer, found '1'"),
         ({"application_data": [(1, b""), (1,)]}, r"^application_data\[1\]"),
         ({"application_data": [5]}, r"^application_data\[0\]"),
         ({"application_data": 5}, r"^application_data: "),
         ({"application_data": b"abc"}, r"^application_data"),
-        ({"preset_coding_parameters": (0, 0)}, r"^preset_coding_parameters: 5 numbers are needed, found 2"),
-        ({"preset_coding_parameters": (0,) * 6}, r"^preset_coding_parameters: 5 numbers are needed, found 6"),
+        ({"preset_coding_parameters": (0, 0)}, r"^preset_coding_parameters: must be 5 numbers, found 2"),
+        ({"preset_coding_parameters": (0,) * 6}, r"^preset_coding_parameters: must be 5 numbers, found 6"),
         ({"preset_coding_parameters": 5}, r"^preset_coding_parameters: "),
         (
             {"preset_coding_parameters": (0, 0, 0, 0, "1")},
-            r"^preset_coding_parameters\.reset_value: a whole number is needed, found '1'",
+            r"^preset_coding_parameters\.reset_value: must be an integer, found '1'",
         ),
         ({"spiff_header": 5}, r"^spiff_header: "),
         ({"spiff_header": (1, 2)}, r"^spiff_header: "),
         (
-            {"spiff_header": jls.SpiffHeader(color_space="RGB")},
-            r"^spiff_header\.color_space: a whole number is needed, found 'RGB'",
+            {"spiff_header": spiff.SpiffHeader(color_space="RGB")},
+            r"^spiff_header\.color_space: must be an integer, found 'RGB'",
         ),
     ],
 )
 def test_argument_of_a_wrong_kind_is_named(options, message):
     with pytest.raises((jls.ParameterError, TypeError), match=message):
-        jls.encode_into(bytes(12), bytearray(1000), width=4, height=3, bits_per_sample=8, **options)
+        jls.encode_into(bytes(12), bytearray(1000), width=4, height=3, bits_per_sample=8, **with_record(options))
+
+
+def test_segments_must_be_the_record():
+    with pytest.raises(jls.ParameterError, match=r"^segments: must be OptionalSegments, found \(1,\)$"):
+        encode_image(GREY, segments=(1,))
 
 
 def test_arguments_are_named_by_the_caller():

@@ -22,6 +22,7 @@ from support.jls_streams import (
     make_image,
     parts,
     sample_dtype,
+    with_record,
 )
 
 pytestmark = pytest.mark.skipif(not jls.charls_build()["fast_scan"], reason="built without the scan codecs")
@@ -109,7 +110,7 @@ def is_covered(image, **options):
         "bits_per_sample": options.pop("bits"),
         "near_lossless": options.pop("near", 0),
         "interleave_mode": options.pop("mode", None),
-        **options,
+        **with_record(options),
     }
     try:
         _codec.encode_into(image, bytearray(len(stream)), **arguments)

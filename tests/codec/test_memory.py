@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import dicom_jpegls as jls
-from dicom_jpegls import _codec
+from dicom_jpegls import _codec, spiff
 from support.jls_streams import encode_image, make_image
 
 CALLS = 10_000
@@ -23,7 +23,7 @@ STREAM = encode_image(
     bits=12,
     comments=[b"comment"],
     application_data=[(1, b"data")],
-    spiff_header=jls.SpiffHeader(jls.SpiffColorSpace.GRAYSCALE),
+    spiff_header=spiff.SpiffHeader(spiff.SpiffColorSpace.GRAYSCALE),
 )
 INVALID = STREAM[:-2]
 DAMAGED = STREAM[:-30] + b"\xff\xd9"  # CharLS, not the check in front of it, refuses it
@@ -34,14 +34,18 @@ ENCODED = bytearray(1000)
 OUT = np.empty_like(IMAGE)
 SWAPPED_OUT = np.empty((6, 8), IMAGE.dtype.newbyteorder())
 READ_ONLY = bytes(200)
-HEADER = jls.SpiffHeader(jls.SpiffColorSpace.GRAYSCALE)
+HEADER = spiff.SpiffHeader(spiff.SpiffColorSpace.GRAYSCALE)
 OPTIONS = {
     "near_lossless": 1,
-    "preset_coding_parameters": jls.PresetCodingParameters(4095, 30, 80, 300, 32),
-    "spiff_header": HEADER,
-    "comments": [b"comment"],
-    "application_data": [(1, b"data")],
+    "segments": jls.OptionalSegments(
+        preset_coding_parameters=jls.PresetCodingParameters(4095, 30, 80, 300, 32),
+        spiff_header=HEADER,
+        comments=[b"comment"],
+        application_data=[(1, b"data")],
+    ),
 }
+WRONG_ANNOTATION = jls.OptionalSegments(comments=[b"fine", 5])
+WRONG_HEADER = jls.OptionalSegments(spiff_header=HEADER._replace(width=1))
 
 # A call and the error it ends with.
 WORK = {
@@ -77,11 +81,11 @@ WORK = {
         jls.ParameterError,
     ),
     "encode_into, wrong annotation": (
-        lambda: jls.encode_into(IMAGE, ENCODED, **SHAPE, bits_per_sample=12, comments=[b"fine", 5]),
+        lambda: jls.encode_into(IMAGE, ENCODED, **SHAPE, bits_per_sample=12, segments=WRONG_ANNOTATION),
         jls.ParameterError,
     ),
     "encode_into, wrong SPIFF header": (
-        lambda: jls.encode_into(IMAGE, ENCODED, **SHAPE, bits_per_sample=8, spiff_header=HEADER._replace(width=1)),
+        lambda: jls.encode_into(IMAGE, ENCODED, **SHAPE, bits_per_sample=8, segments=WRONG_HEADER),
         jls.ParameterError,
     ),
     "encode_into, no buffer": (lambda: jls.encode_into(IMAGE, 5, **SHAPE, bits_per_sample=12), TypeError),
@@ -103,10 +107,10 @@ WORK = {
 }
 COUNTED = [
     IMAGE, PLANES, SOURCE, TARGET, ODD_TARGET, ENCODED, OUT, SWAPPED_OUT, STREAM, INVALID, DAMAGED, UNSUPPORTED,
-    READ_ONLY, HEADER, OPTIONS["preset_coding_parameters"], OPTIONS["comments"], OPTIONS["application_data"],
+    READ_ONLY, HEADER, WRONG_ANNOTATION, WRONG_HEADER, OPTIONS["segments"], *OPTIONS["segments"][1:],
     jls.InvalidStreamError, jls.UnsupportedStreamError, jls.ParameterError, jls.BufferTooSmallError, TypeError,
-    jls.StreamInfo, jls.SpiffHeader, jls.PresetCodingParameters, jls.InterleaveMode.NONE,
-    jls.ColorTransformation.NONE, jls.SpiffColorSpace.GRAYSCALE, _codec.Stream,
+    jls.StreamInfo, spiff.SpiffHeader, jls.PresetCodingParameters, jls.InterleaveMode.NONE,
+    jls.ColorTransformation.NONE, spiff.SpiffColorSpace.GRAYSCALE, _codec.Stream,
 ]  # fmt: skip
 if sys.version_info < (3, 12):  # from there on they are immortal, and their counts mean nothing
     COUNTED += [None, True]

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dicom_jpegls as jls
+from dicom_jpegls import spiff
 from support.jls_streams import IMAGE_KINDS, largest_error, make_image
 
 # (components, interleave mode) that are possible; line and sample interleave need 3 or 4 components.
@@ -95,9 +96,9 @@ def check_in_both_directions(image, bits, near, mode):
         stream = imagecodecs.jpegls_encode(image, level=near)
         assert np.array_equal(jls.decode(stream), decoded)
         info = jls.read_info(stream)
-        header = info.spiff_header  # of imagecodecs' own taste, the rest must be what we write
+        segments = jls.OptionalSegments(spiff_header=info.spiff_header)  # imagecodecs' own, the rest must be as ours
         assert even(stream) == jls.encode(
-            image, bits_per_sample=bits, near_lossless=near, interleave_mode=mode, spiff_header=header
+            image, bits_per_sample=bits, near_lossless=near, interleave_mode=mode, segments=segments
         )
 
 
@@ -178,7 +179,8 @@ def test_other_numbers_of_planes_are_coded_as_pyjpegls_does(components):
 @pytest.mark.parametrize("name", ["imagecodecs", "pyjpegls"])  # libjpeg does not know HP's transformations
 def test_colour_transformations_decode_in_charls(name, transformation, bits, mode):
     image = make_image("noise", (13, 17, 3), bits)
-    stream = jls.encode(image, color_transformation=transformation, interleave_mode=mode)
+    segments = jls.OptionalSegments(color_transformation=transformation)
+    stream = jls.encode(image, segments=segments, interleave_mode=mode)
     assert np.array_equal(DECODERS[name](stream), image)
 
 
@@ -186,20 +188,18 @@ def test_colour_transformations_decode_in_charls(name, transformation, bits, mod
 @pytest.mark.parametrize("name", sorted(DECODERS))
 def test_annotated_streams_decode_in_the_peers(name, mode):
     image = make_image("smooth", (9, 8, 3), 12)
-    stream = jls.encode(
-        image,
-        bits_per_sample=12,
-        interleave_mode=mode,
-        spiff_header=jls.SpiffHeader(color_space=jls.SpiffColorSpace.RGB),
+    segments = jls.OptionalSegments(
+        spiff_header=spiff.SpiffHeader(color_space=spiff.SpiffColorSpace.RGB),
         comments=[b"one", b"two"],
         application_data=[(0, b"x"), (15, bytes(300))],
     )
+    stream = jls.encode(image, bits_per_sample=12, interleave_mode=mode, segments=segments)
     assert np.array_equal(DECODERS[name](stream), image)
 
 
 def test_empty_comment_decodes_in_the_peers_but_libjpeg():
     image = make_image("smooth", (9, 8), 8)
-    stream = jls.encode(image, comments=[b""])
+    stream = jls.encode(image, segments=jls.OptionalSegments(comments=[b""]))
     assert np.array_equal(decode_with_imagecodecs(stream), image)
     assert np.array_equal(decode_with_pyjpegls(stream), image)
     with pytest.raises(RuntimeError, match="COM marker size out of range"):

@@ -1,4 +1,4 @@
-"""The stream checks of native/stream.hpp: what is refused, how and where; and which odd streams are accepted."""
+"""The stream checks of native/stream: what is refused, how and where; and which odd streams are accepted."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dicom_jpegls as jls
-from dicom_jpegls import _codec
+from dicom_jpegls import _codec, spiff
 from support.jls_streams import (
     APP0,
     APP8,
@@ -268,13 +268,13 @@ def test_fault_is_named_and_placed(case):
             use(stream)
         error = caught.value
         assert FAULT_NAMES[error.code] == case.fault, error
-        assert error.offset == len(case.before)
-        assert error.marker == case.marker
-        assert f"at byte {error.offset}" in str(error)
-        assert (f": found {case.found} (" in str(error)) == (case.found is not None)
-        assert (f"marker {case.marker or 0:04X}" in str(error)) == (case.marker is not None)
+        assert error.offset == len(case.before), use
+        assert error.marker == case.marker, use
+        assert f"at byte {error.offset}" in str(error), use
+        assert (f": found {case.found} (" in str(error)) == (case.found is not None), use
+        assert (f"marker {case.marker or 0:04X}" in str(error)) == (case.marker is not None), use
         text = next(text for code, _, text in _codec._stream_faults() if code == error.code)
-        assert str(error).startswith(text)
+        assert str(error).startswith(text), use
 
 
 # Of these the stream may be sound: only this package cannot decode it.
@@ -332,8 +332,8 @@ def test_changes_between_inspection_and_decoding_are_noticed():
         samples = bytearray(b"\xa5" * (4 * 3 * stream.info.component_count))
         with pytest.raises(jls.InvalidStreamError, match="changed while it was being decoded") as caught:
             stream.decode_into(samples)
-        assert FAULT_NAMES[caught.value.code] == "changed"
-        assert set(samples) == {0xA5}
+        assert FAULT_NAMES[caught.value.code] == "changed", (original, position, value)
+        assert set(samples) == {0xA5}, (original, position, value)
 
 
 def test_limit_of_the_samples_may_be_moved():
@@ -341,8 +341,8 @@ def test_limit_of_the_samples_may_be_moved():
         use(FIRST_PLANE + OTHER_PLANES, max_samples=36)
         with pytest.raises(jls.UnsupportedStreamError) as caught:
             use(FIRST_PLANE + OTHER_PLANES, max_samples=35)
-        assert FAULT_NAMES[caught.value.code] == "too_many_samples"
-        assert "above the limit (max_samples): found 36" in str(caught.value)
+        assert FAULT_NAMES[caught.value.code] == "too_many_samples", use
+        assert "exceeds the limit (max_samples): found 36" in str(caught.value), use
         for limit in (0, -1, 2**63):
             with pytest.raises(jls.ParameterError, match=rf"^max_samples: {limit} is not in the range 1 to"):
                 use(STREAM, max_samples=limit)
@@ -366,7 +366,7 @@ RICH = with_segments(
         comments=[b"comment"],
         application_data=[(3, b"data")],
         preset_coding_parameters=jls.PresetCodingParameters(255, 5, 9, 30, 32),
-        spiff_header=jls.SpiffHeader(),
+        spiff_header=spiff.SpiffHeader(),
     ),
     segment(COM, b"between"),
     restart_interval(0),
@@ -386,7 +386,7 @@ def test_truncation_at_every_byte_is_refused(stream):
         for use in (jls.read_info, jls.decode):
             with pytest.raises(jls.InvalidStreamError) as caught:
                 use(stream[:size])
-            assert FAULT_NAMES[caught.value.code] in {"no_start_of_image", "truncated", "no_end_of_image"}
+            assert FAULT_NAMES[caught.value.code] in {"no_start_of_image", "truncated", "no_end_of_image"}, size
 
 
 @pytest.mark.parametrize("missing", range(2, len(SCAN)))
@@ -409,13 +409,13 @@ def test_any_byte_of_the_headers_changed_gives_information_or_a_stream_error(str
             except jls.StreamError as error:
                 refused.append(error)
     for info in accepted:
-        assert info.size <= len(stream)
-        assert 1 <= info.width <= 65535
-        assert 1 <= info.height <= 65535
-        assert 2 <= info.bits_per_sample <= 16
+        assert info.size <= len(stream), info
+        assert 1 <= info.width <= 65535, info
+        assert 1 <= info.height <= 65535, info
+        assert 2 <= info.bits_per_sample <= 16, info
     for error in refused:
-        assert error.offset <= len(stream)
-        assert error.code in FAULT_NAMES
+        assert error.offset <= len(stream), error
+        assert error.code in FAULT_NAMES, error
     assert len(accepted) > 256
     assert len(refused) > 256
 
@@ -427,7 +427,7 @@ def check(stream, image, **expected):
     """Decodes into an image whose components come last."""
     info = jls.read_info(stream)
     for name, value in expected.items():
-        assert getattr(info, name) == value
+        assert getattr(info, name) == value, (name, value)
     assert np.array_equal(jls.decode(stream), image)
 
 
@@ -478,12 +478,12 @@ def test_limit_of_the_dimensions_may_be_moved():
     # A run of 70000 zeros: a bit for each of 33 run lengths (T.87 A.7.1), with a 0 stuffed in behind each FF.
     wide = SOI + frame_header(0, 0) + dimensions(70000, 1, 3) + scan_header() + b"\xff\x7f\xff\x7f\xe0" + EOI
     for use in (jls.read_info, lambda src, **limit: jls.decode_into(src, bytearray(70000), **limit)):
-        assert use(wide, max_dimension=70000).width == 70000
+        assert use(wide, max_dimension=70000).width == 70000, use
         for limit in ({}, {"max_dimension": 69999}):
             with pytest.raises(jls.UnsupportedStreamError) as caught:
                 use(wide, **limit)
-            assert FAULT_NAMES[caught.value.code] == "dimension_too_large"
-        assert use(STREAM, max_dimension=4).width == 4
+            assert FAULT_NAMES[caught.value.code] == "dimension_too_large", limit
+        assert use(STREAM, max_dimension=4).width == 4, use
         with pytest.raises(jls.UnsupportedStreamError):
             use(STREAM, max_dimension=3)
         for limit in (0, 100001, -1):
@@ -502,12 +502,12 @@ def test_restart_markers_separate_strips_of_lines(lines, components, mode, size)
         stream = encode_strips(source, lines, size=size, bits=bits, near=near, mode=mode if components > 1 else None)
         image = source.transpose(1, 2, 0) if components > 1 and mode == 0 else source
         decoded = jls.decode(stream)
-        assert jls.read_info(stream).restart_interval == lines
+        assert jls.read_info(stream).restart_interval == lines, (bits, near, kind)
         assert stream.count(b"\xff\xd0") == (0 if lines == 12 else -(-11 // lines // 8)) * (
             components if mode == 0 else 1
-        )
-        assert largest_error(image, decoded) <= near
-        assert np.array_equal(decoded, libjpeg.decode(stream))
+        ), (bits, near, kind)
+        assert largest_error(image, decoded) <= near, (bits, near, kind)
+        assert np.array_equal(decoded, libjpeg.decode(stream)), (bits, near, kind)
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])
@@ -556,8 +556,8 @@ def test_scans_may_differ_in_near_lossless():
     assert info.preset_coding_parameters == (255, 9, 17, 35, 64)  # the defaults for NEAR 2, of the first scan
     decoded = jls.decode(stream)
     for i, n in enumerate(near):
-        assert largest_error(PLANES[i], decoded[..., i]) <= n
-        assert np.array_equal(decoded[..., i], jls.decode(encode_image(PLANES[i], near=n)))
+        assert largest_error(PLANES[i], decoded[..., i]) <= n, (i, n)
+        assert np.array_equal(decoded[..., i], jls.decode(encode_image(PLANES[i], near=n))), (i, n)
     assert np.array_equal(decoded, libjpeg.decode(stream))
 
 

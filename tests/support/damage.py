@@ -12,7 +12,7 @@ import numpy as np
 from support.jls_streams import LSE, SOF55, parts
 
 OURS = "dicom-jpegls"
-OURS_IN_PART = "dicom-jpegls, on_error=partial"  # too, after an error
+OURS_IN_PART = "dicom-jpegls, partial decoding"  # too, after an error
 
 SAME, OTHER, REFUSED = "the sound stream's pixels", "other pixels", "refused"
 OUT_OF_MEMORY, CRASH, HANG = "out of memory", "crash", "no answer in time"
@@ -67,7 +67,7 @@ def decoder(name):
             try:
                 return jls.decode(stream)
             except jls.StreamError:
-                assert jls.decode(stream, on_error="partial").error
+                assert jls.decode_partial(stream).error
                 raise
 
         return jls.decode if name == OURS else decode_whole_or_partial, jls.StreamError

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dicom_jpegls import _codec
+from dicom_jpegls import OptionalSegments, _codec
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 SOF55, LSE, SOS, DRI, DNL, COM, APP0, APP8, RST0 = 0xF7, 0xF8, 0xDA, 0xDD, 0xDC, 0xFE, 0xE0, 0xE8, 0xD0
@@ -94,7 +94,10 @@ def encode_scan(image, **options):
 
 
 def encode_image(image, *, bits=8, near=0, mode=None, **options):
-    """Encodes an array that lies in memory as the interleave mode wants it: planes are axis 0 for mode 0."""
+    """Encode an array in the memory order of the interleave mode: planes are axis 0 for mode 0.
+
+    The options are those of `encode_into` and the fields of `OptionalSegments`.
+    """
     if image.ndim == 2:
         components, (height, width) = 1, image.shape
     elif mode == 0:
@@ -109,8 +112,15 @@ def encode_image(image, *, bits=8, near=0, mode=None, **options):
         bits_per_sample=bits,
         near_lossless=near,
         interleave_mode=mode,
-        **options,
+        **with_record(options),
     )
+
+
+def with_record(options):
+    """Options of `encode_into`, with those that are fields of `OptionalSegments` in such a record."""
+    fields = {name: value for name, value in options.items() if name in OptionalSegments._fields}
+    others = {name: value for name, value in options.items() if name not in fields}
+    return others | {"segments": OptionalSegments(**fields)} if fields else others
 
 
 def encode_strips(image, lines, *, size=2, **options):

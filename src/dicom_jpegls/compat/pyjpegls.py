@@ -104,7 +104,7 @@ def _runtime_errors(action: str) -> Iterator[None]:
     except JPEGLSError as error:
         # The class has the code of CharLS for errors of its kind.
         code = error.code if error.code < _FIRST_OWN_CODE else type(error).code
-        sentence = _codec._charls_error_message(code)
+        sentence = _codec.error_text(code)
         details = "" if sentence in str(error) else f" ({error})"
         translated = _RUNTIME_ERRORS.get(type(error), CodecError)(f"{action} error: {sentence}{details}")
         vars(translated).update(vars(error))

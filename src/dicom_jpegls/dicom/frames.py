@@ -13,7 +13,7 @@ from pydicom.pixels.processing import convert_color_space
 from pydicom.uid import JPEGLSLossless, JPEGLSNearLossless, JPEGLSTransferSyntaxes
 
 from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES, Stream
-from dicom_jpegls.array import decode_partial, decode_stream_into, encode_samples
+from dicom_jpegls.array import decode_stream_into, decode_stream_partial, encode_samples
 from dicom_jpegls.dicom import rules
 from dicom_jpegls.dicom.codings import coding_of
 from dicom_jpegls.dicom.pixel_data import native_dtype, new_samples
@@ -224,11 +224,10 @@ class FrameDecoder:
     def decode_partial(self, index: int | None, stream: Stream, out: NDArray[Any], fill_value: int) -> PartialImage:
         """Decode the undamaged lines of a stream that was opened for this; see `dicom_jpegls.decode_partial`."""
         with naming_frame(index):
-            partial = decode_partial(stream, out, fill_value)
+            partial = decode_stream_partial(stream, out, fill_value)
         if self._as_numbers:
             self._limit_to_bits_stored(out, stream.info)
-            lines = np.expand_dims(partial.good_lines, 1)
-            np.copyto(out, fill_value, where=~(lines if out.ndim == lines.ndim else lines[:, np.newaxis]))
+            np.copyto(out, fill_value, where=~np.expand_dims(partial.good_lines, 1))
         return partial
 
 

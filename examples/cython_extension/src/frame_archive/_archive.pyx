@@ -2,7 +2,7 @@
 """The loops over frames, without the GIL."""
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
 from dicom_jpegls cimport _codec as jls

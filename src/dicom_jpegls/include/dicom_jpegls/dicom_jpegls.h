@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JPEG-LS for C, C++ and Cython extensions of Python, without linking: the functions come through a capsule.
+ * JPEG-LS for C, C++ and Cython extensions of Python. Nothing to link: the functions come through a capsule.
  *
  *     #include <Python.h>
  *     #include <dicom_jpegls/dicom_jpegls.h>
@@ -14,17 +14,18 @@
  *             return NULL; // ImportError is set
  *         ...
  *
- * The folder for the compiler's include path is what dicom_jpegls.get_include() gives. Cython code needs no such call:
+ * dicom_jpegls.get_include() returns the folder for the compiler's include path. Cython code does not need the call:
  * `from dicom_jpegls cimport _codec` declares and imports the same functions.
  *
- * No function touches a Python object, needs the GIL, keeps state or prints: any number of threads may call them at
- * once. Each returns DICOM_JPEGLS_SUCCESS or another code, for which `error_text` has the words. A function that refuses
- * its arguments has written nothing; one that fails later may have written a part of its destination, never outside.
+ * The functions use no Python object, do not need the GIL, keep no state and print nothing: any number of threads may
+ * call them at once. Each returns DICOM_JPEGLS_SUCCESS or another code, for which `error_text` returns a text. A function
+ * that refuses its arguments has written nothing; one that fails later may have written to its destination, but never
+ * outside of it.
  *
- * Samples lie in memory as 1 byte each up to 8 bits per sample, otherwise as 2 bytes in native byte order, at any
- * address: colour by pixel, or plane after plane where the interleave mode is none. `stride` counts the bytes from the
- * start of a line to that of the next (with interleave mode none, of a line of one plane); 0 says that they follow each
- * other without gaps. The gaps are neither read nor written, and none is needed behind the last line.
+ * Samples have 1 byte each up to 8 bits per sample, otherwise 2 bytes in native byte order, at any address: colour by
+ * pixel, or plane after plane if the interleave mode is none. `stride` is the number of bytes from the start of a line to
+ * that of the next (with interleave mode none, of a line of one plane); 0 stands for lines without gaps. Gaps are neither
+ * read nor written, and none is needed after the last line.
  */
 #ifndef DICOM_JPEGLS_H
 #define DICOM_JPEGLS_H
@@ -36,11 +37,11 @@
 extern "C" {
 #endif
 
-/* Changes whenever a struct or a function of the table does, other than by a function added at its end. */
+/* Changes when a struct or a function of the table changes, but not when a function is added at the table's end. */
 #define DICOM_JPEGLS_ABI_VERSION 1
 
-/* Codes that programs act on. Those below 1000 are CharLS's, from 1000 on a stream was refused before it was decoded,
- * from 2000 on the caller's arguments. */
+/* The codes that programs may need to handle. Codes below 1000 are CharLS's; with 1000 to 1999 a stream was refused before
+ * it was decoded, and from 2000 an argument. */
 enum dicom_jpegls_code {
     DICOM_JPEGLS_SUCCESS = 0,
     DICOM_JPEGLS_DESTINATION_TOO_SMALL = 3,
@@ -62,7 +63,7 @@ enum dicom_jpegls_interleave_mode {
     DICOM_JPEGLS_INTERLEAVE_MODE_SAMPLE = 2
 };
 
-/* What an image is like: the frame header (T.87 C.2.2). */
+/* The frame header (T.87 C.2.2). */
 typedef struct dicom_jpegls_frame_info {
     uint32_t width;          /* samples in a line: DICOM's Columns, 1 to 65535 */
     uint32_t height;         /* lines: DICOM's Rows, 1 to 65535 */
@@ -79,43 +80,43 @@ typedef struct dicom_jpegls_preset_coding_parameters {
     int32_t reset_value;
 } dicom_jpegls_preset_coding_parameters;
 
-/* What the markers of a stream say. */
+/* The content of a stream's marker segments. */
 typedef struct dicom_jpegls_stream_info {
     dicom_jpegls_frame_info frame;
     int32_t interleave_mode;
     int32_t near_lossless;        /* NEAR: the largest absolute error of a sample; the largest of all scans */
     int32_t color_transformation; /* 0, or 1 to 3 for HP1 to HP3 */
-    uint32_t restart_interval;    /* lines between restart markers; 0 where there are none */
-    dicom_jpegls_preset_coding_parameters preset_coding_parameters; /* of the first scan, defaults filled in */
+    uint32_t restart_interval;    /* lines between restart markers; 0 if there are none */
+    dicom_jpegls_preset_coding_parameters preset_coding_parameters; /* of the first scan, with defaults filled in */
     uint32_t reserved[7];
     uint64_t size;          /* bytes from SOI to EOI */
-    uint64_t trailing_size; /* bytes behind EOI that belong to no stream, padding with 00 or FF left out */
+    uint64_t trailing_size; /* bytes after EOI, without padding by 00 or FF at the end */
     uint64_t decoded_size;  /* bytes of the samples without gaps */
 } dicom_jpegls_stream_info;
 
-/* How to encode. Zeros everywhere: lossless, one scan for each component (colour by plane). */
+/* How to encode. All zeros: lossless, one scan for each component (colour by plane). */
 typedef struct dicom_jpegls_encoding_parameters {
     int32_t near_lossless;        /* 0 to min(255, (2^P - 1) / 2) */
     int32_t interleave_mode;      /* line and sample interleave need 3 or 4 components */
-    int32_t color_transformation; /* 0, or 1 to 3 for HP1 to HP3: outside the standard, not for DICOM */
+    int32_t color_transformation; /* 0, or 1 to 3 for HP1 to HP3: not in the standard, not allowed in DICOM */
     dicom_jpegls_preset_coding_parameters preset_coding_parameters;
     uint32_t restart_interval; /* lines between restart markers; 0 for none. Not every decoder reads them. */
-    uint32_t reserved[7];      /* 0 */
+    uint32_t reserved[7];      /* must be 0 */
 } dicom_jpegls_encoding_parameters;
 
 typedef struct dicom_jpegls_api {
-    /* What dicom_jpegls_import() compares. */
+    /* Compared by dicom_jpegls_import(). */
     uint32_t abi_version;
     uint32_t api_size;
     uint32_t stream_info_size;
     uint32_t encoding_parameters_size;
 
-    /* Reads what a stream's markers say and checks its structure; decodes no sample. Bytes behind EOI do not matter. The
-     * limits on dimensions and samples are the defaults of dicom_jpegls.read_info(). */
+    /* Reads the marker segments of a stream and checks its structure, without decoding samples. Bytes after EOI are
+     * ignored. The limits on dimensions and samples are the defaults of dicom_jpegls.read_info(). */
     int (*read_info)(const uint8_t *source, size_t source_size, dicom_jpegls_stream_info *info);
 
-    /* Decodes a stream. `info` may be NULL. To be sure of the image's shape beforehand, call `read_info` first: it costs
-     * a fraction of the decoding. */
+    /* Decodes a stream. `info` may be NULL. To know the shape of the image before, call `read_info`: it takes a fraction
+     * of the time. */
     int (*decode)(const uint8_t *source, size_t source_size, uint8_t *destination, size_t destination_size,
                   size_t stride, dicom_jpegls_stream_info *info);
 
@@ -125,17 +126,17 @@ typedef struct dicom_jpegls_api {
                   const dicom_jpegls_encoding_parameters *parameters, uint8_t *destination, size_t destination_size,
                   size_t *bytes_written);
 
-    /* Gives the bytes that are enough for any encoded image of a kind: a bound, about 4.3 times the raw size. */
+    /* Computes the bytes that are enough for any encoded image of a kind: a bound, about 4.3 times the raw size. */
     int (*max_encoded_size)(const dicom_jpegls_frame_info *frame, uint64_t *size);
 
-    /* The words for any code; never NULL, to be freed by nobody. */
+    /* Returns the text for any code; never NULL, not to be freed. */
     const char *(*error_text)(int code);
 
-    /* The version of the package that is installed, as in dicom_jpegls.__version__. */
+    /* Returns the version of the installed package, as in dicom_jpegls.__version__. */
     const char *(*version)(void);
 } dicom_jpegls_api;
 
-/* Where the table is: a capsule of that name. */
+/* The capsule that holds the table. */
 #define DICOM_JPEGLS_MODULE "dicom_jpegls._codec"
 #define DICOM_JPEGLS_ATTRIBUTE "_C_API"
 #define DICOM_JPEGLS_CAPSULE DICOM_JPEGLS_MODULE "." DICOM_JPEGLS_ATTRIBUTE
@@ -143,21 +144,22 @@ typedef struct dicom_jpegls_api {
 /* Only where Python.h has been included. */
 #ifdef Py_PYTHON_H
 
+/* Undefined again below. */
 #if defined(__cplusplus) || (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 199901L)
-#define DICOM_JPEGLS_INLINE static inline
+#define DICOM_JPEGLS_IMPORT_FUNCTION static inline
 #elif defined(__GNUC__)
-#define DICOM_JPEGLS_INLINE static __inline__
+#define DICOM_JPEGLS_IMPORT_FUNCTION static __inline__
 #else
-#define DICOM_JPEGLS_INLINE static
+#define DICOM_JPEGLS_IMPORT_FUNCTION static
 #endif
 
-/* Imports the table of functions; NULL, with ImportError set, if the installed package does not fit this header. To be
- * called with the GIL held, as when a module is initialised. */
-DICOM_JPEGLS_INLINE const dicom_jpegls_api *dicom_jpegls_import(void)
+/* Imports the table of functions. Returns NULL, with ImportError set, if the installed package does not fit this header.
+ * Must be called with the GIL held, as when a module is initialised. */
+DICOM_JPEGLS_IMPORT_FUNCTION const dicom_jpegls_api *dicom_jpegls_import(void)
 {
     const dicom_jpegls_api *api;
     PyObject *capsule;
-    PyObject *module = PyImport_ImportModule(DICOM_JPEGLS_MODULE); /* tells more than PyCapsule_Import would */
+    PyObject *module = PyImport_ImportModule(DICOM_JPEGLS_MODULE); /* its error says more than that of PyCapsule_Import */
     if (!module)
         return NULL;
     capsule = PyObject_GetAttrString(module, DICOM_JPEGLS_ATTRIBUTE);
@@ -170,8 +172,8 @@ DICOM_JPEGLS_INLINE const dicom_jpegls_api *dicom_jpegls_import(void)
     }
     if (api->abi_version != DICOM_JPEGLS_ABI_VERSION) {
         PyErr_Format(PyExc_ImportError,
-                     "dicom_jpegls: the installed version has ABI %u, this extension was compiled for ABI %u: compile it "
-                     "again with the installed version, or install the other",
+                     "dicom_jpegls: the installed version has ABI %u, this extension was compiled for ABI %u: recompile it "
+                     "with the installed version, or install the other version",
                      (unsigned int)api->abi_version, (unsigned int)DICOM_JPEGLS_ABI_VERSION);
         return NULL;
     }
@@ -185,11 +187,14 @@ DICOM_JPEGLS_INLINE const dicom_jpegls_api *dicom_jpegls_import(void)
     if (api->stream_info_size != sizeof(dicom_jpegls_stream_info) ||
         api->encoding_parameters_size != sizeof(dicom_jpegls_encoding_parameters)) {
         PyErr_SetString(PyExc_ImportError,
-                        "dicom_jpegls: the compiler lays out the structs in another way than the one that built it");
+                        "dicom_jpegls: the compiler of this extension lays out the structs differently from the one that "
+                        "built the package");
         return NULL;
     }
     return api;
 }
+
+#undef DICOM_JPEGLS_IMPORT_FUNCTION
 
 #endif
 

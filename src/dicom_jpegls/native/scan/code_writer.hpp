@@ -1,42 +1,50 @@
 // SPDX-License-Identifier: MIT
 //
-// From errors to bytes: the Golomb parameter and the mapping of errors (T.87 A.5.1, A.5.2), the codes (A.5.3), and the
-// bit stream with its stuffed zero bits (A.1). Codes are collected, so that all but the stuffing works on many at once.
+// From errors to codes: the Golomb parameter and the mapping of errors (T.87 A.5.1, A.5.2), and the codes (A.5.3). They
+// are collected, so that most of the work is done for many at once.
 #pragma once
 
-#include "parameters.hpp"
+#include "bit_writer.hpp"
 
 #include <array>
 
 namespace dicom_jpegls::scan {
 
-// The bits of a float as a number: for positive floats, 2^23 times a logarithm to the base 2, rounded.
-DICOM_JPEGLS_INLINE std::int32_t float_bits(const float value) noexcept
+// The fields of an IEEE 754 single: 8 bits of exponent above 23 of mantissa.
+inline constexpr std::int32_t float_mantissa_bits{23};
+inline constexpr std::int32_t float_mantissa_mask{(1 << float_mantissa_bits) - 1};
+inline constexpr std::int32_t float_exponent_mask{0xFF << float_mantissa_bits};
+inline constexpr std::int32_t float_exponent_bias{127};
+static_assert(std::numeric_limits<float>::is_iec559 && sizeof(float) == sizeof(std::int32_t));
+
+// The bits of a float as a number: for positive floats, 2^23 times an approximate logarithm to the base 2.
+JLS_INLINE std::int32_t float_bits(const float value) noexcept
 {
     std::int32_t bits;
     std::memcpy(&bits, &value, sizeof bits);
     return bits;
 }
 
-DICOM_JPEGLS_INLINE float float_of_bits(const std::int32_t bits) noexcept
+JLS_INLINE float float_of_bits(const std::int32_t bits) noexcept
 {
     float value;
     std::memcpy(&value, &bits, sizeof value);
     return value;
 }
 
-// For each N, what is to be subtracted from the bits of A as a float to get k in the exponent: see make_codes.
+// For each N, what has to be subtracted from the bits of A as a float to get k in the exponent: see make_regular_codes.
 class logarithm_table final
 {
 public:
     logarithm_table() noexcept
     {
         for (std::size_t n{1}; n != offsets_.size(); ++n)
-            offsets_[n] = float_bits(static_cast<float>(n)) - 0x7FFFFF;
+            offsets_[n] = float_bits(static_cast<float>(n)) - float_mantissa_mask;
     }
 
-    std::int32_t operator[](const std::size_t n) const noexcept
+    [[nodiscard]] std::int32_t operator[](const std::size_t n) const noexcept
     {
+        assert(n >= 1 && n < offsets_.size());
         return offsets_[n];
     }
 
@@ -44,17 +52,22 @@ private:
     std::array<std::int32_t, reset_value + 1> offsets_{};
 };
 
-// Codes on their way into the bit stream, in the order of the stream. Those of the regular mode come as error and
-// statistics; those of the run mode come complete and take a place that make_codes fills in vain.
+// Codes on their way into the bit stream, in its order, each in a slot. Those of the regular mode arrive as error and
+// statistics. Those of the run mode arrive complete; make_codes computes a value for their slots too, and overwrites
+// it.
 struct pending_codes
 {
-    static constexpr std::size_t enough{512}; // write them out when so many are there
-    static constexpr std::size_t capacity{enough + 1024};
-    static constexpr std::uint16_t escape{255}; // instead of a length: the code for errors too great (T.87 A.5.3)
+    static constexpr std::size_t flush_count{512}; // written out when there are as many
+
+    // A block adds at most four codes for each of its 128 samples - the 1 bits of a run, its end, and an interruption
+    // with an escape code -, and a few codes of 16 1 bits.
+    static constexpr std::size_t capacity{flush_count + 1024};
+    static constexpr std::uint16_t escape{
+        255}; // instead of a length: the code of an error that is too large (T.87 A.5.3)
 
     struct complete_code
     {
-        std::uint16_t place;
+        std::uint16_t slot;
         std::uint16_t value;
         std::uint16_t length;
     };
@@ -64,7 +77,7 @@ struct pending_codes
 
     alignas(64) std::int32_t a[capacity];
     alignas(64) std::int32_t n_offset[capacity]; // from logarithm_table
-    alignas(64) std::int16_t error[capacity];
+    alignas(64) std::int16_t error_value[capacity];
     alignas(64) std::int16_t balance[capacity]; // 2 B + N - 1: below 0, errors are inverted with k = 0
 
     alignas(64) std::uint16_t k[capacity];
@@ -79,25 +92,30 @@ struct pending_codes
     // Adds a code of the run mode.
     void add(const std::uint32_t code_value, const std::uint32_t code_length) noexcept
     {
+        assert(count < capacity && code_value <= 0xFFFF && code_length >= 1 && code_length <= 64);
         complete[complete_count] = {static_cast<std::uint16_t>(count), static_cast<std::uint16_t>(code_value),
                                     static_cast<std::uint16_t>(code_length)};
         ++complete_count;
-        ++count; // leaves a place of the regular mode as it was: any values will do
+        clear_slot(count);
+        ++count;
     }
 
     // Fills in values and lengths.
     template<typename Mode>
     void make_codes(const Mode& mode) noexcept
     {
-        with_widest_vectors([&]() DICOM_JPEGLS_INLINE_LAMBDA { make_regular_codes(mode); });
+        assert(complete_count <= count && count <= capacity);
+        for (std::size_t i{count}; i != rounded_count(); ++i)
+            clear_slot(i);
+        with_widest_vectors([&]() JLS_INLINE_LAMBDA { make_regular_codes(mode); });
 
         for (std::size_t i{}; i != complete_count; ++i)
         {
-            value[complete[i].place] = complete[i].value;
-            length[complete[i].place] = complete[i].length;
+            value[complete[i].slot] = complete[i].value;
+            length[complete[i].slot] = complete[i].length;
         }
 
-        // Empty codes, so that there are whole groups of four.
+        // Empty codes, so that all groups of four are complete.
         for (std::size_t i{count}; (i & 3U) != 0; ++i)
         {
             value[i] = 0;
@@ -112,133 +130,111 @@ struct pending_codes
     }
 
 private:
-    // Vector registers of SSE2 cannot shift each lane by another number of bits, so powers of two come out of the
-    // exponents of floats and shifts are multiplications.
-    template<typename Mode>
-    DICOM_JPEGLS_INLINE void make_regular_codes(const Mode& mode) noexcept
+    // The loops over the statistics handle groups of 16 slots.
+    [[nodiscard]] std::size_t rounded_count() const noexcept
     {
-        const std::size_t rounded{(count + 15) & ~std::size_t{15}};
+        return (count + 15) & ~std::size_t{15};
+    }
 
-        // The least k with N 2^k >= A is the difference of their logarithms, rounded up: exact for A < 2^24 (T.87
-        // A.5.1).
+    // The loops over the statistics pass this slot too.
+    void clear_slot(const std::size_t slot) noexcept
+    {
+        a[slot] = 0;
+        n_offset[slot] = 0;
+        error_value[slot] = 0;
+        balance[slot] = 0;
+    }
+
+    // SSE2 cannot shift each lane by a different number of bits, so powers of two are made of the exponents of floats,
+    // and shifts are multiplications.
+    template<typename Mode>
+    JLS_INLINE void make_regular_codes(const Mode& mode) noexcept
+    {
+        const std::size_t rounded{rounded_count()};
+
+        // The least k with N 2^k >= A (T.87 A.5.1) is the difference of their logarithms, rounded up. In the bits of
+        // floats 2^23 - 1 rounds up, and k is left in the exponent: exact for A < 2^24.
+        constexpr std::int32_t exponent_of_1{float_exponent_bias << float_mantissa_bits};
+        constexpr std::int32_t exponent_of_65536{(float_exponent_bias + 16) << float_mantissa_bits};
+        JLS_VECTORIZE
         for (std::size_t i{}; i < rounded; ++i)
         {
             const std::int32_t difference{std::max(float_bits(static_cast<float>(a[i])) - n_offset[i], 0)};
-            const std::int32_t exponent{difference & 0x7F800000};
-            k[i] = static_cast<std::uint16_t>(difference >> 23);
-            power[i] = static_cast<std::uint16_t>(static_cast<std::int32_t>(float_of_bits(exponent + (127 << 23))));
-            inverse[i] = static_cast<std::uint16_t>(static_cast<std::int32_t>(float_of_bits((143 << 23) - exponent)));
+            const std::int32_t exponent{difference & float_exponent_mask};
+            k[i] = static_cast<std::uint16_t>(difference >> float_mantissa_bits);
+            power[i] = static_cast<std::uint16_t>(static_cast<std::int32_t>(float_of_bits(exponent_of_1 + exponent)));
+            inverse[i] =
+                static_cast<std::uint16_t>(static_cast<std::int32_t>(float_of_bits(exponent_of_65536 - exponent)));
         }
 
-        const auto zeros_of_escape{static_cast<std::uint16_t>(mode.limit - mode.quantized_bits - 1)};
-        const auto escape_mask{static_cast<std::uint16_t>((1U << mode.quantized_bits) - 1)};
+        const auto zeros_of_escape{static_cast<std::uint16_t>(mode.limit - mode.quantized_bits_per_sample - 1)};
+        const auto escape_mask{static_cast<std::uint16_t>((1U << mode.quantized_bits_per_sample) - 1)};
+        JLS_VECTORIZE
         for (std::size_t i{}; i < rounded; ++i)
         {
-            const std::int16_t signed_error{error[i]};
+            const std::int16_t signed_error{error_value[i]};
             const auto k_is_0{static_cast<std::uint16_t>(k[i] == 0 ? 0xFFFF : 0)};
 
-            // Code segment A.11: 2 e, or -2 e - 1 for e < 0; the other way round if the error is to be inverted.
-            auto mapped{static_cast<std::uint16_t>(static_cast<std::uint16_t>(signed_error >> 15) ^
-                                                   static_cast<std::uint16_t>(signed_error + signed_error))};
+            // Code segment A.11: 2 e, or -2 e - 1 for e < 0; the other way round if the error has to be inverted.
+            auto mapped_error{static_cast<std::uint16_t>(static_cast<std::uint16_t>(signed_error >> 15) ^
+                                                         static_cast<std::uint16_t>(signed_error + signed_error))};
             if constexpr (Mode::is_lossless)
-                mapped =
-                    static_cast<std::uint16_t>(mapped ^ ((static_cast<std::uint16_t>(balance[i]) >> 15U) & k_is_0));
+                mapped_error = static_cast<std::uint16_t>(mapped_error ^
+                                                          ((static_cast<std::uint16_t>(balance[i]) >> 15U) & k_is_0));
 
             // Unary part (zero bits and a 1), then k bits (T.87 A.5.3).
-            auto zeros{static_cast<std::uint16_t>((std::uint32_t{mapped} * inverse[i]) >> 16U)};
-            zeros = static_cast<std::uint16_t>(zeros | (mapped & k_is_0));
-            const auto bits{static_cast<std::uint16_t>(mapped - static_cast<std::uint16_t>(zeros - 1) * power[i])};
+            auto zeros{static_cast<std::uint16_t>((std::uint32_t{mapped_error} * inverse[i]) >> 16U)};
+            zeros = static_cast<std::uint16_t>(zeros | (mapped_error & k_is_0));
+            const auto bits{
+                static_cast<std::uint16_t>(mapped_error - static_cast<std::uint16_t>(zeros - 1) * power[i])};
             const auto bit_count{static_cast<std::uint16_t>(zeros + k[i] + 1)};
-            const bool too_great{zeros >= zeros_of_escape};
-            value[i] = too_great ? static_cast<std::uint16_t>((mapped - 1) & escape_mask) : bits;
-            length[i] = too_great ? escape : bit_count;
+            const bool is_escape{zeros >= zeros_of_escape};
+            value[i] = is_escape ? static_cast<std::uint16_t>((mapped_error - 1) & escape_mask) : bits;
+            length[i] = is_escape ? escape : bit_count;
         }
     }
 };
 
-// The bit stream of a scan. Codes are packed into whole bytes first, without stuffed bits; then these are written with
-// a 0 bit after each byte of FF (T.87 A.1).
+// Where the codes of a scan go.
 class code_writer final
 {
 public:
-    code_writer(std::uint8_t* const destination, const std::size_t size) noexcept :
-        begin_{destination}, position_{destination}, end_{destination + size}
+    code_writer(std::uint8_t* const destination, const std::size_t size) noexcept : stuffer_{destination, size}
     {
     }
 
     template<typename Mode>
     void write(const pending_codes& codes, const Mode& mode)
     {
-        stuff(pack(codes, mode));
+        stuffer_.write(packed_bytes_, pack(codes, mode));
     }
 
-    // Fills the last byte with 0 bits and returns the number of bytes of the whole scan. The 0 bit after a last byte of
-    // FF makes for one more byte.
-    std::size_t finish()
+    // Ends the scan and returns its size in bytes.
+    [[nodiscard]] std::size_t finish()
     {
-        const auto tail{static_cast<std::uint32_t>(packed_bits_)};
-        stuffed_ = (stuffed_ << tail) | (tail == 0 ? 0 : packed_ >> (64U - tail));
-        stuffed_bits_ += tail;
-        write_bytes();
-        while (stuffed_bits_ != 0)
-        {
-            stuffed_ <<= 8U - stuffed_bits_;
-            stuffed_bits_ = 8;
-            write_bytes();
-        }
-        return static_cast<std::size_t>(position_ - begin_);
+        return stuffer_.finish({packed_, packed_bits_, packed_bytes_});
     }
 
 private:
-    // Bits at the top of a word; fewer than 8 of them between codes.
-    struct packer
-    {
-        std::uint64_t bits;
-        std::uint64_t count;
-        std::uint8_t* position;
-
-        // Appends up to 56 bits. Always stores 8 bytes, of which only whole ones count.
-        DICOM_JPEGLS_INLINE void put(const std::uint64_t value, const std::uint64_t length) noexcept
-        {
-            count += length;
-            bits |= value << ((64U - count) & 63U);
-            store_big_endian(position, bits);
-            position += count >> 3U;
-            bits <<= count & 56U;
-            count &= 7U;
-        }
-    };
-
     template<typename Mode>
-    static DICOM_JPEGLS_NOINLINE packer put_long(packer target, const pending_codes& codes, const std::size_t first,
-                                                 const Mode& mode) noexcept
+    static JLS_NOINLINE bit_packer put_long(bit_packer target, const pending_codes& codes, const std::size_t first,
+                                            const Mode& mode) noexcept
     {
-        const auto put_with_zeros{[&target](const std::uint32_t value, const std::uint32_t length) {
-            // Codes have up to 64 bits, but only their last 32 can be other than 0.
-            if (length > 32)
-                target.put(0, length - 32);
-            target.put(value, std::min(length, 32U));
-        }};
         for (std::size_t i{first}; i != first + 4; ++i)
         {
             if (codes.length[i] == pending_codes::escape)
-            {
-                put_with_zeros(1, static_cast<std::uint32_t>(mode.limit - mode.quantized_bits));
-                put_with_zeros(codes.value[i], static_cast<std::uint32_t>(mode.quantized_bits));
-            }
+                target.put_escape(codes.value[i], mode);
             else
-            {
-                put_with_zeros(codes.value[i], codes.length[i]);
-            }
+                target.put_code(codes.value[i], codes.length[i]);
         }
         return target;
     }
 
     // Packs the codes into packed_bytes_ and returns the number of whole bytes.
     template<typename Mode>
-    DICOM_JPEGLS_NOINLINE std::size_t pack(const pending_codes& codes, const Mode& mode) noexcept
+    JLS_NOINLINE std::size_t pack(const pending_codes& codes, const Mode& mode) noexcept
     {
-        packer target{packed_, packed_bits_, packed_bytes_};
+        bit_packer target{packed_, packed_bits_, packed_bytes_};
         for (std::size_t i{}; i < codes.count; i += 4)
         {
             const std::uint32_t length1{codes.length[i + 1]};
@@ -246,7 +242,7 @@ private:
             const std::uint32_t first_length{codes.length[i] + length1};
             const std::uint32_t second_length{codes.length[i + 2] + length3};
             const std::uint32_t total{first_length + second_length};
-            if (DICOM_JPEGLS_LIKELY(total <= 56))
+            if (JLS_LIKELY(total <= 56))
             {
                 const std::uint64_t first{(std::uint64_t{codes.value[i]} << length1) | codes.value[i + 1]};
                 const std::uint64_t second{(std::uint64_t{codes.value[i + 2]} << length3) | codes.value[i + 3]};
@@ -262,63 +258,9 @@ private:
         return static_cast<std::size_t>(target.position - packed_bytes_);
     }
 
-    // Writes packed bytes to the destination, eight at a time where no FF is among them.
-    DICOM_JPEGLS_NOINLINE void stuff(std::size_t size)
-    {
-        const std::uint8_t* source{packed_bytes_};
-        for (; size >= 8; size -= 8, source += 8)
-        {
-            const std::uint64_t word{load_big_endian(source)};
-            const std::uint64_t shifted{((stuffed_ << 1U) << (63U - stuffed_bits_)) | (word >> stuffed_bits_)};
-            if (DICOM_JPEGLS_LIKELY(!contains_ff(shifted) && end_ - position_ >= 8))
-            {
-                store_big_endian(position_, shifted);
-                position_ += 8;
-                stuffed_ = word; // of which only the last stuffed_bits_ count
-            }
-            else
-            {
-                append(word >> 32U, 32);
-                append(word & 0xFFFFFFFFU, 32);
-            }
-        }
-        for (; size != 0; --size)
-            append(*source++, 8);
-    }
-
-    void append(const std::uint64_t bits, const std::uint32_t count)
-    {
-        stuffed_ = (stuffed_ << count) | bits;
-        stuffed_bits_ += count;
-        write_bytes();
-    }
-
-    // Writes whole bytes, with the 0 bit after FF.
-    DICOM_JPEGLS_NOINLINE void write_bytes()
-    {
-        while (stuffed_bits_ >= 8)
-        {
-            if (position_ == end_)
-                fail(charls::jpegls_errc::destination_buffer_too_small);
-            stuffed_bits_ -= 8;
-            const auto byte{static_cast<std::uint8_t>(stuffed_ >> stuffed_bits_)};
-            *position_++ = byte;
-            if (byte == 0xFF)
-            {
-                stuffed_ &= (std::uint64_t{1} << stuffed_bits_) - 1;
-                ++stuffed_bits_;
-            }
-        }
-    }
-
-    std::uint8_t* begin_;
-    std::uint8_t* position_;
-    std::uint8_t* end_;
-
-    std::uint64_t packed_{}; // as in packer
+    bit_stuffer stuffer_;
+    std::uint64_t packed_{}; // as in bit_packer
     std::uint64_t packed_bits_{};
-    std::uint64_t stuffed_{}; // bits at the bottom of a word, fewer than 8 of them between bytes
-    std::uint32_t stuffed_bits_{};
 
     // A code has at most 64 bits; the last store may reach 8 bytes further.
     alignas(64) std::uint8_t packed_bytes_[pending_codes::capacity * 8 + 16];

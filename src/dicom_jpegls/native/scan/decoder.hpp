@@ -4,14 +4,14 @@
 #pragma once
 
 #include "block_analysis.hpp"
+#include "decode_run.hpp"
 #include "regular_mode.hpp"
-#include "run_mode.hpp"
 
 namespace dicom_jpegls::scan {
 
 // The table of lossless coding with default thresholds, made when it is first used.
 template<typename Mode>
-const gradient_table& lossless_gradients(const thresholds& bounds)
+[[nodiscard]] const gradient_table& lossless_gradients(const thresholds& bounds)
 {
     static const gradient_table table{Mode::maximum, 0, bounds, sizeof(decoder_context)};
     return table;
@@ -37,23 +37,23 @@ public:
     // Decodes a line of `count` samples below `above`, with edges set.
     void decode_line(const sample* const above, sample* const line, const std::ptrdiff_t count)
     {
-        bool behind_run{};
+        bool after_run{};
         for (std::ptrdiff_t i{}; i < count;)
         {
             reader_.prepare();
-            // Where a run begins there is nothing to analyze, and behind it not much may be worth it.
+            // At the start of a run there is nothing to analyze, and after it a small block may be enough.
             if (is_flat(above + i, line + i))
             {
                 i += decode_run(above + i, line + i, count - i);
-                behind_run = true;
+                after_run = true;
             }
             else
             {
                 const std::ptrdiff_t block_count{
-                    block_.template analyze<ComponentCount>(above + i, behind_run, mode_, bounds_)};
+                    block_.template analyze<ComponentCount>(above + i, after_run, mode_, bounds_)};
                 const std::ptrdiff_t done{
                     decode_block(above + i, line + i, std::min(block_count, count - i), count - i)};
-                behind_run = done > block_count;
+                after_run = done > block_count;
                 i += done;
             }
         }
@@ -66,16 +66,16 @@ public:
         return runs_.index;
     }
 
-    // Goes on behind the restart marker of this number, 0 to 7, with a new state (T.87 C.2.5).
+    // Continues after the restart marker of this number, 0 to 7, with a new state (T.87 C.2.5).
     void restart(const std::uint32_t number)
     {
-        reader_.finish();
+        static_cast<void>(reader_.finish());
         reader_.read_restart_marker(number);
         reset();
     }
 
-    // Ends the scan and returns where the bytes that belong to no code begin.
-    const std::uint8_t* finish()
+    // Ends the scan and returns where the bytes after its last code begin.
+    [[nodiscard]] const std::uint8_t* finish()
     {
         return reader_.finish();
     }
@@ -84,9 +84,9 @@ private:
     using block = above_block<Mode, sizeof(decoder_context)>;
     static_assert(margin >= block::size + ComponentCount);
 
-    // A word with the next bits, behind others that are to be skipped. Behind a short code it is the word that was
-    // loaded when it was known where that code begins, but not yet where it ends: so nothing waits for memory that
-    // depends on a code. The last bit is set, so that there is one to be found.
+    // A word with the next bits, after others that have to be skipped. After a short code it is the word that was
+    // loaded when it was known where that code begins, but not yet where it ends, so that no load waits for a code. The
+    // last bit is set, so that there is one to find.
     struct bit_window
     {
         std::uint64_t word;
@@ -94,21 +94,22 @@ private:
         std::uint32_t position; // of the next code in the reader's buffer
     };
 
-    // The loops read codes up to this length from the window. Behind 7 bits and one of them there is room for another,
-    // and then comes the bit that was set.
+    // The loops read codes up to this length from the window. After 7 bits and one of them there is room for another,
+    // followed by the bit that was set.
     static constexpr std::uint32_t window_length{28};
     static_assert(7 + 2 * window_length < 64);
 
-    // From which bit of the window on a first 1 says that a code is no longer than that, and no escape code: k is at
-    // most qbpp, since A is at most N max(2, RANGE / 2), as at the start. No error is greater (`check_error`).
-    static constexpr std::uint32_t lowest_first_one(const Mode& mode) noexcept
+    // The lowest position of the first 1 bit in the window at which the code is no longer than that, and no escape
+    // code: k is at most qbpp, since A is at most N max(2, RANGE / 2), as at the start. No error is greater
+    // (`check_error`).
+    [[nodiscard]] static constexpr std::uint32_t lowest_first_one(const Mode& mode) noexcept
     {
         return 64 - std::min(window_length, static_cast<std::uint32_t>(mode.limit - 1)) +
-               static_cast<std::uint32_t>(mode.quantized_bits);
+               static_cast<std::uint32_t>(mode.quantized_bits_per_sample);
     }
 
-    static DICOM_JPEGLS_INLINE bit_window window_at(const std::uint8_t* const bytes,
-                                                    const std::size_t position) noexcept
+    [[nodiscard]] static JLS_INLINE bit_window window_at(const std::uint8_t* const bytes,
+                                                         const std::size_t position) noexcept
     {
         return {load_big_endian(bytes + (position >> 3U)) | 1U, static_cast<std::uint32_t>(position & 7U),
                 static_cast<std::uint32_t>(position)};
@@ -121,7 +122,7 @@ private:
     }
 
     // Whether all gradients of the pixel are 0 (T.87 A.3.2).
-    bool is_flat(const sample* const above, const sample* const line) const noexcept
+    [[nodiscard]] bool is_flat(const sample* const above, const sample* const line) const noexcept
     {
         for (std::ptrdiff_t i{}; i != ComponentCount; ++i)
         {
@@ -134,14 +135,14 @@ private:
         return true;
     }
 
-    // Decodes a block; a run at its end may reach further, up to `limit`. Returns the number of samples.
-    DICOM_JPEGLS_NOINLINE std::ptrdiff_t decode_block(const sample* const above, sample* const line,
-                                                      const std::ptrdiff_t count, const std::ptrdiff_t limit)
+    // Decodes a block; a run at its end may be longer, up to `limit`. Returns the number of samples.
+    JLS_NOINLINE std::ptrdiff_t decode_block(const sample* const above, sample* const line, const std::ptrdiff_t count,
+                                             const std::ptrdiff_t limit)
     {
         const Mode mode{mode_};
         const std::uint8_t* const gradients{gradients_};
         std::uint8_t* const contexts{reinterpret_cast<std::uint8_t*>(contexts_.data())};
-        const std::uint8_t* const flat_context{contexts + block::place_of_flat};
+        const std::uint8_t* const flat_context{contexts + block::flat_offset};
         std::ptrdiff_t i{};
         while (i < count)
         {
@@ -151,21 +152,20 @@ private:
                 std::uint32_t ra{line[i - 1]};
                 for (; i < count; ++i)
                 {
-                    // Each sample waits for the one before: from Ra two loads lead to k, and k to the next Ra. So only
-                    // a byte is added to addresses that are computed before.
+                    // Each sample waits for the previous one: from Ra two loads lead to k, and k to the next Ra. So the
+                    // addresses are computed beforehand, and only a byte is added.
                     const std::uint8_t* gradient{gradients + block_.gradient[i]};
                     std::uint8_t* row{contexts + block_.context[i]};
                     const std::uint8_t* row_of_k{row};
-                    DICOM_JPEGLS_COMPUTED(gradient);
-                    DICOM_JPEGLS_COMPUTED(row);
-                    DICOM_JPEGLS_COMPUTED(row_of_k);
+                    JLS_COMPUTED(gradient);
+                    JLS_COMPUTED(row);
+                    JLS_COMPUTED(row_of_k);
                     static_assert(offsetof(decoder_context, k) == 0);
                     const std::uint32_t k{row_of_k[gradient[ra]]};
                     std::uint8_t* const context{row + gradient[ra]};
-                    if (DICOM_JPEGLS_UNLIKELY(context == flat_context))
+                    if (JLS_UNLIKELY(context == flat_context))
                         break;
-                    const auto sign{
-                        static_cast<std::int8_t>(gradient[ra + gradient_table::signs_behind(mode.maximum)])};
+                    const auto sign{static_cast<std::int8_t>(gradient[ra + gradient_table::sign_offset(mode.maximum)])};
                     ra = decode_regular(i, ra, *reinterpret_cast<decoder_context*>(context), k, sign, window, mode);
                     line[i] = static_cast<sample>(ra);
                 }
@@ -185,12 +185,12 @@ private:
                         const std::uint8_t* const gradient{gradients + block_.gradient[i + component] + ra[component]};
                         offsets[component] = block_.context[i + component] + std::size_t{*gradient};
                         signs[component] =
-                            static_cast<std::int8_t>(gradient[gradient_table::signs_behind(mode.maximum)]);
-                        any |= offsets[component] ^ block::place_of_flat;
+                            static_cast<std::int8_t>(gradient[gradient_table::sign_offset(mode.maximum)]);
+                        any |= offsets[component] ^ block::flat_offset;
                     }
-                    if (DICOM_JPEGLS_UNLIKELY(any == 0))
+                    if (JLS_UNLIKELY(any == 0))
                         break;
-                    DICOM_JPEGLS_UNROLL
+                    JLS_UNROLL
                     for (std::ptrdiff_t component{}; component != ComponentCount; ++component)
                     {
                         auto& context{*reinterpret_cast<decoder_context*>(contexts + offsets[component])};
@@ -208,34 +208,34 @@ private:
     }
 
     // The regular mode (T.87 A.4 to A.6) for sample `i` of the block. Returns the sample.
-    DICOM_JPEGLS_INLINE std::uint32_t decode_regular(const std::ptrdiff_t i, const std::uint32_t ra,
-                                                     decoder_context& context, const std::uint32_t k,
-                                                     const std::int32_t sign, bit_window& window, const Mode& mode)
+    JLS_INLINE std::uint32_t decode_regular(const std::ptrdiff_t i, const std::uint32_t ra, decoder_context& context,
+                                            const std::uint32_t k, const std::int32_t sign, bit_window& window,
+                                            const Mode& mode)
     {
+        assert(k == context.k && k <= largest_k);
         const std::uint8_t* const bytes{reader_.bytes()};
 
         // Prediction and its correction (code segments A.5 and A.6). Where the sign is negative, prediction and sample
         // are mirrored (-1 - x), so that correction and error are added in either case.
-        const std::int32_t median{predict_by_slope(static_cast<std::int32_t>(ra), block_.rb[i], block_.least[i],
-                                                   block_.most[i])};
-        std::int32_t predicted{(median ^ sign) + context.c};
-        if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(predicted ^ sign) >
-                                  static_cast<std::uint32_t>(mode.maximum)))
-            predicted = ((predicted ^ sign) < 0 ? 0 : mode.maximum) ^ sign;
+        const std::int32_t median{
+            predict_by_slope(static_cast<std::int32_t>(ra), block_.rb[i], block_.lower[i], block_.upper[i])};
+        std::int32_t predicted_value{(median ^ sign) + context.c};
+        if (JLS_UNLIKELY(static_cast<std::uint32_t>(predicted_value ^ sign) > static_cast<std::uint32_t>(mode.maximum)))
+            predicted_value = ((predicted_value ^ sign) < 0 ? 0 : mode.maximum) ^ sign;
 
-        // The code: zero bits, a 1, k bits (T.87 A.5.3). The mapped error is the number of the zeros and then these k
-        // bits; its last bit is the sign.
+        // The code: zero bits, a 1, k bits (T.87 A.5.3). The mapped error is the number of the zeros followed by these
+        // k bits; its last bit is the sign.
         const std::uint64_t bits{window.word << (window.skip & 63U)};
         const std::uint32_t first_one{highest_bit(bits)};
         std::int32_t half;
         std::int32_t last_bit;
-        if (DICOM_JPEGLS_LIKELY(first_one >= lowest_first_one(mode)))
+        if (JLS_LIKELY(first_one >= lowest_first_one(mode)))
         {
             const std::uint32_t zeros{63U ^ first_one};
-            // The bits from the 1 on, but with the number of the zeros in the place of the 1.
+            // The bits from the 1 on, with the number of the zeros instead of the 1.
             const std::uint64_t value{bits - ((std::uint64_t{first_one} - 62U) << first_one)};
             std::uint64_t half_value{value >> 1U};
-            DICOM_JPEGLS_COMPUTED(half_value);
+            JLS_COMPUTED(half_value);
             half = static_cast<std::int32_t>(half_value >> ((first_one - k) & 63U));
             last_bit = static_cast<std::int32_t>(static_cast<std::int64_t>(value << ((zeros + k) & 63U)) >> 63U);
             window = window_at(bytes, window.position);
@@ -253,42 +253,41 @@ private:
         // Code segment A.11, the other way round.
         if constexpr (Mode::is_lossless)
             half ^= context.inversion();
-        const std::int32_t error{half ^ last_bit};
-        const auto magnitude{static_cast<std::uint32_t>(error < 0 ? -error : error)};
-        check_error(error, magnitude, mode);
+        const std::int32_t error_value{half ^ last_bit};
+        const auto magnitude{static_cast<std::uint32_t>(error_value < 0 ? -error_value : error_value)};
+        check_error(error_value, magnitude, mode);
         std::int32_t result;
         if constexpr (Mode::is_lossless)
-            result = ((predicted + error) ^ sign) & mode.maximum;
+            result = ((predicted_value + error_value) ^ sign) & mode.maximum;
         else
-            result = mode.reconstruct(predicted ^ sign, (error ^ sign) - sign);
-        context.update(magnitude, error * mode.error_step, magnitude * static_cast<std::uint32_t>(mode.error_step));
+            result = mode.reconstruct(predicted_value ^ sign, (error_value ^ sign) - sign);
+        context.update(magnitude, error_value * mode.error_step,
+                       magnitude * static_cast<std::uint32_t>(mode.error_step));
         return static_cast<std::uint32_t>(result);
     }
 
-    static DICOM_JPEGLS_NOINLINE golomb_code read_long_code(const std::uint8_t* const bytes, const std::size_t bit,
-                                                            const std::uint32_t k, const Mode& mode)
+    static JLS_NOINLINE golomb_code read_long_code(const std::uint8_t* const bytes, const std::size_t bit,
+                                                   const std::uint32_t k, const Mode& mode)
     {
-        return code_reader::read_golomb(bytes, bit, k, mode.limit, mode.quantized_bits);
+        return code_reader::read_golomb(bytes, bit, k, mode.limit, mode.quantized_bits_per_sample);
     }
 
-    // No encoder gives errors that are not reduced modulo RANGE (T.87 A.4.5). Those of lossless coding are looked at
-    // only where the update of the context has to look at them anyway.
-    static DICOM_JPEGLS_INLINE void check_error(const std::int32_t error, const std::uint32_t magnitude,
-                                                const Mode& mode)
+    // Encoders reduce all errors modulo RANGE (T.87 A.4.5). Those of lossless coding are checked only where the update
+    // of the context has to look at them anyway.
+    static JLS_INLINE void check_error(const std::int32_t error_value, const std::uint32_t magnitude, const Mode& mode)
     {
         if constexpr (Mode::is_lossless)
             static_assert(Mode::range / 2 > largest_bias_in_row);
-        if (!Mode::is_lossless || DICOM_JPEGLS_UNLIKELY(magnitude > static_cast<std::uint32_t>(largest_bias_in_row)))
+        if (!Mode::is_lossless || JLS_UNLIKELY(magnitude > static_cast<std::uint32_t>(largest_bias_in_row)))
         {
-            if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(error + mode.range / 2) >=
-                                      static_cast<std::uint32_t>(mode.range)))
-                fail(charls::jpegls_errc::invalid_encoded_data);
+            if (JLS_UNLIKELY(static_cast<std::uint32_t>(error_value + mode.range / 2) >=
+                             static_cast<std::uint32_t>(mode.range)))
+                fail(scan_fault::invalid_encoded_data);
         }
     }
 
     // Decodes a run and the pixel that interrupts it, if the line does not end first. Returns the number of samples.
-    DICOM_JPEGLS_NOINLINE std::ptrdiff_t decode_run(const sample* const above, sample* const line,
-                                                    const std::ptrdiff_t limit)
+    JLS_NOINLINE std::ptrdiff_t decode_run(const sample* const above, sample* const line, const std::ptrdiff_t limit)
     {
         const std::uint8_t* const bytes{reader_.bytes()};
         const run_length run{decode_run_length(runs_, bytes, reader_.position, limit / ComponentCount)};
@@ -302,21 +301,21 @@ private:
         std::size_t bit{run.position};
         for (std::ptrdiff_t i{samples}; i != samples + ComponentCount; ++i)
         {
-            const decoded_sample sample_behind{
+            const decoded_sample interruption{
                 decode_interruption<ComponentCount>(runs_, bytes, bit, line[i - ComponentCount], above[i], mode_)};
-            line[i] = static_cast<sample>(sample_behind.value);
-            bit = sample_behind.position;
+            line[i] = static_cast<sample>(interruption.value);
+            bit = interruption.position;
         }
         reader_.position = bit;
         runs_.decrement();
         return samples + ComponentCount;
     }
 
-    std::array<decoder_context, gradient_table::largest_q3 + context_count> contexts_; // the first ones are not used
+    std::array<decoder_context, gradient_table::largest_q3 + context_count> contexts_; // the first ones are unused
     run_state runs_;
-    const Mode mode_;
-    const thresholds bounds_;
-    const std::uint8_t* const gradients_;
+    Mode mode_;
+    thresholds bounds_;
+    const std::uint8_t* gradients_;
     block block_;
     code_reader reader_;
 };

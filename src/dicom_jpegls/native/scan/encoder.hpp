@@ -5,12 +5,13 @@
 #pragma once
 
 #include "block_analysis.hpp"
+#include "code_writer.hpp"
+#include "encode_run.hpp"
 #include "regular_mode.hpp"
-#include "run_mode.hpp"
 
 namespace dicom_jpegls::scan {
 
-// What both encoders have: the state of a scan and the way of its codes to the destination.
+// What both encoders have: the state of a scan, and its codes on their way to the destination.
 template<typename Mode>
 class encoder_base
 {
@@ -27,9 +28,9 @@ public:
     }
 
     // Ends the scan and returns its size in bytes.
-    std::size_t finish()
+    [[nodiscard]] std::size_t finish()
     {
-        write_codes();
+        flush();
         return writer_.finish();
     }
 
@@ -40,13 +41,13 @@ public:
     }
 
 protected:
-    void write_codes_if_enough()
+    void flush_if_full()
     {
-        if (codes_.count >= pending_codes::enough)
-            write_codes();
+        if (codes_.count >= pending_codes::flush_count)
+            flush();
     }
 
-    void write_codes()
+    void flush()
     {
         codes_.make_codes(mode_);
         writer_.write(codes_, mode_);
@@ -55,10 +56,10 @@ protected:
 
     std::array<encoder_context, context_count> contexts_;
     run_state runs_;
-    const Mode mode_;
-    const thresholds bounds_;
-    const logarithm_table logarithms_;
-    pending_codes codes_{};
+    Mode mode_;
+    thresholds bounds_;
+    logarithm_table logarithms_;
+    pending_codes codes_;
     code_writer writer_;
 };
 
@@ -76,7 +77,7 @@ public:
         std::ptrdiff_t block_size{largest_block};
         for (std::ptrdiff_t i{}; i < count;)
         {
-            // Where a run begins there is nothing to analyze, and behind it not much may be worth it.
+            // At the start of a run there is nothing to analyze, and after it a small block may be enough.
             if (is_flat(above + i, line + i))
             {
                 i += encode_run(above + i, line + i, count - i);
@@ -85,24 +86,32 @@ public:
             else
             {
                 const std::ptrdiff_t block_count{std::min(block_size, count - i)};
-                block_.template analyze<ComponentCount>(above + i, line + i, block_count, this->bounds_);
+                block_.template analyze<ComponentCount>(above + i, line + i, block_count, bounds_);
                 const std::ptrdiff_t done{encode_block(above + i, line + i, block_count, count - i)};
                 block_size = done > block_count ? smallest_block : std::min(2 * block_size, largest_block);
                 i += done;
             }
-            this->write_codes_if_enough();
+            flush_if_full();
         }
     }
 
 private:
-    using mode = lossless<BitsPerSample>;
+    using base::bounds_;
+    using base::codes_;
+    using base::contexts_;
+    using base::flush_if_full;
+    using base::logarithms_;
+    using base::mode_;
+    using base::runs_;
+
+    using mode_type = lossless<BitsPerSample>;
     using block = sample_block<BitsPerSample>;
     static constexpr std::ptrdiff_t largest_block{block::size / ComponentCount * ComponentCount};
     static constexpr std::ptrdiff_t smallest_block{32 / ComponentCount * ComponentCount};
-    static_assert(encoder_base<mode>::margin >= block::size + block::lanes + ComponentCount);
+    static_assert(base::margin >= block::size + block::lanes + ComponentCount);
 
     // Whether all gradients of the pixel are 0 (T.87 A.3.2).
-    static bool is_flat(const sample* const above, const sample* const line) noexcept
+    [[nodiscard]] static bool is_flat(const sample* const above, const sample* const line) noexcept
     {
         for (std::ptrdiff_t i{}; i != ComponentCount; ++i)
         {
@@ -113,35 +122,35 @@ private:
         return true;
     }
 
-    // Codes a block; a run at its end may reach further, up to `limit`. Returns the number of samples.
-    DICOM_JPEGLS_NOINLINE std::ptrdiff_t encode_block(const sample* const above, const sample* const line,
-                                                      const std::ptrdiff_t count, const std::ptrdiff_t limit)
+    // Codes a block; a run at its end may be longer, up to `limit`. Returns the number of samples.
+    JLS_NOINLINE std::ptrdiff_t encode_block(const sample* const above, const sample* const line,
+                                             const std::ptrdiff_t count, const std::ptrdiff_t limit)
     {
         std::ptrdiff_t i{};
         while (i < count)
         {
-            std::size_t place{this->codes_.count};
+            std::size_t slot{codes_.count};
             if constexpr (ComponentCount == 1)
             {
-                for (; i < count && block_.context[i] != 0; ++i, ++place)
-                    encode_regular(i, place);
+                for (; i < count && block_.context[i] != 0; ++i, ++slot)
+                    encode_regular(i, slot);
             }
             else
             {
                 for (; i < count && is_regular(i); i += ComponentCount)
                 {
-                    for (std::ptrdiff_t component{}; component != ComponentCount; ++component, ++place)
-                        encode_regular(i + component, place);
+                    for (std::ptrdiff_t component{}; component != ComponentCount; ++component, ++slot)
+                        encode_regular(i + component, slot);
                 }
             }
-            this->codes_.count = place;
+            codes_.count = slot;
             if (i < count)
                 i += encode_run(above + i, line + i, limit - i);
         }
         return i;
     }
 
-    bool is_regular(const std::ptrdiff_t i) const noexcept
+    [[nodiscard]] bool is_regular(const std::ptrdiff_t i) const noexcept
     {
         std::uint32_t any{};
         for (std::ptrdiff_t component{}; component != ComponentCount; ++component)
@@ -150,40 +159,40 @@ private:
     }
 
     // The regular mode (T.87 A.4 to A.6) up to the error; the code follows in pending_codes.
-    DICOM_JPEGLS_INLINE void encode_regular(const std::ptrdiff_t i, const std::size_t place) noexcept
+    JLS_INLINE void encode_regular(const std::ptrdiff_t i, const std::size_t slot) noexcept
     {
-        encoder_context& context{this->contexts_[block_.context[i]]};
+        encoder_context& context{contexts_[block_.context[i]]};
         const std::int32_t a{context.a};
         const std::int32_t b{context.b};
         const std::int32_t c{context.c};
         const std::int32_t n{context.n};
-        this->codes_.a[place] = a;
-        this->codes_.n_offset[place] = this->logarithms_[static_cast<std::size_t>(n)];
-        this->codes_.balance[place] = static_cast<std::int16_t>(2 * b + n - 1);
+        codes_.a[slot] = a;
+        codes_.n_offset[slot] = logarithms_[static_cast<std::size_t>(n)];
+        codes_.balance[slot] = static_cast<std::int16_t>(2 * b + n - 1);
 
         // Correction of the prediction (code segment A.6).
-        std::int32_t predicted{block_.predicted[i] + c};
-        if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(predicted) > static_cast<std::uint32_t>(mode::maximum)))
-            predicted = predicted < 0 ? 0 : mode::maximum;
+        std::int32_t predicted_value{block_.predicted_value[i] + c};
+        if (JLS_UNLIKELY(static_cast<std::uint32_t>(predicted_value) > static_cast<std::uint32_t>(mode_type::maximum)))
+            predicted_value = predicted_value < 0 ? 0 : mode_type::maximum;
 
-        const std::int32_t error{mode::quantize(block_.value[i] - predicted)};
-        this->codes_.error[place] = static_cast<std::int16_t>(error);
-        context.template update<(BitsPerSample > 8)>(a, b, c, n, error < 0 ? -error : error, error);
+        const std::int32_t error_value{mode_type::quantize(block_.value[i] - predicted_value)};
+        codes_.error_value[slot] = static_cast<std::int16_t>(error_value);
+        context.template update<(BitsPerSample > 8)>(a, b, c, n, error_value < 0 ? -error_value : error_value,
+                                                     error_value);
     }
 
     // Codes a run and the pixel that interrupts it, if the line does not end first. Returns the number of samples.
-    DICOM_JPEGLS_NOINLINE std::ptrdiff_t encode_run(const sample* const above, const sample* const line,
-                                                    const std::ptrdiff_t limit) noexcept
+    JLS_NOINLINE std::ptrdiff_t encode_run(const sample* const above, const sample* const line,
+                                           const std::ptrdiff_t limit) noexcept
     {
         const std::ptrdiff_t length{find_run_length<ComponentCount>(line, limit / ComponentCount)};
         const std::ptrdiff_t samples{length * ComponentCount};
-        encode_run_length(this->runs_, this->codes_, length, samples == limit);
+        encode_run_length(runs_, codes_, length, samples == limit);
         if (samples == limit)
             return samples;
         for (std::ptrdiff_t i{samples}; i != samples + ComponentCount; ++i)
-            encode_interruption<ComponentCount>(this->runs_, this->codes_, line[i], line[i - ComponentCount], above[i],
-                                                this->mode_);
-        this->runs_.decrement();
+            encode_interruption<ComponentCount>(runs_, codes_, line[i], line[i - ComponentCount], above[i], mode_);
+        runs_.decrement();
         return samples + ComponentCount;
     }
 
@@ -194,80 +203,86 @@ template<typename Sample>
 class near_lossless_encoder final : public encoder_base<near_lossless<Sample>>
 {
 public:
-    using mode = near_lossless<Sample>;
-    using base = encoder_base<mode>;
+    using mode_type = near_lossless<Sample>;
+    using base = encoder_base<mode_type>;
     using typename base::sample;
 
-    near_lossless_encoder(const mode& mode, const thresholds& bounds, std::uint8_t* const destination,
+    near_lossless_encoder(const mode_type& mode, const thresholds& bounds, std::uint8_t* const destination,
                           const std::size_t size) :
         base{mode, bounds, destination, size},
         gradients_{mode.maximum, mode.near_value, bounds, sizeof(encoder_context)},
-        table_reach_{std::min(greatest_table_reach, (mode.range / 2 - 1) * mode.error_step + mode.near_value)}
+        table_limit_{std::min(largest_table_limit, (mode.range / 2 - 1) * mode.error_step + mode.near_value)}
     {
-        for (std::int32_t difference{-table_reach_}; difference <= table_reach_; ++difference)
+        for (std::int32_t difference{-table_limit_}; difference <= table_limit_; ++difference)
         {
-            const std::int32_t error{mode.quantize(difference)};
-            quantization_[static_cast<std::size_t>(difference + table_reach_)] = {
-                static_cast<std::int16_t>(error), static_cast<std::int16_t>(error * mode.error_step)};
+            const std::int32_t error_value{mode.quantize(difference)};
+            quantization_[static_cast<std::size_t>(difference + table_limit_)] = {
+                static_cast<std::int16_t>(error_value), static_cast<std::int16_t>(error_value * mode.error_step)};
         }
     }
 
-    // `above` and `line` point at the first sample of lines of `count`. The samples of `line` become those of a
-    // decoder.
+    // `above` and `line` point at the first sample of lines of `count`. The samples of `line` are replaced by those
+    // that a decoder will have.
     void encode_line(const sample* const above, sample* const line, const std::ptrdiff_t count)
     {
-        bool behind_run{};
+        bool after_run{};
         for (std::ptrdiff_t i{}; i < count;)
         {
             if (is_flat(above + i, line + i))
             {
                 i += encode_run(above + i, line + i, count - i);
-                behind_run = true;
+                after_run = true;
             }
             else
             {
-                const std::ptrdiff_t block_count{
-                    block_.template analyze<1>(above + i, behind_run, this->mode_, this->bounds_)};
+                const std::ptrdiff_t block_count{block_.template analyze<1>(above + i, after_run, mode_, bounds_)};
                 const std::ptrdiff_t done{
                     encode_block(above + i, line + i, std::min(block_count, count - i), count - i)};
-                behind_run = done > block_count;
+                after_run = done > block_count;
                 i += done;
             }
-            this->write_codes_if_enough();
+            flush_if_full();
         }
     }
 
 private:
-    using block = above_block<mode, sizeof(encoder_context)>;
+    using base::bounds_;
+    using base::codes_;
+    using base::contexts_;
+    using base::flush_if_full;
+    using base::logarithms_;
+    using base::mode_;
+    using base::runs_;
 
-    bool is_flat(const sample* const above, const sample* const line) const noexcept
+    using block = above_block<mode_type, sizeof(encoder_context)>;
+
+    [[nodiscard]] bool is_flat(const sample* const above, const sample* const line) const noexcept
     {
-        return this->mode_.is_near(above[1], above[0]) && this->mode_.is_near(above[0], above[-1]) &&
-               this->mode_.is_near(above[-1], line[-1]);
+        return mode_.is_near(above[1], above[0]) && mode_.is_near(above[0], above[-1]) &&
+               mode_.is_near(above[-1], line[-1]);
     }
 
-    DICOM_JPEGLS_NOINLINE std::ptrdiff_t encode_block(const sample* const above, sample* const line,
-                                                      const std::ptrdiff_t count, const std::ptrdiff_t limit)
+    JLS_NOINLINE std::ptrdiff_t encode_block(const sample* const above, sample* const line, const std::ptrdiff_t count,
+                                             const std::ptrdiff_t limit)
     {
-        const mode parameters{this->mode_};
+        const mode_type parameters{mode_};
         const std::uint8_t* const gradients{gradients_.data()};
         std::ptrdiff_t i{};
         while (i < count)
         {
-            std::size_t place{this->codes_.count};
+            std::size_t slot{codes_.count};
             std::int32_t ra{line[i - 1]};
-            for (; i < count; ++i, ++place)
+            for (; i < count; ++i, ++slot)
             {
                 const std::uint8_t* const gradient{gradients + block_.gradient[i] + static_cast<std::uint32_t>(ra)};
-                const auto sign{static_cast<std::int8_t>(gradient[gradient_table::signs_behind(parameters.maximum)])};
-                const std::size_t id{block_.context[i] + std::size_t{*gradient} - block::place_of_flat};
-                if (DICOM_JPEGLS_UNLIKELY(id == 0))
+                const auto sign{static_cast<std::int8_t>(gradient[gradient_table::sign_offset(parameters.maximum)])};
+                const std::size_t id{block_.context[i] + std::size_t{*gradient} - block::flat_offset};
+                if (JLS_UNLIKELY(id == 0))
                     break;
-                ra = encode_regular(i, line[i], ra, this->contexts_[id / sizeof(encoder_context)], sign, place,
-                                    parameters);
+                ra = encode_regular(i, line[i], ra, contexts_[id / sizeof(encoder_context)], sign, slot, parameters);
                 line[i] = static_cast<sample>(ra);
             }
-            this->codes_.count = place;
+            codes_.count = slot;
             if (i < count)
                 i += encode_run(above + i, line + i, limit - i);
         }
@@ -276,78 +291,77 @@ private:
 
     // The regular mode (T.87 A.4 to A.6) up to the error; the code follows in pending_codes. Returns the decoder's
     // sample.
-    DICOM_JPEGLS_INLINE std::int32_t encode_regular(const std::ptrdiff_t i, const std::int32_t x, const std::int32_t ra,
-                                                    encoder_context& context, const std::int32_t sign,
-                                                    const std::size_t place, const mode& parameters) noexcept
+    JLS_INLINE std::int32_t encode_regular(const std::ptrdiff_t i, const std::int32_t x, const std::int32_t ra,
+                                           encoder_context& context, const std::int32_t sign, const std::size_t slot,
+                                           const mode_type& parameters) noexcept
     {
         const std::int32_t a{context.a};
         const std::int32_t b{context.b};
         const std::int32_t c{context.c};
         const std::int32_t n{context.n};
-        this->codes_.a[place] = a;
-        this->codes_.n_offset[place] = this->logarithms_[static_cast<std::size_t>(n)];
+        codes_.a[slot] = a;
+        codes_.n_offset[slot] = logarithms_[static_cast<std::size_t>(n)];
 
         // Prediction and its correction (code segments A.5 and A.6).
-        std::int32_t predicted{predict_by_slope(ra, block_.rb[i], block_.least[i], block_.most[i]) +
-                               ((c ^ sign) - sign)};
-        if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(predicted) >
-                                  static_cast<std::uint32_t>(parameters.maximum)))
-            predicted = predicted < 0 ? 0 : parameters.maximum;
+        std::int32_t predicted_value{predict_by_slope(ra, block_.rb[i], block_.lower[i], block_.upper[i]) +
+                                     ((c ^ sign) - sign)};
+        if (JLS_UNLIKELY(static_cast<std::uint32_t>(predicted_value) > static_cast<std::uint32_t>(parameters.maximum)))
+            predicted_value = predicted_value < 0 ? 0 : parameters.maximum;
 
         // The error, and the sample that a decoder will have.
-        const std::int32_t difference{x - predicted};
-        const auto table_index{static_cast<std::uint32_t>(difference + table_reach_)};
-        std::int32_t error;
+        const std::int32_t difference{x - predicted_value};
+        const auto table_index{static_cast<std::uint32_t>(difference + table_limit_)};
+        std::int32_t error_value;
         std::int32_t value;
-        if (DICOM_JPEGLS_LIKELY(table_index <= 2 * static_cast<std::uint32_t>(table_reach_)))
+        if (JLS_LIKELY(table_index <= 2 * static_cast<std::uint32_t>(table_limit_)))
         {
             const quantized_difference quantized{quantization_[table_index]};
-            error = (quantized.error ^ sign) - sign;
-            value = predicted + quantized.change;
-            if (DICOM_JPEGLS_UNLIKELY(static_cast<std::uint32_t>(value) >
-                                      static_cast<std::uint32_t>(parameters.maximum)))
+            error_value = (quantized.error_value ^ sign) - sign;
+            value = predicted_value + quantized.change;
+            if (JLS_UNLIKELY(static_cast<std::uint32_t>(value) > static_cast<std::uint32_t>(parameters.maximum)))
                 value = value < 0 ? 0 : parameters.maximum;
         }
         else
         {
-            error = parameters.quantize((difference ^ sign) - sign);
-            value = parameters.reconstruct(predicted, (error ^ sign) - sign);
+            error_value = parameters.quantize((difference ^ sign) - sign);
+            value = parameters.reconstruct(predicted_value, (error_value ^ sign) - sign);
         }
-        this->codes_.error[place] = static_cast<std::int16_t>(error);
-        context.template update<false>(a, b, c, n, error < 0 ? -error : error, error * parameters.error_step);
+        codes_.error_value[slot] = static_cast<std::int16_t>(error_value);
+        context.template update<false>(a, b, c, n, error_value < 0 ? -error_value : error_value,
+                                       error_value * parameters.error_step);
         return value;
     }
 
-    // Codes a run, whose samples become alike, and the sample that interrupts it. Returns the number of samples.
-    DICOM_JPEGLS_NOINLINE std::ptrdiff_t encode_run(const sample* const above, sample* const line,
-                                                    const std::ptrdiff_t limit) noexcept
+    // Codes a run, whose samples become equal, and the sample that interrupts it. Returns the number of samples.
+    JLS_NOINLINE std::ptrdiff_t encode_run(const sample* const above, sample* const line,
+                                           const std::ptrdiff_t limit) noexcept
     {
         const std::int32_t ra{line[-1]};
         std::ptrdiff_t length{};
-        for (; length != limit && this->mode_.is_near(line[length], ra); ++length)
+        for (; length != limit && mode_.is_near(line[length], ra); ++length)
             line[length] = static_cast<sample>(ra);
-        encode_run_length(this->runs_, this->codes_, length, length == limit);
+        encode_run_length(runs_, codes_, length, length == limit);
         if (length == limit)
             return length;
-        line[length] = static_cast<sample>(
-            encode_interruption<1>(this->runs_, this->codes_, line[length], ra, above[length], this->mode_));
-        this->runs_.decrement();
+        line[length] =
+            static_cast<sample>(encode_interruption<1>(runs_, codes_, line[length], ra, above[length], mode_));
+        runs_.decrement();
         return length + 1;
     }
 
-    // What quantization makes of a difference of sample and prediction: the error, and what a decoder adds instead of
-    // the difference. Differences whose errors may need to be reduced modulo RANGE are not in the table.
+    // A difference of sample and prediction when it is quantized: the error, and what a decoder adds instead of the
+    // difference. Differences whose errors may need to be reduced modulo RANGE are not in the table.
     struct quantized_difference
     {
-        std::int16_t error;
+        std::int16_t error_value;
         std::int16_t change;
     };
 
-    static constexpr std::int32_t greatest_table_reach{511};
+    static constexpr std::int32_t largest_table_limit{511};
 
-    const gradient_table gradients_;
-    const std::int32_t table_reach_;
-    std::array<quantized_difference, 2 * greatest_table_reach + 1> quantization_;
+    gradient_table gradients_;
+    std::int32_t table_limit_;
+    std::array<quantized_difference, 2 * largest_table_limit + 1> quantization_;
     block block_;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The state of the regular mode: the statistics A, B, C and N of each context (T.87 A.2.1) and their update (A.6). This
-// is the part that must run sample after sample.
+// is the part that has to run sample after sample.
 #pragma once
 
 #include "parameters.hpp"
@@ -10,8 +10,8 @@
 
 namespace dicom_jpegls::scan {
 
-constexpr std::int32_t minimum_c{-128};
-constexpr std::int32_t maximum_c{127};
+inline constexpr std::int32_t minimum_c{-128};
+inline constexpr std::int32_t maximum_c{127};
 
 // The encoder's context, in 8 bytes.
 struct alignas(8) encoder_context
@@ -22,19 +22,19 @@ struct alignas(8) encoder_context
     std::uint8_t n;
 
     // Code segments A.12 and A.13 of T.87, for an error of magnitude `magnitude` that counts as `bias` in B. The
-    // statistics so far come as arguments: the compiler need not read them again behind what has been stored elsewhere.
+    // statistics so far come as arguments, so that the compiler need not read them again after stores elsewhere.
     //
-    // `Branches` says how the bias is brought back into its range. Where it seldom leaves it, above 8 bits, branches
-    // are faster; in 8-bit images it leaves it at random.
+    // `Branches`: how the bias is brought back into its range. Where it seldom leaves it, above 8 bits, branches are
+    // faster; in 8-bit images it leaves it at random.
     template<bool Branches>
-    DICOM_JPEGLS_INLINE void update(const std::int32_t old_a, const std::int32_t old_b, const std::int32_t old_c,
-                                    const std::int32_t old_n, const std::int32_t magnitude,
-                                    const std::int32_t bias) noexcept
+    JLS_INLINE void update(const std::int32_t old_a, const std::int32_t old_b, const std::int32_t old_c,
+                           const std::int32_t old_n, const std::int32_t magnitude, const std::int32_t bias) noexcept
     {
+        assert(old_n >= 1 && old_n <= reset_value && old_b > -old_n && old_b <= 0 && magnitude >= 0);
         std::int32_t new_a{old_a + magnitude};
         std::int32_t new_b{old_b + bias};
         std::int32_t new_n{old_n};
-        if (DICOM_JPEGLS_UNLIKELY(new_n == reset_value))
+        if (JLS_UNLIKELY(new_n == reset_value))
         {
             new_a >>= 1;
             new_b >>= 1;
@@ -65,29 +65,39 @@ struct alignas(8) encoder_context
             new_b -= new_n * step;
             new_b = std::min(std::max(new_b, 1 - new_n), 0);
             const std::int32_t new_c{old_c + step};
-            if (DICOM_JPEGLS_LIKELY(new_c == static_cast<std::int8_t>(new_c)))
+            if (JLS_LIKELY(new_c == static_cast<std::int8_t>(new_c)))
                 c = static_cast<std::int8_t>(new_c);
         }
         b = static_cast<std::int16_t>(new_b);
     }
 };
 
-// The decoder's N and B with what follows from them. All of it for the next sample stands in a table.
+// The decoder's N and B with what follows from them. A table holds all of it for the next sample.
 struct bias_state
 {
-    std::uint16_t index;      // 256 N + B + bias_offset: where the next B - if the error were 0 - stands in the table
+    std::uint16_t index; // in the table: of the row of N and the column of B, where the next state is if the error is 0
     std::int8_t inverts_at_0; // -1: with k = 0 the error is inverted, since 2 B + N - 1 < 0 (T.87 A.5.2); otherwise 0
-    std::int8_t c_step;       // change of C that led here: -1, 0, 1
+    std::int8_t c_step;       // the change of C that led here: -1, 0, 1
 };
 
-constexpr std::int32_t bias_offset{160};
+// The columns of a row: 256, so that N and the column are the two bytes of an index.
+inline constexpr std::uint32_t bias_columns{256};
+inline constexpr std::int32_t last_bias_column{static_cast<std::int32_t>(bias_columns) - 1};
 
-// Errors up to this magnitude, added to `bias_state::index`, stay in the row of their N. Outside of the row B and C
-// change as at its ends.
-constexpr std::int32_t largest_bias_in_row{95};
-static_assert(bias_offset + largest_bias_in_row < 256 && bias_offset - reset_value + 1 - largest_bias_in_row >= 0);
+// Errors up to this magnitude, added to B, stay in the row of their N. Outside of the row B and C change as at its
+// ends.
+inline constexpr std::int32_t largest_bias_in_row{(last_bias_column - reset_value) / 2};
 
-using bias_table = std::array<bias_state, std::size_t{(reset_value + 1) * 256}>;
+// The column of B = 0. B is above -N and at most 0, so that there are `largest_bias_in_row` columns on either side.
+inline constexpr std::int32_t bias_offset{last_bias_column - largest_bias_in_row};
+static_assert(largest_bias_in_row == 95 && bias_offset - (reset_value - 1) - largest_bias_in_row >= 0);
+
+constexpr std::uint32_t bias_index(const std::int32_t n, const std::int32_t b) noexcept
+{
+    return static_cast<std::uint32_t>(n) * bias_columns + static_cast<std::uint32_t>(b + bias_offset);
+}
+
+using bias_table = std::array<bias_state, std::size_t{reset_value + 1} * bias_columns>;
 
 // Code segments A.12 and A.13 of T.87 for every N and every B that can be with an error added.
 constexpr bias_table make_bias_table() noexcept
@@ -95,7 +105,7 @@ constexpr bias_table make_bias_table() noexcept
     bias_table table{};
     for (std::int32_t n{1}; n <= reset_value; ++n)
     {
-        for (std::int32_t column{}; column < 256; ++column)
+        for (std::int32_t column{}; column <= last_bias_column; ++column)
         {
             std::int32_t b{column - bias_offset};
             std::int32_t new_n{n};
@@ -116,9 +126,9 @@ constexpr bias_table make_bias_table() noexcept
                 b = std::min(b - new_n, 0);
                 step = 1;
             }
-            table[static_cast<std::size_t>(256 * n + column)] = {
-                static_cast<std::uint16_t>(256 * new_n + b + bias_offset),
-                static_cast<std::int8_t>(2 * b + new_n - 1 < 0 ? -1 : 0), static_cast<std::int8_t>(step)};
+            table[bias_index(n, column - bias_offset)] = {static_cast<std::uint16_t>(bias_index(new_n, b)),
+                                                          static_cast<std::int8_t>(2 * b + new_n - 1 < 0 ? -1 : 0),
+                                                          static_cast<std::int8_t>(step)};
         }
     }
     return table;
@@ -126,34 +136,38 @@ constexpr bias_table make_bias_table() noexcept
 
 inline constexpr bias_table bias_transitions{make_bias_table()};
 
-// The decoder's context. It keeps k, which changes seldom, and corrects it after an update where it must. k stands
-// first, where it is loaded soonest: the next code and the next sample wait for it.
+// The decoder's context. It keeps k, which seldom changes, and corrects it after an update if necessary. k is the first
+// member, where it is loaded soonest: the next code and the next sample wait for it.
 struct alignas(16) decoder_context
 {
     std::uint8_t k;
-    std::int8_t c{};
-    bias_state bias{256 + bias_offset, 0, 0}; // N = 1, B = 0
+    std::int8_t c;
+    bias_state bias;
     std::uint32_t a;
     std::int32_t k_is_0; // -1 or 0
 
-    explicit decoder_context(const std::int32_t range = 2) noexcept : a{static_cast<std::uint32_t>(initial_a(range))}
+    // Leaves the values open, for arrays that are filled before they are used.
+    decoder_context() = default;
+
+    explicit decoder_context(const std::int32_t range) noexcept :
+        c{}, bias{static_cast<std::uint16_t>(bias_index(1, 0)), 0, 0}, a{static_cast<std::uint32_t>(initial_a(range))}
     {
         find_k();
     }
 
-    std::uint32_t n() const noexcept
+    [[nodiscard]] std::uint32_t n() const noexcept
     {
-        return bias.index >> 8U;
+        return bias.index / bias_columns;
     }
 
     // -1 if errors are inverted, otherwise 0 (T.87 A.5.2).
-    std::int32_t inversion() const noexcept
+    [[nodiscard]] std::int32_t inversion() const noexcept
     {
         return std::int32_t{bias.inverts_at_0} & k_is_0;
     }
 
     // The Golomb parameter: the least k with N 2^k >= A (T.87 A.5.1).
-    DICOM_JPEGLS_NOINLINE void find_k() noexcept
+    JLS_NOINLINE void find_k() noexcept
     {
         std::uint32_t result{};
         while ((n() << result) < a && result < largest_k)
@@ -164,34 +178,36 @@ struct alignas(16) decoder_context
 
     // Code segments A.12 and A.13 of T.87, for an error of magnitude `magnitude` that counts as `change` in B, which is
     // of magnitude `change_magnitude`.
-    DICOM_JPEGLS_INLINE void update(const std::uint32_t magnitude, const std::int32_t change,
-                                    const std::uint32_t change_magnitude) noexcept
+    JLS_INLINE void update(const std::uint32_t magnitude, const std::int32_t change,
+                           const std::uint32_t change_magnitude) noexcept
     {
+        assert(n() >= 1 && n() <= reset_value);
         const std::uint32_t old_index{bias.index};
-        std::uint32_t place{old_index + static_cast<std::uint32_t>(change)};
-        if (DICOM_JPEGLS_UNLIKELY(change_magnitude > static_cast<std::uint32_t>(largest_bias_in_row)))
+        std::uint32_t index{old_index + static_cast<std::uint32_t>(change)};
+        if (JLS_UNLIKELY(change_magnitude > static_cast<std::uint32_t>(largest_bias_in_row)))
         {
-            const std::int32_t column{static_cast<std::int32_t>(old_index & 0xFFU) + change};
-            place = (old_index & ~0xFFU) + static_cast<std::uint32_t>(std::clamp(column, 0, 255));
+            const std::int32_t column{static_cast<std::int32_t>(old_index % bias_columns) + change};
+            index = old_index - old_index % bias_columns +
+                    static_cast<std::uint32_t>(std::clamp(column, 0, last_bias_column));
         }
-        const bias_state next{bias_transitions[place]};
+        const bias_state next{bias_transitions[index]};
         bias = next;
 
-        // C stays where it is at the ends of its range, which are those of its type.
+        // C does not change at the ends of its range, which are those of its type.
         static_assert(minimum_c == std::numeric_limits<std::int8_t>::min() &&
                       maximum_c == std::numeric_limits<std::int8_t>::max());
         std::int8_t new_c;
-        if (DICOM_JPEGLS_LIKELY(!add_overflows(c, next.c_step, new_c)))
+        if (JLS_LIKELY(!add_overflows(c, next.c_step, new_c)))
             c = new_c;
 
         std::uint32_t new_a{a + magnitude};
-        if (DICOM_JPEGLS_UNLIKELY(old_index >= 256U * reset_value))
+        if (JLS_UNLIKELY(old_index >= bias_columns * reset_value))
             new_a >>= 1U;
         a = new_a;
 
         // k is right if 0 <= N 2^k - A < A, and 0 for any A up to N; below 0 the difference wraps.
         const std::uint32_t slack{static_cast<std::uint8_t>(k_is_0)};
-        if (DICOM_JPEGLS_UNLIKELY((static_cast<std::uint32_t>(next.index >> 8U) << k) - new_a >= new_a + slack))
+        if (JLS_UNLIKELY(((next.index / bias_columns) << k) - new_a >= new_a + slack))
             find_k();
     }
 };

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
-// The scan codecs in the form that CharLS's codec factory gives out. CharLS reads and writes everything around a scan,
-// checks the parameters, and copies lines from and to the caller's buffers.
-#include "scan_codecs.hpp"
+// Plugs the scan codecs into CharLS's codec factory. CharLS reads and writes everything around a scan, checks the
+// parameters, and copies lines from and to the caller's buffers. The only file that knows CharLS's private headers.
+#include "charls_adapter.hpp"
 
+#include "../stream/stream_info.hpp"
 #include "decoder.hpp"
 #include "encoder.hpp"
+#include "line_buffer.hpp"
+#include "scan_codecs.hpp"
 
-// Of CharLS's own sources.
+// CharLS's private headers.
+#include "color_transform.h"
 #include "decoder_strategy.h"
 #include "encoder_strategy.h"
-#include "color_transform.h"
-#include "jpegls_preset_coding_parameters.h"
 #include "process_line.h"
 
 #include <atomic>
@@ -20,24 +22,64 @@
 namespace dicom_jpegls {
 namespace {
 
-using charls::byte_span;
-using charls::const_byte_span;
 using charls::decoder_strategy;
 using charls::encoder_strategy;
-using charls::interleave_mode;
 using charls::process_line;
 
 std::atomic<bool> use_codecs{true};
 
-// Longer lines are CharLS's: a run must not have more codes than pending_codes and code_reader have room for.
-constexpr std::uint32_t maximum_width{65535};
+// CharLS codes longer lines: a run must not have more codes than pending_codes and code_reader have room for.
+constexpr std::uint32_t largest_width{65535};
 
 scan::thresholds thresholds_of(const charls::jpegls_pc_parameters& presets) noexcept
 {
     return {presets.threshold1, presets.threshold2, presets.threshold3};
 }
 
-// What the codecs in both directions are made of.
+charls::jpegls_errc charls_code(const scan::scan_fault fault) noexcept
+{
+    switch (fault)
+    {
+    case scan::scan_fault::invalid_encoded_data:
+        return charls::jpegls_errc::invalid_encoded_data;
+    case scan::scan_fault::too_much_encoded_data:
+        return charls::jpegls_errc::too_much_encoded_data;
+    case scan::scan_fault::restart_marker_not_found:
+        return charls::jpegls_errc::restart_marker_not_found;
+    case scan::scan_fault::source_too_small:
+        return charls::jpegls_errc::source_buffer_too_small;
+    case scan::scan_fault::destination_too_small:
+        return charls::jpegls_errc::destination_buffer_too_small;
+    }
+    return charls::jpegls_errc::unexpected_failure;
+}
+
+// Calls a function that may throw a scan_error; CharLS expects its own exception.
+template<typename Function>
+auto with_charls_errors(const Function& function)
+{
+    try
+    {
+        return function();
+    }
+    catch (const scan::scan_error& error)
+    {
+        throw charls::jpegls_error{charls_code(error.fault())};
+    }
+}
+
+// Whether a scan has the default presets, for which the scan codecs are made.
+bool has_default_presets(const charls::frame_info& frame, const charls::coding_parameters& parameters,
+                         const charls::jpegls_pc_parameters& presets) noexcept
+{
+    const preset_coding_parameters defaults{
+        default_preset_coding_parameters(maximum_sample_value(frame.bits_per_sample), parameters.near_lossless)};
+    return presets.maximum_sample_value == defaults.maximum_sample_value && presets.threshold1 == defaults.threshold1 &&
+           presets.threshold2 == defaults.threshold2 && presets.threshold3 == defaults.threshold3 &&
+           presets.reset_value == defaults.reset_value;
+}
+
+// What the codecs of both directions have in common.
 template<typename Strategy, typename Mode, int ComponentCount>
 class scan_codec : public Strategy
 {
@@ -48,9 +90,9 @@ public:
     {
     }
 
-    std::unique_ptr<process_line> create_process_line(const byte_span pixels, const std::size_t stride) override
+    std::unique_ptr<process_line> create_process_line(const charls::byte_span pixels, const std::size_t stride) override
     {
-        if (Strategy::parameters_.interleave_mode != interleave_mode::none)
+        if (Strategy::parameters_.interleave_mode != charls::interleave_mode::none)
         {
             return std::make_unique<charls::process_transformed<charls::transform_none<sample>>>(
                 pixels, stride, Strategy::frame_info_, Strategy::parameters_, charls::transform_none<sample>());
@@ -69,60 +111,18 @@ public:
 protected:
     using sample = typename Mode::sample;
 
-    // The lines of a scan: those of all components of the line above and of the current one, which change places.
-    class line_buffer final
-    {
-    public:
-        // Line interleave: lines of `plane_count` components one after another.
-        line_buffer(const std::ptrdiff_t count, const std::ptrdiff_t plane_count, const std::ptrdiff_t margin) :
-            distance_{count + 2 * margin},
-            samples_(static_cast<std::size_t>(2 * plane_count * distance_)),
-            above_{samples_.data() + margin},
-            current_{above_ + plane_count * distance_}
-        {
-        }
+    using line_buffer = scan::line_buffer<sample>;
 
-        std::ptrdiff_t distance() const noexcept
-        {
-            return distance_;
-        }
-
-        sample* above(const std::ptrdiff_t plane) noexcept
-        {
-            return above_ + plane * distance_;
-        }
-
-        sample* current(const std::ptrdiff_t plane) noexcept
-        {
-            return current_ + plane * distance_;
-        }
-
-        void next_line() noexcept
-        {
-            std::swap(above_, current_);
-        }
-
-        void clear() noexcept
-        {
-            std::fill(samples_.begin(), samples_.end(), sample{});
-        }
-
-    private:
-        std::ptrdiff_t distance_;
-        std::vector<sample> samples_;
-        sample* above_;
-        sample* current_;
-    };
-
-    std::ptrdiff_t sample_count() const noexcept
+    [[nodiscard]] std::ptrdiff_t sample_count() const noexcept
     {
         return static_cast<std::ptrdiff_t>(Strategy::frame_info_.width) * ComponentCount;
     }
 
-    std::ptrdiff_t plane_count() const noexcept
+    [[nodiscard]] std::ptrdiff_t plane_count() const noexcept
     {
-        return Strategy::parameters_.interleave_mode == interleave_mode::line ? Strategy::frame_info_.component_count
-                                                                              : 1;
+        return Strategy::parameters_.interleave_mode == charls::interleave_mode::line
+                   ? Strategy::frame_info_.component_count
+                   : 1;
     }
 
     // Codes a line of each plane by `code_line`, which gets the plane's number.
@@ -140,15 +140,15 @@ protected:
         }
     }
 
-    const scan::thresholds bounds_;
-    const Mode mode_;
+    scan::thresholds bounds_;
+    Mode mode_;
 
 private:
-    // A scan of one component is all that CharLS's line handling is to know of.
+    // CharLS's line handling must know of a scan of one component only.
     static charls::frame_info single_component(charls::frame_info frame,
                                                const charls::coding_parameters& parameters) noexcept
     {
-        if (parameters.interleave_mode == interleave_mode::none)
+        if (parameters.interleave_mode == charls::interleave_mode::none)
             frame.component_count = 1;
         return frame;
     }
@@ -161,7 +161,13 @@ public:
     using base = scan_codec<encoder_strategy, Mode, ComponentCount>;
     using base::base;
 
-    std::size_t encode_scan(std::unique_ptr<process_line> source, const byte_span destination) override
+    std::size_t encode_scan(std::unique_ptr<process_line> source, const charls::byte_span destination) override
+    {
+        return with_charls_errors([&] { return encode_lines(*source, destination); });
+    }
+
+private:
+    std::size_t encode_lines(process_line& source, const charls::byte_span destination)
     {
         const std::ptrdiff_t count{this->sample_count()};
         typename base::line_buffer lines(count, this->plane_count(), Encoder::margin);
@@ -169,8 +175,8 @@ public:
         const auto codec{std::make_unique<Encoder>(this->mode_, this->bounds_, destination.data, destination.size)};
         for (std::uint32_t line{}; line != this->frame_info_.height; ++line)
         {
-            source->new_line_requested(lines.current(0), this->frame_info_.width,
-                                       static_cast<std::size_t>(lines.distance()));
+            source.new_line_requested(lines.current(0), this->frame_info_.width,
+                                      static_cast<std::size_t>(lines.plane_stride()));
             this->for_each_plane(*codec, lines, run_indices, [&](const std::ptrdiff_t plane) {
                 codec->encode_line(lines.above(plane), lines.current(plane), count);
             });
@@ -197,7 +203,13 @@ public:
     }
 
     std::size_t decode_scan(std::unique_ptr<process_line> destination, const JlsRect& region,
-                            const const_byte_span source) override
+                            const charls::const_byte_span source) override
+    {
+        return with_charls_errors([&] { return decode_lines(*destination, region, source); });
+    }
+
+private:
+    std::size_t decode_lines(process_line& destination, const JlsRect& region, const charls::const_byte_span source)
     {
         const std::ptrdiff_t count{this->sample_count()};
         typename base::line_buffer lines(count, this->plane_count(), codec_type::margin);
@@ -226,16 +238,15 @@ public:
             ++line_in_interval;
             if (line >= static_cast<std::uint32_t>(region.Y) &&
                 line < static_cast<std::uint32_t>(region.Y + region.Height))
-                destination->new_line_decoded(lines.current(0) + std::ptrdiff_t{region.X} * ComponentCount,
-                                              static_cast<std::size_t>(region.Width),
-                                              static_cast<std::size_t>(lines.distance()));
+                destination.new_line_decoded(lines.current(0) + std::ptrdiff_t{region.X} * ComponentCount,
+                                             static_cast<std::size_t>(region.Width),
+                                             static_cast<std::size_t>(lines.plane_stride()));
             lines.next_line();
         }
         return static_cast<std::size_t>(codec->finish() - source.begin());
     }
 
-private:
-    const scan::gradient_table& gradients() const
+    [[nodiscard]] const scan::gradient_table& gradients() const
     {
         if constexpr (Mode::is_lossless)
             return scan::lossless_gradients<Mode>(this->bounds_);
@@ -282,15 +293,13 @@ std::unique_ptr<Strategy> create_scan_codec(const charls::frame_info& frame,
                                             const charls::coding_parameters& parameters,
                                             const charls::jpegls_pc_parameters& presets)
 {
-    const std::int32_t maximum{charls::calculate_maximum_sample_value(frame.bits_per_sample)};
-    if (parameters.near_lossless > charls::compute_maximum_near_lossless(maximum))
-        return nullptr;
-    const charls::jpegls_pc_parameters defaults{charls::compute_default(maximum, parameters.near_lossless)};
-    if (!use_codecs.load(std::memory_order_relaxed) || !charls::is_default(presets, defaults) ||
-        parameters.transformation != charls::color_transformation::none || frame.width > maximum_width)
+    if (!use_codecs.load(std::memory_order_relaxed) ||
+        parameters.near_lossless > maximum_near_lossless(frame.bits_per_sample) ||
+        !has_default_presets(frame, parameters, presets) ||
+        parameters.transformation != charls::color_transformation::none || frame.width > largest_width)
         return nullptr;
 
-    if (parameters.interleave_mode == interleave_mode::sample)
+    if (parameters.interleave_mode == charls::interleave_mode::sample)
     {
         if (parameters.near_lossless != 0)
             return nullptr;
@@ -303,8 +312,7 @@ std::unique_ptr<Strategy> create_scan_codec(const charls::frame_info& frame,
         return nullptr;
     }
 
-    // CharLS copies lines of other numbers of components not at all.
-    if (parameters.interleave_mode == interleave_mode::line && frame.component_count != 3 && frame.component_count != 4)
+    if (parameters.interleave_mode == charls::interleave_mode::line && !can_interleave(frame.component_count))
         return nullptr;
 
     if (parameters.near_lossless != 0)
@@ -342,11 +350,9 @@ bool use_scan_codecs(const bool use) noexcept
     return use_codecs.exchange(use);
 }
 
-template std::unique_ptr<decoder_strategy> create_scan_codec(const charls::frame_info&,
-                                                             const charls::coding_parameters&,
-                                                             const charls::jpegls_pc_parameters&);
-template std::unique_ptr<encoder_strategy> create_scan_codec(const charls::frame_info&,
-                                                             const charls::coding_parameters&,
-                                                             const charls::jpegls_pc_parameters&);
+template std::unique_ptr<decoder_strategy>
+create_scan_codec(const charls::frame_info&, const charls::coding_parameters&, const charls::jpegls_pc_parameters&);
+template std::unique_ptr<encoder_strategy>
+create_scan_codec(const charls::frame_info&, const charls::coding_parameters&, const charls::jpegls_pc_parameters&);
 
 } // namespace dicom_jpegls

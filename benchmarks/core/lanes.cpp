@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+//
+// Scans one after another against sixteen at once (native/scan/lanes), in one process and thread: CPU time of the
+// thread, in turns, the lowest decile of many. See docs/scan-codecs.md.
+#include "scan/decoder.hpp"
+#include "scan/encoder.hpp"
+#include "scan/lanes/scan_lanes.hpp"
+#include "scan/line_buffer.hpp"
+#include "stream/presets.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <string>
+#include <vector>
+
+using namespace dicom_jpegls;
+using namespace dicom_jpegls::scan;
+
+namespace {
+
+[[noreturn]] void stop(const std::string& message)
+{
+    std::fprintf(stderr, "%s\n", message.c_str());
+    std::exit(1);
+}
+
+// Frames of one size, one after another.
+struct frames
+{
+    std::string name;
+    std::size_t count;
+    std::uint32_t width;
+    std::uint32_t height;
+    std::int32_t bits_per_sample;
+    std::vector<std::uint8_t> samples;
+
+    std::size_t row() const noexcept
+    {
+        return std::size_t{width} * (bits_per_sample <= 8 ? 1 : 2);
+    }
+
+    std::size_t size() const noexcept
+    {
+        return row() * height;
+    }
+};
+
+// Lines of: name count width height bits; the samples are in NAME.raw.
+std::vector<frames> read_frames(const std::string& folder)
+{
+    std::vector<frames> result;
+    std::ifstream list{folder + "/frames.txt"};
+    frames next;
+    while (list >> next.name >> next.count >> next.width >> next.height >> next.bits_per_sample)
+    {
+        std::ifstream raw{folder + "/" + next.name + ".raw", std::ios::binary};
+        next.samples.assign(std::istreambuf_iterator<char>{raw}, {});
+        if (next.samples.size() != next.count * next.size())
+            stop(next.name + ".raw has not the size that frames.txt tells");
+        result.push_back(next);
+    }
+    if (result.empty())
+        stop("no frames in " + folder);
+    return result;
+}
+
+template<int BitsPerSample>
+thresholds default_thresholds() noexcept
+{
+    constexpr preset_coding_parameters presets{
+        default_preset_coding_parameters(maximum_sample_value(BitsPerSample), 0)};
+    return {presets.threshold1, presets.threshold2, presets.threshold3};
+}
+
+// The codecs for one scan, as charls_adapter.cpp drives them.
+template<int BitsPerSample>
+std::size_t encode_alone(const frames& source, const std::uint8_t* samples, std::uint8_t* const destination,
+                         const std::size_t size)
+{
+    using encoder = lossless_encoder<BitsPerSample, 1>;
+    const auto count{static_cast<std::ptrdiff_t>(source.width)};
+    line_buffer<typename encoder::sample> lines{count, 1, encoder::margin};
+    const auto codec{
+        std::make_unique<encoder>(lossless<BitsPerSample>{}, default_thresholds<BitsPerSample>(), destination, size)};
+    for (std::uint32_t y{}; y != source.height; ++y, samples += source.row())
+    {
+        std::memcpy(lines.current(0), samples, source.row());
+        set_edges<1>(lines.above(0), lines.current(0), count);
+        codec->encode_line(lines.above(0), lines.current(0), count);
+        lines.next_line();
+    }
+    return codec->finish();
+}
+
+template<int BitsPerSample>
+void decode_alone(const frames& target, const std::vector<std::uint8_t>& data, std::uint8_t* samples)
+{
+    using mode = lossless<BitsPerSample>;
+    using decoder = scan_decoder<mode, 1>;
+    const auto count{static_cast<std::ptrdiff_t>(target.width)};
+    line_buffer<typename mode::sample> lines{count, 1, decoder::margin};
+    const thresholds bounds{default_thresholds<BitsPerSample>()};
+    const auto codec{std::make_unique<decoder>(mode{}, bounds, lossless_gradients<mode>(bounds), data.data(),
+                                               data.data() + data.size())};
+    for (std::uint32_t y{}; y != target.height; ++y, samples += target.row())
+    {
+        set_edges<1>(lines.above(0), lines.current(0), count);
+        codec->decode_line(lines.above(0), lines.current(0), count);
+        std::memcpy(samples, lines.current(0), target.row());
+        lines.next_line();
+    }
+    static_cast<void>(codec->finish());
+}
+
+double thread_seconds()
+{
+    timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+template<typename Function>
+double seconds(const int repetitions, const Function& function)
+{
+    const double begin{thread_seconds()};
+    for (int i{}; i != repetitions; ++i)
+        function();
+    return thread_seconds() - begin;
+}
+
+double lowest_decile(std::vector<double> times)
+{
+    std::sort(times.begin(), times.end());
+    return times[times.size() / 10];
+}
+
+template<int BitsPerSample>
+void measure(const frames& images, const std::size_t count, const double duration)
+{
+    const std::size_t capacity{2 * images.size() + 4096};
+    std::vector<std::vector<std::uint8_t>> streams(count);
+    std::vector<std::vector<std::uint8_t>> encoded(count, std::vector<std::uint8_t>(capacity));
+    std::vector<std::uint8_t> decoded(count * images.size());
+    std::vector<lane_encoding> encodings;
+    std::vector<lane_decoding> decodings;
+    std::size_t total{};
+    for (std::size_t i{}; i != count; ++i)
+    {
+        const std::uint8_t* const samples{images.samples.data() + i * images.size()};
+        streams[i].resize(capacity);
+        const std::size_t size{encode_alone<BitsPerSample>(images, samples, streams[i].data(), capacity)};
+        streams[i].resize(size);
+        streams[i].insert(streams[i].end(), {0xFF, 0xD9}); // the codec for one scan wants a marker
+        total += size;
+        encodings.push_back({samples, images.size(), images.row(), images.width, images.height, BitsPerSample,
+                             encoded[i].data(), capacity});
+        decodings.push_back({streams[i].data(), size, decoded.data() + i * images.size(), images.size(), images.row(),
+                             images.width, images.height, BitsPerSample});
+    }
+
+    scan_lanes lanes;
+    const int repetitions{static_cast<int>(std::max<std::size_t>(1, 100000 / (count * images.size())))};
+    std::vector<double> times[4];
+    const double begin{thread_seconds()};
+    do
+    {
+        times[0].push_back(seconds(repetitions, [&] {
+            for (std::size_t i{}; i != count; ++i)
+                encode_alone<BitsPerSample>(images, encodings[i].source, encoded[i].data(), capacity);
+        }));
+        times[1].push_back(seconds(repetitions, [&] { lanes.encode(encodings.data(), count); }));
+        times[2].push_back(seconds(repetitions, [&] {
+            for (std::size_t i{}; i != count; ++i)
+                decode_alone<BitsPerSample>(images, streams[i], decodings[i].destination);
+        }));
+        std::fill(decoded.begin(), decoded.end(), std::uint8_t{});
+        times[3].push_back(seconds(repetitions, [&] { lanes.decode(decodings.data(), count); }));
+    } while (times[0].size() < 3 || thread_seconds() - begin < duration);
+
+    for (std::size_t i{}; i != count; ++i)
+    {
+        if (!encodings[i].done || !decodings[i].done || encodings[i].written + 2 != streams[i].size() ||
+            !std::equal(encoded[i].begin(), encoded[i].begin() + static_cast<std::ptrdiff_t>(encodings[i].written),
+                        streams[i].begin()))
+            stop(images.name + ": lanes do not give the same");
+    }
+    if (!std::equal(decoded.begin(), decoded.end(), images.samples.begin()))
+        stop(images.name + ": lanes decode other samples");
+    const double megabytes{static_cast<double>(count * images.size()) * repetitions / 1e6};
+    const double bits{8.0 * static_cast<double>(total) / (static_cast<double>(count) * images.width * images.height)};
+    double speeds[4];
+    for (int i{}; i != 4; ++i)
+        speeds[i] = megabytes / lowest_decile(times[i]);
+    std::printf("%-16s %4d %6.2f %5zu   %6.0f %6.0f %6.2f   %6.0f %6.0f %6.2f\n", images.name.c_str(), BitsPerSample,
+                bits, count, speeds[0], speeds[1], speeds[1] / speeds[0], speeds[2], speeds[3], speeds[3] / speeds[2]);
+    std::fflush(stdout);
+}
+
+} // namespace
+
+int main(const int argument_count, const char* const* const arguments)
+{
+    if (argument_count < 2)
+        stop("usage: lanes FRAME-FOLDER [SECONDS [COUNT ...]]");
+    if (!scan_lanes::available())
+        stop("this machine has no lanes");
+    const double duration{argument_count > 2 ? std::atof(arguments[2]) : 1};
+    std::vector<std::size_t> counts;
+    for (int i{3}; i < argument_count; ++i)
+        counts.push_back(static_cast<std::size_t>(std::atoi(arguments[i])));
+    if (counts.empty())
+        counts.push_back(lanes_in_flight);
+    std::printf("%-16s %4s %6s %5s   %6s %6s %6s   %6s %6s %6s\n", "MB/s of samples", "bits", "coded", "scans",
+                "encode", "lanes", "ratio", "decode", "lanes", "ratio");
+    for (const frames& images : read_frames(arguments[1]))
+    {
+        for (const std::size_t count : counts)
+        {
+            if (count < 1 || count > images.count)
+                stop("there are " + std::to_string(images.count) + " frames of " + images.name);
+            switch (images.bits_per_sample)
+            {
+            case 8:
+                measure<8>(images, count, duration);
+                break;
+            case 12:
+                measure<12>(images, count, duration);
+                break;
+            case 16:
+                measure<16>(images, count, duration);
+                break;
+            default:
+                stop("frames of 8, 12 or 16 bits are measured");
+            }
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,57 @@
+#!/bin/sh
+# Run the tests of the wheel on another kind of processor, emulated: platform.sh {arm64|s390x|i386} SDIST [TEST ...]
+#
+# As root, on Debian or Ubuntu with mmdebstrap, qemu-user-static and g++-TRIPLET. The wheel is cross-compiled from the sdist
+# with the headers of the foreign Python; the tests run in a chroot with Debian's Python, NumPy and pytest. Peers have no
+# packages there, so that their tests are skipped.
+set -eu
+
+platform=$1
+sdist=$(realpath "$2")
+shift 2
+suite=${SUITE:-trixie}
+case $platform in
+    arm64) triplet=aarch64-linux-gnu multiarch=$triplet machine=aarch64 ;;
+    s390x) triplet=s390x-linux-gnu multiarch=$triplet machine=s390x ;;
+    i386) triplet=i686-linux-gnu multiarch=i386-linux-gnu machine=i686 ;;
+    *) echo "The platform must be arm64, s390x or i386, not '$platform'." >&2; exit 2 ;;
+esac
+command -v "$triplet-g++" > /dev/null || { echo "Install g++-$triplet." >&2; exit 1; }
+
+work=$(realpath -m "build/platform-$platform")
+root=$work/root
+if [ ! -e "$root/.complete" ]; then
+    rm -rf "$root"
+    mkdir -p "$work"
+    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
+    packages=python3,python3-numpy,python3-pytest,python3-hypothesis,python3-click,python3-rich,libpython3-dev
+    mmdebstrap --quiet --variant=apt --architectures="$platform" --include="$packages" "$suite" "$root" "${MIRROR:-$mirror}"
+    touch "$root/.complete"
+fi
+
+# The headers of the foreign Python only: those of the C library are the cross-compiler's.
+version=$(ls "$root/usr/include" | grep '^python3\.' | head -n 1)
+rm -rf "$work/include" "$work/wheel" "$root/opt/test"
+mkdir -p "$work/include/$multiarch" "$root/opt/test/site"
+ln -s "$root/usr/include/$version" "$work/include/$version"
+ln -s "$root/usr/include/$multiarch/$version" "$work/include/$multiarch/$version"
+# The build tools are this machine's, so that they are installed before pip is told of the other platform. CMake is not told
+# that it cross-compiles: it would want an emulator for Python.
+tools=$work/tools
+[ -e "$tools" ] || "${PYTHON:-python3}" -m venv "$tools"
+python=$tools/bin/python
+"$python" -m pip install --quiet --disable-pip-version-check build cmake ninja scikit-build-core cython cython-cmake
+"$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$work/wheel" pydicom
+tar --extract --gzip --file "$sdist" --directory "$root/opt/test" --strip-components 1
+PATH=$tools/bin:$PATH CXX="$triplet-g++" CXXFLAGS="-I$work/include/$version -I$work/include" \
+    _PYTHON_HOST_PLATFORM="linux-$machine" \
+    CMAKE_ARGS="-DCMAKE_STRIP=/usr/bin/$triplet-strip" \
+    "$python" -m build --wheel --no-isolation --skip-dependency-check --outdir "$work/wheel" "$root/opt/test"
+
+for wheel in "$work"/wheel/*.whl; do
+    "$python" -m zipfile --extract "$wheel" "$root/opt/test/site"
+done
+rm -rf "$root/opt/test/src" "$root/opt/test/build"
+[ $# -gt 0 ] || set -- tests
+exec chroot "$root" sh -c 'cd /opt/test && uname -m && python3 -VV && exec "$@"' sh env DICOM_JPEGLS_TEST_INSTALLED=1 \
+    PYTHONPATH=/opt/test/site PYTHONDONTWRITEBYTECODE=1 HOME=/root LC_ALL=C.UTF-8 python3 -m pytest -q -p no:cacheprovider "$@"

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+#include "decode.hpp"
+
+#include "charls_handle.hpp"
+
+#include "../stream/pieces.hpp"
+#include "../stream/salvage.hpp"
+
+namespace dicom_jpegls {
+
+namespace {
+
+// Whether CharLS has read the header that was inspected: the safety of decoding depends on all that is compared.
+bool has_read(const charls_jpegls_decoder* const decoder, const stream_info& expected) noexcept
+{
+    charls_frame_info frame{};
+    charls_jpegls_pc_parameters presets{};
+    charls_interleave_mode mode{};
+    std::int32_t near_lossless{};
+    if (first_failure([&] { return charls_jpegls_decoder_get_frame_info(decoder, &frame); },
+                      [&] { return charls_jpegls_decoder_get_near_lossless(decoder, 0, &near_lossless); },
+                      [&] { return charls_jpegls_decoder_get_interleave_mode(decoder, &mode); },
+                      [&] { return charls_jpegls_decoder_get_preset_coding_parameters(decoder, 0, &presets); }) !=
+        status::success)
+        return false;
+    const auto interleave_mode = static_cast<std::int32_t>(mode);
+    return frame.width == expected.width && frame.height == expected.height &&
+           frame.bits_per_sample == expected.bits_per_sample && frame.component_count == expected.component_count &&
+           near_lossless == expected.near_lossless && interleave_mode == expected.interleave_mode &&
+           complete_presets({presets.maximum_sample_value, presets.threshold1, presets.threshold2, presets.threshold3,
+                             presets.reset_value},
+                            frame.bits_per_sample, near_lossless, interleave_mode == interleave_sample)
+                   .error == fault::none;
+}
+
+// Decodes a sound stream. `expected` is what was found in one that others may change meanwhile, or nullptr.
+status decode_stream(const byte_span stream, const stream_info* const expected, std::uint8_t* const samples,
+                     const image_layout& layout)
+{
+    const decoder_handle decoder{create_decoder()};
+    if (const status error = first_failure(
+            [&] { return charls_jpegls_decoder_set_source_buffer(decoder.get(), stream.data, stream.size); },
+            [&] { return charls_jpegls_decoder_read_header(decoder.get()); });
+        error != status::success)
+        return error;
+    if (expected && !has_read(decoder.get(), *expected))
+        return to_status(fault::changed);
+    return to_status(charls_jpegls_decoder_decode_to_buffer(
+        decoder.get(), samples, static_cast<std::size_t>(layout.size), static_cast<std::uint32_t>(layout.stride)));
+}
+
+// Decodes the first lines of a piece to their position in the image. For some of its lines only, the code may be that
+// of data left.
+status decode_lines(const inspected_stream& source, const piece& part, const std::uint32_t line_count,
+                    std::uint8_t* const samples, const image_layout& layout)
+{
+    assert(line_count >= 1 && line_count <= part.line_count);
+    const std::uint64_t first_line = line_number(source.info, part);
+    assert(first_line + line_count <= layout.line_count);
+    const image_layout lines{layout.with_lines(line_count)};
+    std::uint8_t* const destination = samples + first_line * layout.stride;
+    const heap_bytes alone{piece_stream_size_limit(part)};
+    const auto decode = [&](const piece& data) {
+        const std::size_t size = write_piece(source.bytes, source.info, data, line_count, alone.data());
+        return decode_stream({alone.data(), size}, nullptr, destination, lines);
+    };
+
+    const status code = decode(part);
+    const std::uint8_t* const end = source.bytes.data + part.end;
+    const bool ends_with_zero = part.end - part.begin > 1 && end[-1] == 0 && end[-2] != 0xFF;
+    if (line_count < part.line_count || !has_found_data_left(code) || !ends_with_zero)
+        return code;
+    piece shorter{part}; // without the byte of padding that some old encoders write
+    --shorter.end;
+    return decode(shorter);
+}
+
+struct decoded_lines
+{
+    status code;
+    std::uint32_t count;
+};
+
+// Decodes as many lines of a piece as can be decoded. The code is that of the whole piece; if it is an error, the line
+// after those counted may have been written too.
+decoded_lines decode_first_lines(const inspected_stream& source, const piece& part, std::uint8_t* const samples,
+                                 const image_layout& layout)
+{
+    const status code = decode_lines(source, part, part.line_count, samples, layout);
+    if (code == status::success || has_found_data_left(code))
+        return {code, part.line_count};
+    // CharLS does not report how far it came: find the greatest height for which it does not fail before the end.
+    std::uint32_t good{};
+    std::uint32_t bad{part.line_count};
+    while (bad - good > 1)
+    {
+        const std::uint32_t middle = good + (bad - good) / 2;
+        const status middle_code = decode_lines(source, part, middle, samples, layout);
+        (middle_code == status::success || has_found_data_left(middle_code) ? good : bad) = middle;
+    }
+    return {code, good};
+}
+
+// Decodes scan by scan, each from a copy whose scan header nobody can change.
+status decode_scans(const inspected_stream& source, std::uint8_t* const samples, const image_layout& layout)
+{
+    const found_pieces found{find_pieces(source, UINT32_MAX)};
+    if (found.error != status::success)
+        return found.error;
+    for (const piece& part : found.pieces)
+        if (const status error = decode_lines(source, part, part.line_count, samples, layout); error != status::success)
+            return error;
+    return status::success;
+}
+
+// Whether a stream still describes the image that it described when it was inspected.
+bool describes_same_image(const stream_info& found, const stream_info& expected) noexcept
+{
+    return found.width == expected.width && found.height == expected.height &&
+           found.bits_per_sample == expected.bits_per_sample && found.component_count == expected.component_count &&
+           found.interleave_mode == expected.interleave_mode;
+}
+
+void salvage_lines(const inspected_stream& source, const std::vector<piece>& pieces, std::uint8_t* const samples,
+                   const image_layout& layout, std::uint8_t* const good)
+{
+    constexpr std::int32_t none{-1};
+    std::int32_t misplaced_scan{none};
+    std::int32_t scan{none};
+    // From the last piece, since it decides whether the others of its scan are where they seem to be.
+    for (auto part = pieces.rbegin(); part != pieces.rend(); ++part)
+    {
+        if (part->first_component == misplaced_scan)
+            continue;
+        const decoded_lines decoded{decode_first_lines(source, *part, samples, layout)};
+        if (decoded.code == status::not_enough_memory)
+            throw std::bad_alloc{};
+        if (decoded.code == status::success && part->first_component != scan && !part->position_is_certain)
+        {
+            misplaced_scan = part->first_component;
+            continue;
+        }
+        scan = part->first_component;
+        std::memset(good + line_number(source.info, *part), 1, decoded.count);
+    }
+}
+
+} // namespace
+
+bool has_found_data_left(const status code) noexcept
+{
+    // The data may be zeros, which CharLS ignores at some positions, or anything else, also with an FF in it.
+    return code == to_status(charls::jpegls_errc::jpeg_marker_start_byte_not_found) ||
+           code == to_status(charls::jpegls_errc::too_much_encoded_data) ||
+           code == to_status(charls::jpegls_errc::end_of_image_marker_not_found);
+}
+
+status decode_image(const inspected_stream& source, std::uint8_t* const samples, const image_layout& layout) noexcept
+{
+    assert(!source.is_damaged && source.info.size <= source.bytes.size);
+    return guarded([&] {
+        const stream_info& info{source.info};
+        if (plane_count(info.component_count, info.interleave_mode) > 1)
+            return decode_scans(source, samples, layout);
+        // A single scan is decoded from where it is.
+        const status code = decode_stream(source.bytes.subspan(0, info.size), &info, samples, layout);
+        if (info.zero_before_end != 0 && has_found_data_left(code))
+            return decode_scans(source, samples, layout);
+        return code;
+    });
+}
+
+found_pieces find_pieces(const inspected_stream& source, const std::uint32_t minimum_lines) noexcept
+{
+    found_pieces result;
+    result.error = guarded([&] {
+        piece_list found{source.is_damaged ? salvage(source.bytes, source.allowed, minimum_lines)
+                                           : inspect_pieces(source.bytes, source.allowed, minimum_lines)};
+        if (found.pieces.empty() || (!source.is_damaged && found.error.code != fault::none) ||
+            !describes_same_image(found.info, source.info))
+            return to_status(fault::changed);
+        result.pieces = std::move(found.pieces);
+        return status::success;
+    });
+    return result;
+}
+
+status decode_piece(const inspected_stream& source, const piece& part, std::uint8_t* const samples,
+                    const image_layout& layout) noexcept
+{
+    return guarded([&] { return decode_lines(source, part, part.line_count, samples, layout); });
+}
+
+status decode_good_lines(const inspected_stream& source, std::uint8_t* const samples, const image_layout& layout,
+                         std::uint8_t* const good) noexcept
+{
+    return guarded([&] {
+        const found_pieces found{find_pieces(source, 1)};
+        if (found.error == status::success)
+            salvage_lines(source, found.pieces, samples, layout, good);
+        return found.error;
+    });
+}
+
+} // namespace dicom_jpegls

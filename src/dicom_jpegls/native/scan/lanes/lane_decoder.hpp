@@ -1,0 +1,584 @@
+// SPDX-License-Identifier: MIT
+//
+// Decodes sixteen scans at once, each in its lane. Lanes are not in step: each has its own line, column and place in
+// its stream. A group of four steps decodes up to four samples of the regular mode in every lane, without branches. A
+// lane where something else comes - a run, the end of the line, a long code, more bits than were loaded - stands still
+// for the rest of the group. Between groups, scalar code takes such lanes one by one and brings them to their next
+// sample of the regular mode. At the end of its scan a lane takes the next one.
+//
+// What a lane reads and writes is its own: contexts, lines, and a code_reader, which bounds what is read of a stream.
+// An error ends the scan of its lane and no other.
+#pragma once
+
+#include "lane_lines.hpp"
+#include "lane_model.hpp"
+#include "scan_lanes.hpp"
+
+#ifdef JLS_LANES
+
+#include "../block_analysis.hpp"
+#include "../code_reader.hpp"
+#include "../decode_run.hpp"
+
+#include <optional>
+
+namespace dicom_jpegls::scan::lanes {
+
+// What a lane has besides its state of a group.
+struct decoder_lane
+{
+    lane_lines lines;
+    std::optional<code_reader> reader;
+    run_state runs{2};
+    lane_decoding* scan{};
+    std::uint8_t* destination{}; // of the current line
+};
+
+// What stands in memory between two groups, for scalar code to look at and to change.
+struct decoder_state
+{
+    alignas(64) std::uint16_t active[lane_count]; // a mask
+    std::uint16_t ra[lane_count];                 // of the next sample
+    std::uint16_t rb[lane_count];
+    std::uint16_t rc[lane_count];
+    std::uint16_t rest[lane_count]; // samples to the end of the line
+    std::uint16_t done[lane_count]; // samples decoded in the group
+
+    // Of the contexts that are read, and of those that are written after the steps with even and with odd numbers.
+    std::uint16_t read_index[lane_count];
+    std::uint16_t written_index[2][lane_count];
+
+    // From here on in the order of `place32`. Offsets in bytes from the start of the line store.
+    alignas(64) std::uint32_t above[lane_count];
+    std::uint32_t current[lane_count];
+    // Bits and bytes from the start of the decoder_memory.
+    std::uint32_t position[lane_count];
+    std::uint32_t last_position[lane_count]; // up to which a group may begin without a refill
+    std::uint32_t byte[lane_count];
+};
+
+struct decoder_memory
+{
+    alignas(64) context_array contexts;
+    decoder_state state;
+    std::array<decoder_lane, lane_count> lanes;
+    line_store lines;
+    std::uint8_t no_bytes[16]{}; // for lanes that have never had a scan
+
+    std::uint8_t* bytes() noexcept
+    {
+        return reinterpret_cast<std::uint8_t*>(this);
+    }
+};
+
+JLS_BEGIN_AVX2
+
+template<bool HasSignedSamples>
+class lane_decoder final
+{
+public:
+    // Decodes `count` scans of one precision, of lines that the line store has room for.
+    lane_decoder(decoder_memory& memory, const std::int32_t bits_per_sample, lane_decoding* const* const scans,
+                 const std::size_t count) noexcept :
+        mode_{bits_per_sample}, memory_{memory}, next_{scans}, last_{scans + count}
+    {
+    }
+
+    void run()
+    {
+        decoder_state& state{memory_.state};
+        for (int lane{}; lane != lane_count; ++lane)
+        {
+            state.active[lane] = 0xFFFF;
+            state.rest[lane] = 0xFFFF;
+            ++active_count_;
+            if (!start_next(lane))
+                stop(lane);
+            else
+                advance(lane, true);
+        }
+        decode();
+    }
+
+private:
+    using model = lane_model<HasSignedSamples>;
+
+    static constexpr std::uint32_t window_bits{64};
+
+    // The codes that a step reads: shorter than an escape code, and than what leading_zeros and shifts are exact for.
+    std::int32_t longest_code() const noexcept
+    {
+        return std::min(30, mode_.limit - mode_.quantized_bits_per_sample - 1);
+    }
+
+    // A group may begin up to here: behind it there is a window in the reader's buffer, or zeros behind the last bit.
+    static constexpr std::uint32_t last_position{8 * code_reader::fill_size - window_bits};
+
+    // ---- Scalar code: a lane between groups.
+
+    // Has a lane take the next scan. Returns whether there is one.
+    bool start_next(const int number)
+    {
+        if (next_ == last_)
+            return false;
+        decoder_lane& lane{memory_.lanes[static_cast<std::size_t>(number)]};
+        lane.scan = *next_++;
+        lane.destination = lane.scan->destination;
+        lane.reader.emplace(lane.scan->source, lane.scan->source + lane.scan->source_size);
+        lane.runs = run_state{mode_.range};
+        lane.lines.start(memory_.lines, number, lane.scan->width, lane.scan->height);
+        set_edges<1>(lane.lines.above, lane.lines.current, lane.lines.width);
+        const std::uint64_t fresh{packed_context::make(initial_a(mode_.range), initial_k(), 1, 0, 0)};
+        std::fill_n(memory_.contexts[number], context_distance, fresh);
+
+        decoder_state& state{memory_.state};
+        const int place{place32(number)};
+        state.current[place] = memory_.lines.offset_of(lane.lines.current);
+        state.position[place] = first_position(lane);
+        state.last_position[place] = first_position(lane) + last_position;
+        return true;
+    }
+
+    // A has its initial value and N is 1.
+    std::uint32_t initial_k() const noexcept
+    {
+        std::uint32_t k{};
+        while ((1 << k) < initial_a(mode_.range))
+            ++k;
+        return k;
+    }
+
+    // In bits from the start of the memory.
+    std::uint32_t first_position(const decoder_lane& lane) const noexcept
+    {
+        return static_cast<std::uint32_t>(8 * (lane.reader->bytes() - memory_.bytes()));
+    }
+
+    // Leaves a lane without a scan. It stands still from now on, at a place that can be read and written.
+    void stop(const int number)
+    {
+        decoder_lane& lane{memory_.lanes[static_cast<std::size_t>(number)]};
+        decoder_state& state{memory_.state};
+        const int place{place32(number)};
+        lane.lines.start(memory_.lines, number, 1, 1);
+        state.active[number] = 0;
+        state.above[place] = memory_.lines.offset_of(lane.lines.above);
+        state.current[place] = memory_.lines.offset_of(lane.lines.current);
+        state.position[place] = static_cast<std::uint32_t>(8 * (memory_.no_bytes - memory_.bytes()));
+        std::fill_n(memory_.contexts[number], context_distance, std::uint64_t{});
+        --active_count_;
+    }
+
+    // Brings a lane to its next sample of the regular mode whose code is not long. `moved` says whether it has decoded
+    // any since it was here. A scan with an error ends here, and is not done.
+    void advance(const int number, const bool moved)
+    {
+        try
+        {
+            if (decode_other(number, moved))
+                return;
+        }
+        catch (const scan_error&)
+        {
+            abandon(number);
+            return;
+        }
+        stop(number);
+    }
+
+    // Leaves the scan of a lane to the codec for one scan, and goes on with the next.
+    void abandon(const int number)
+    {
+        for (;;)
+        {
+            if (!start_next(number))
+                return stop(number);
+            try
+            {
+                if (decode_other(number, true))
+                    return;
+            }
+            catch (const scan_error&)
+            {
+                continue;
+            }
+            return stop(number);
+        }
+    }
+
+    // Decodes all that is no short code of the regular mode. Returns false if no scan is left.
+    bool decode_other(const int number, bool moved)
+    {
+        decoder_lane& lane{memory_.lanes[static_cast<std::size_t>(number)]};
+        decoder_state& state{memory_.state};
+        const int place{place32(number)};
+        std::ptrdiff_t column{memory_.lines.sample_at(state.current[place]) - lane.lines.current};
+        lane.reader->position = state.position[place] - first_position(lane);
+        lane.reader->prepare();
+        for (;;)
+        {
+            if (column == lane.lines.width)
+            {
+                if (!end_line(number, lane))
+                    return false;
+                column = 0;
+                moved = true;
+            }
+            if (lane.lines.is_flat(column))
+                column += decode_run(lane, column);
+            else if (moved)
+                break;
+            else
+                decode_long_code(lane, memory_.contexts[number], column++);
+            moved = true;
+            lane.reader->prepare();
+        }
+        const std::uint16_t* const above{lane.lines.above + column};
+        const std::uint16_t* const current{lane.lines.current + column};
+        state.ra[number] = current[-1];
+        state.rb[number] = above[0];
+        state.rc[number] = above[-1];
+        state.rest[number] = static_cast<std::uint16_t>(lane.lines.width - column);
+        state.above[place] = memory_.lines.offset_of(above);
+        state.current[place] = memory_.lines.offset_of(current);
+        state.position[place] = first_position(lane) + static_cast<std::uint32_t>(lane.reader->position);
+        return true;
+    }
+
+    // The line goes to the destination; at the end of the scan the lane takes the next. Returns whether there is a
+    // line.
+    bool end_line(const int number, decoder_lane& lane)
+    {
+        copy_to_caller(lane.lines.current, lane.destination, lane.scan->width, mode_.quantized_bits_per_sample);
+        lane.reader->check_position();
+        if (--lane.lines.lines_left == 0)
+        {
+            if (!lane.reader->ends_with_source())
+                fail(scan_fault::too_much_encoded_data);
+            lane.scan->done = true;
+            if (!start_next(number))
+                return false;
+        }
+        else
+        {
+            lane.destination += lane.scan->stride;
+            std::swap(lane.lines.above, lane.lines.current);
+            set_edges<1>(lane.lines.above, lane.lines.current, lane.lines.width);
+        }
+        lane.reader->prepare();
+        return true;
+    }
+
+    // A run, and the sample that interrupts it (T.87 A.7). Returns the number of samples.
+    std::ptrdiff_t decode_run(decoder_lane& lane, const std::ptrdiff_t column) const
+    {
+        const std::uint8_t* const bytes{lane.reader->bytes()};
+        std::uint16_t* const line{lane.lines.current + column};
+        const std::ptrdiff_t limit{lane.lines.width - column};
+        const run_length run{decode_run_length(lane.runs, bytes, lane.reader->position, limit)};
+        repeat_pixel<1>(line, run.pixels);
+        lane.reader->position = run.position;
+        if (run.pixels == limit)
+            return limit;
+        const decoded_sample interruption{decode_interruption<1>(lane.runs, bytes, run.position, line[run.pixels - 1],
+                                                                 lane.lines.above[column + run.pixels], mode_)};
+        line[run.pixels] = static_cast<std::uint16_t>(interruption.value);
+        lane.reader->position = interruption.position;
+        lane.runs.decrement();
+        return run.pixels + 1;
+    }
+
+    // A sample of the regular mode whose code may have any length (T.87 A.4 to A.6).
+    JLS_NOINLINE void decode_long_code(decoder_lane& lane, std::uint64_t* const contexts,
+                                       const std::ptrdiff_t column) const
+    {
+        const auto t1{static_cast<std::int16_t>(mode_.bounds.t1)};
+        const auto t2{static_cast<std::int16_t>(mode_.bounds.t2)};
+        const auto t3{static_cast<std::int16_t>(mode_.bounds.t3)};
+        std::uint16_t* const line{lane.lines.current + column};
+        const std::uint16_t ra{line[-1]};
+        const std::uint16_t rb{lane.lines.above[column]};
+        const std::uint16_t rc{lane.lines.above[column - 1]};
+        const std::uint16_t rd{lane.lines.above[column + 1]};
+        const std::int32_t id{81 * quantize_difference(rd, rb, t1, t2, t3) +
+                              9 * quantize_difference(rb, rc, t1, t2, t3) + quantize_difference(rc, ra, t1, t2, t3)};
+        const std::int32_t sign{id < 0 ? -1 : 0};
+        std::uint64_t& packed{contexts[(id ^ sign) - sign]};
+        encoder_context context{packed_context::statistics_of(packed)};
+        const std::uint32_t k{packed_context::k_of(packed)};
+
+        const golomb_code code{code_reader::read_golomb(lane.reader->bytes(), lane.reader->position, k, mode_.limit,
+                                                        mode_.quantized_bits_per_sample)};
+        lane.reader->position = code.position;
+        if (code.mapped_error > static_cast<std::uint32_t>(mode_.maximum))
+            fail(scan_fault::invalid_encoded_data);
+        const std::int32_t half{static_cast<std::int32_t>(code.mapped_error >> 1U)};
+        std::int32_t error{(code.mapped_error & 1U) != 0 ? -half - 1 : half};
+        if (k == 0 && 2 * context.b + context.n - 1 < 0)
+            error = -error - 1;
+        const std::int32_t predicted{std::clamp(predict(ra, rb, rc) + ((context.c ^ sign) - sign), 0, mode_.maximum)};
+        line[0] = static_cast<std::uint16_t>(mode_.reconstruct(predicted, (error ^ sign) - sign));
+
+        context.template update<true>(context.a, context.b, context.c, context.n, error < 0 ? -error : error, error);
+        std::uint32_t new_k{};
+        while ((context.n << new_k) < context.a)
+            ++new_k;
+        packed = packed_context::make(context.a, new_k, context.n, context.c, context.b);
+    }
+
+    // Brings the lanes of a mask on. Those whose errors went out of range end their scans.
+    JLS_NOINLINE void advance_all(std::uint32_t lanes_that_stand, const std::uint32_t damaged_lanes)
+    {
+        for (std::uint32_t rest{lanes_that_stand | damaged_lanes}; rest != 0; rest &= rest - 1)
+        {
+            const int number{__builtin_ctz(rest)};
+            if (JLS_UNLIKELY((damaged_lanes >> number & 1U) != 0))
+                abandon(number);
+            else
+                advance(number, memory_.state.done[number] != 0);
+        }
+    }
+
+    JLS_NOINLINE void refill_all(std::uint32_t lanes_at_end)
+    {
+        decoder_state& state{memory_.state};
+        for (; lanes_at_end != 0; lanes_at_end &= lanes_at_end - 1)
+        {
+            const int number{__builtin_ctz(lanes_at_end)};
+            decoder_lane& lane{memory_.lanes[static_cast<std::size_t>(number)]};
+            const int place{place32(number)};
+            try
+            {
+                lane.reader->position = state.position[place] - first_position(lane);
+                lane.reader->prepare();
+                state.position[place] = first_position(lane) + static_cast<std::uint32_t>(lane.reader->position);
+            }
+            catch (const scan_error&)
+            {
+                abandon(number);
+            }
+        }
+    }
+
+    // ---- Vectors: all lanes, four steps.
+
+    struct group
+    {
+        // Known before the first step: samples of the line above from Rc on, what Q1 and Q2 make of each, and bits.
+        vector16 above[group_size + 2];
+        vector16 weighed_above[group_size];
+        vector16 rest;
+        vector32 upper_bits; // of the window
+        vector32 lower_bits;
+        vector16 bits_left;
+
+        vector16 live; // lanes that have not come to stand still, as a mask
+        vector16 done; // steps of each
+        vector16 ra;
+        vector16 decoded[group_size];
+        vector16 longest_code; // that a step reads
+        vector16 damage;       // bits that no error may have
+
+        // The sample before. Its context is updated while the next one is loaded.
+        statistics context;
+        vector16 index;
+        vector16 error;
+    };
+
+    JLS_NOINLINE void decode()
+    {
+        const model precision{mode_};
+        group lanes;
+        lanes.longest_code = all16(longest_code());
+        lanes.damage = zero16();
+        while (active_count_ != 0)
+        {
+            begin(lanes, precision);
+            step<0>(lanes, precision);
+            step<1>(lanes, precision);
+            step<2>(lanes, precision);
+            step<3>(lanes, precision);
+            end(lanes);
+        }
+    }
+
+    // Loads the bits and the line above.
+    JLS_INLINE void begin(group& lanes, const model& precision)
+    {
+        decoder_state& state{memory_.state};
+        const vector16 active{load16(state.active)};
+        vector32 position{load32(state.position)};
+        const vector16 at_end{lower_half(greater(position, load32(state.last_position))) & active};
+        if (JLS_UNLIKELY(any(at_end)))
+        {
+            refill_all(bits_of(at_end));
+            position = load32(state.position);
+        }
+        const vector32 skipped{position & all32(7)};
+        store32(state.byte, shift_right<3>(position));
+        read_back();
+        const vector64 window{gather<1>(memory_.bytes(), state.byte)};
+        const vector32 upper{reverse_bytes(lower_half(window))};
+        const vector32 lower{reverse_bytes(upper_half(window))};
+        lanes.upper_bits = shift_pair_left(upper, lower, skipped);
+        lanes.lower_bits = shift_left(lower, skipped);
+        lanes.bits_left = all16(window_bits) - lower_half(skipped);
+
+        const vector64 above{gather<1>(memory_.lines.bytes() + sizeof(std::uint16_t), state.above)};
+        lanes.above[0] = load16(state.rc);
+        lanes.above[1] = load16(state.rb);
+        lanes.above[2] = lower_half(lower_half(above));
+        lanes.above[3] = upper_half(lower_half(above));
+        lanes.above[4] = lower_half(upper_half(above));
+        lanes.above[5] = upper_half(upper_half(above));
+        // Q(Rb - Rc) of a sample is Q(Rd - Rb) of the one before.
+        vector16 q2{precision.quantize_difference(lanes.above[1], lanes.above[0])};
+        weigh_above<0>(lanes, q2, precision);
+        weigh_above<1>(lanes, q2, precision);
+        weigh_above<2>(lanes, q2, precision);
+        weigh_above<3>(lanes, q2, precision);
+
+        lanes.ra = load16(state.ra);
+        lanes.rest = load16(state.rest);
+        lanes.live = load16(state.active);
+        lanes.done = zero16();
+    }
+
+    template<int Step>
+    static JLS_INLINE void weigh_above(group& lanes, vector16& q2, const model& precision) noexcept
+    {
+        const vector16 q1{precision.quantize_difference(lanes.above[Step + 2], lanes.above[Step + 1])};
+        lanes.weighed_above[Step] = precision.weigh_above(q1, q2);
+        q2 = q1;
+    }
+
+    // Updates the context of the sample before, k included, which it keeps with A.
+    static JLS_INLINE void update_context(group& lanes) noexcept
+    {
+        lanes.context.a = lanes.context.a & all32(packed_context::a_mask);
+        lanes.context = update(lanes.context, lanes.error);
+        lanes.context.a =
+            lanes.context.a | (golomb_parameter(lanes.context.a, lanes.context.n()) & all32(packed_context::k_mask));
+    }
+
+    static JLS_INLINE vector64 pack(const statistics& context) noexcept
+    {
+        return join(context.a, join(context.n_and_c, context.b));
+    }
+
+    // A sample of the regular mode in all lanes that are live (T.87 A.3 to A.6).
+    template<int Step>
+    JLS_INLINE void step(group& lanes, const model& precision)
+    {
+        decoder_state& state{memory_.state};
+        auto* const contexts{reinterpret_cast<std::uint8_t*>(memory_.contexts)};
+        const vector16 first_context{multiples16(context_distance)};
+
+        // The context (A.3). Where it has no gradients a run begins.
+        const vector16 rc{lanes.above[Step]};
+        const vector16 rb{lanes.above[Step + 1]};
+        const vector16 id{lanes.weighed_above[Step] + precision.quantize_difference(rc, lanes.ra)};
+        const vector16 sign{greater(zero16(), id)};
+        lanes.live = except(equal(id, zero16()) | equal(lanes.rest, all16(Step)), lanes.live);
+        const vector16 number{magnitude(id) & lanes.live};
+        const vector16 index{number + first_context};
+        store16(state.read_index, index);
+        read_back();
+        const vector64 loaded{gather<sizeof(std::uint64_t)>(contexts, state.read_index)};
+        statistics context{lower_half(loaded), lower_half(upper_half(loaded)), upper_half(upper_half(loaded))};
+        if constexpr (Step != 0)
+        {
+            update_context(lanes);
+            const vector16 again{equal(index, lanes.index)};
+            context.a = select(widen_mask(again), lanes.context.a, context.a);
+            context.n_and_c = select(again, lanes.context.n_and_c, context.n_and_c);
+            context.b = select(again, lanes.context.b, context.b);
+            scatter<sizeof(std::uint64_t)>(contexts, state.written_index[(Step - 1) & 1], pack(lanes.context));
+            read_back();
+        }
+
+        // The code: zero bits, a 1, k bits (A.5.3).
+        const vector32 k{shift_right<packed_context::k_position>(context.a)};
+        const vector32 zeros{leading_zeros(lanes.upper_bits)};
+        const vector32 unary_length{zeros + all32(1)};
+        const vector32 length{unary_length + k};
+        const vector32 mapped{shift_pair_left(zeros, shift_left(lanes.upper_bits, unary_length), k)};
+        const vector16 short_length{lower_half(length)};
+        lanes.live = except(greater(short_length, min_signed(lanes.bits_left, lanes.longest_code)), lanes.live);
+        // Lanes that stand still from now on write to the context of no gradients.
+        lanes.index = (number & lanes.live) + first_context;
+        store16(state.written_index[Step & 1], lanes.index);
+        lanes.done = lanes.done - lanes.live;
+        lanes.upper_bits = shift_pair_left(lanes.upper_bits, lanes.lower_bits, length);
+        lanes.lower_bits = shift_left(lanes.lower_bits, length);
+        lanes.bits_left = lanes.bits_left - (short_length & lanes.live);
+        const vector16 mapped_error{take_mapped_error(lanes, mapped, precision)};
+
+        // Code segment A.11, the other way round.
+        const vector16 inverted{inverts(lower_half(k), context)};
+        const vector16 error{shift_right<1>(mapped_error) ^ (zero16() - (mapped_error & all16(1))) ^ inverted};
+
+        const vector16 predicted{precision.predict(lanes.ra, rb, rc, sign, context.c())};
+        lanes.ra = select(lanes.live, precision.reconstruct(predicted, error, sign), lanes.ra);
+        lanes.decoded[Step] = lanes.ra;
+        lanes.context = context;
+        lanes.error = error;
+    }
+
+    // A mapped error has no more bits than a sample (A.4.5), otherwise the stream is damaged.
+    static JLS_INLINE vector16 take_mapped_error(group& lanes, const vector32 mapped, const model& precision) noexcept
+    {
+        if constexpr (HasSignedSamples)
+        {
+            const vector16 result{lower_half(min_unsigned(mapped, all32(0xFFFF)))};
+            lanes.damage = lanes.damage | (except(precision.maximum(), result) & lanes.live);
+            return result;
+        }
+        else
+        {
+            lanes.damage = lanes.damage | (lower_half(shift_right<16>(mapped)) & lanes.live);
+            return lower_half(mapped);
+        }
+    }
+
+    // Stores the samples, of which those of live steps count, and has scalar code move on the lanes that stand still.
+    JLS_INLINE void end(group& lanes)
+    {
+        decoder_state& state{memory_.state};
+        update_context(lanes);
+        scatter<sizeof(std::uint64_t)>(reinterpret_cast<std::uint8_t*>(memory_.contexts),
+                                       state.written_index[(group_size - 1) & 1], pack(lanes.context));
+        scatter<1>(memory_.lines.bytes(), state.current,
+                   join(join(lanes.decoded[0], lanes.decoded[1]), join(lanes.decoded[2], lanes.decoded[3])));
+        const vector32 done_bytes{widen(lanes.done + lanes.done)};
+        store32(state.above, load32(state.above) + done_bytes);
+        store32(state.current, load32(state.current) + done_bytes);
+        const vector32 position{load32(state.position)};
+        store32(state.position, except(all32(7), position) + all32(window_bits) - widen(lanes.bits_left));
+        store16(state.rest, lanes.rest - lanes.done);
+        store16(state.ra, lanes.ra);
+        store16(state.rc, lanes.above[group_size]);
+        store16(state.rb, lanes.above[group_size + 1]);
+        const vector16 standing{except(lanes.live, load16(state.active))};
+        if (any(standing))
+        {
+            store16(state.done, lanes.done);
+            // Errors that went out of range are found at the end of a line at the latest.
+            const vector16 damaged{except(equal(lanes.damage, zero16()), load16(state.active))};
+            lanes.damage = zero16();
+            advance_all(bits_of(standing), bits_of(damaged));
+        }
+    }
+
+    const lossless_of_any_precision mode_;
+    decoder_memory& memory_;
+    lane_decoding* const* next_;
+    lane_decoding* const* const last_;
+    int active_count_{};
+};
+
+JLS_END_AVX2
+
+} // namespace dicom_jpegls::scan::lanes
+
+#endif

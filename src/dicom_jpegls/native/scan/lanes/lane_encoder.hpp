@@ -1,0 +1,519 @@
+// SPDX-License-Identifier: MIT
+//
+// Encodes sixteen scans at once, each in its lane: the counterpart of lane_decoder.hpp, with the same groups of four
+// steps. All samples are known in advance, so gradients come first for the whole group, and lanes stand still only at
+// runs and at ends of lines. The codes of a group are packed into 64 bits of each lane; the stuffed bits are added
+// later, lane by lane.
+//
+// What a lane reads and writes is its own: contexts, lines - a copy of the caller's - and a buffer of packed bytes of
+// fixed size. A bit_stuffer bounds what is written to the destination.
+#pragma once
+
+#include "lane_lines.hpp"
+#include "lane_model.hpp"
+#include "scan_lanes.hpp"
+
+#ifdef JLS_LANES
+
+#include "../bit_writer.hpp"
+#include "../encode_run.hpp"
+
+namespace dicom_jpegls::scan::lanes {
+
+// What a lane has besides its state of a group.
+struct encoder_lane
+{
+    lane_lines lines;
+    run_state runs{2};
+    lane_encoding* scan{};
+    const std::uint8_t* source{}; // of the next line
+    bit_stuffer stuffer{nullptr, 0};
+};
+
+// Packed bytes of a lane are written out when there are more than `enough`. Until then come at most a run before each
+// sample of a group, the codes of the group, and the store of a whole word.
+struct packed_bytes
+{
+    static constexpr std::size_t enough{2048};
+    static constexpr std::size_t longest_run{(33 + 16 + 64) / 8 + 1};
+    static constexpr std::size_t size{enough + longest_run + group_size * 8 + 24};
+
+    alignas(64) std::uint8_t bytes[(size + 63) / 64 * 64];
+};
+
+// What stands in memory between two groups, for scalar code to look at and to change.
+struct encoder_state
+{
+    alignas(64) std::uint16_t active[lane_count]; // a mask
+    std::uint16_t ra[lane_count];                 // of the next sample
+    std::uint16_t rb[lane_count];
+    std::uint16_t rc[lane_count];
+    std::uint16_t rest[lane_count];  // samples to the end of the line
+    std::uint16_t index[lane_count]; // of contexts
+
+    // The codes of a group that has long ones. `bit_count` and `bits` are those of a bit_packer.
+    std::uint16_t code[group_size][lane_count];
+    std::uint16_t code_length[group_size][lane_count];
+    std::uint16_t bit_count[lane_count];
+    alignas(64) std::uint64_t bits[lane_count]; // in the order of `place64`
+
+    // From here on in the order of `place32`. Offsets in bytes from the start of the line store.
+    std::uint32_t above[lane_count];
+    std::uint32_t current[lane_count];
+    // From the start of the packed bytes of all lanes.
+    std::uint32_t packed[lane_count];
+    std::uint32_t packed_enough[lane_count];
+};
+
+struct encoder_memory
+{
+    alignas(64) context_array contexts;
+    packed_bytes packed[lane_count];
+    encoder_state state;
+    std::array<encoder_lane, lane_count> lanes;
+    line_store lines;
+
+    std::uint8_t* all_packed() noexcept
+    {
+        return reinterpret_cast<std::uint8_t*>(packed);
+    }
+};
+
+JLS_BEGIN_AVX2
+
+template<bool HasSignedSamples>
+class lane_encoder final
+{
+public:
+    // Encodes `count` scans of one precision, of lines that the line store has room for.
+    lane_encoder(encoder_memory& memory, const std::int32_t bits_per_sample, lane_encoding* const* const scans,
+                 const std::size_t count) noexcept :
+        mode_{bits_per_sample}, memory_{memory}, next_{scans}, last_{scans + count}
+    {
+    }
+
+    void run()
+    {
+        encoder_state& state{memory_.state};
+        for (int lane{}; lane != lane_count; ++lane)
+        {
+            state.active[lane] = 0xFFFF;
+            ++active_count_;
+            start_packing(lane);
+            if (!start_next(lane))
+                stop(lane);
+            else
+                advance(lane);
+        }
+        encode();
+    }
+
+private:
+    using model = lane_model<HasSignedSamples>;
+
+    // Stands for the length of an escape code (T.87 A.5.3). No code is so long.
+    static constexpr std::int32_t escape{255};
+    static_assert(code_length_limit(16) < escape);
+
+    // ---- Scalar code: a lane between groups.
+
+    // The packer of a lane, taken out of the state. Codes of the run mode go there at once.
+    struct lane_packer : bit_packer
+    {
+        void add(const std::uint32_t value, const std::uint32_t length) noexcept
+        {
+            put_code(value, length);
+        }
+    };
+
+    lane_packer packer_of(const int number) noexcept
+    {
+        const encoder_state& state{memory_.state};
+        return {{state.bits[place64(number)], state.bit_count[number],
+                 memory_.all_packed() + state.packed[place32(number)]}};
+    }
+
+    void keep(const int number, const bit_packer& packer) noexcept
+    {
+        encoder_state& state{memory_.state};
+        state.bits[place64(number)] = packer.bits;
+        state.bit_count[number] = static_cast<std::uint16_t>(packer.count);
+        state.packed[place32(number)] = static_cast<std::uint32_t>(packer.position - memory_.all_packed());
+    }
+
+    void start_packing(const int number) noexcept
+    {
+        keep(number, {0, 0, memory_.packed[number].bytes});
+        memory_.state.packed_enough[place32(number)] =
+            static_cast<std::uint32_t>(memory_.packed[number].bytes + packed_bytes::enough - memory_.all_packed());
+    }
+
+    // Has a lane take the next scan. Returns whether there is one.
+    bool start_next(const int number) noexcept
+    {
+        if (next_ == last_)
+            return false;
+        encoder_lane& lane{memory_.lanes[static_cast<std::size_t>(number)]};
+        lane.scan = *next_++;
+        lane.source = lane.scan->source;
+        lane.stuffer = bit_stuffer{lane.scan->destination, lane.scan->destination_size};
+        lane.runs = run_state{mode_.range};
+        lane.lines.start(memory_.lines, number, lane.scan->width, lane.scan->height);
+        take_line(lane);
+        const std::uint64_t fresh{packed_context::make(initial_a(mode_.range), 0, 1, 0, 0)};
+        std::fill_n(memory_.contexts[number], context_distance, fresh);
+        memory_.state.current[place32(number)] = memory_.lines.offset_of(lane.lines.current);
+        return true;
+    }
+
+    // Leaves a lane without a scan. It stands still from now on, at a place that can be read and written.
+    void stop(const int number) noexcept
+    {
+        encoder_lane& lane{memory_.lanes[static_cast<std::size_t>(number)]};
+        encoder_state& state{memory_.state};
+        lane.lines.start(memory_.lines, number, 1, 1);
+        state.active[number] = 0;
+        state.above[place32(number)] = memory_.lines.offset_of(lane.lines.above);
+        state.current[place32(number)] = memory_.lines.offset_of(lane.lines.current);
+        start_packing(number);
+        std::fill_n(memory_.contexts[number], context_distance, std::uint64_t{});
+        --active_count_;
+    }
+
+    void take_line(encoder_lane& lane) noexcept
+    {
+        copy_from_caller(lane.source, lane.lines.current, lane.scan->width, mode_.quantized_bits_per_sample);
+        set_edges<1>(lane.lines.above, lane.lines.current, lane.lines.width);
+    }
+
+    // Brings a lane to its next sample of the regular mode. A scan that finds no room ends here, and is not done.
+    void advance(const int number)
+    {
+        for (;;)
+        {
+            try
+            {
+                if (encode_other(number))
+                    return;
+                break;
+            }
+            catch (const scan_error&)
+            {
+                start_packing(number);
+                if (!start_next(number))
+                    break;
+            }
+        }
+        stop(number);
+    }
+
+    // Encodes runs, and ends lines and scans. Returns false if no scan is left.
+    bool encode_other(const int number)
+    {
+        encoder_lane& lane{memory_.lanes[static_cast<std::size_t>(number)]};
+        encoder_state& state{memory_.state};
+        const int place{place32(number)};
+        lane_packer packer{packer_of(number)};
+        std::ptrdiff_t column{memory_.lines.sample_at(state.current[place]) - lane.lines.current};
+        for (;;)
+        {
+            if (packer.position > memory_.packed[number].bytes + packed_bytes::enough)
+                write_out(number, packer);
+            if (column == lane.lines.width)
+            {
+                if (!end_line(number, lane, packer))
+                    return false;
+                column = 0;
+            }
+            if (!lane.lines.is_flat(column))
+                break;
+            column += encode_run(lane, packer, column);
+        }
+        const std::uint16_t* const above{lane.lines.above + column};
+        const std::uint16_t* const current{lane.lines.current + column};
+        state.ra[number] = current[-1];
+        state.rb[number] = above[0];
+        state.rc[number] = above[-1];
+        state.rest[number] = static_cast<std::uint16_t>(lane.lines.width - column);
+        state.above[place] = memory_.lines.offset_of(above);
+        state.current[place] = memory_.lines.offset_of(current);
+        keep(number, packer);
+        return true;
+    }
+
+    // Goes on with the next line; at the end of the scan with the next scan. Returns whether there is a line.
+    bool end_line(const int number, encoder_lane& lane, lane_packer& packer)
+    {
+        if (--lane.lines.lines_left != 0)
+        {
+            lane.source += lane.scan->stride;
+            std::swap(lane.lines.above, lane.lines.current);
+            take_line(lane);
+            return true;
+        }
+        write_out(number, packer);
+        lane.scan->written = lane.stuffer.finish(packer);
+        lane.scan->done = true;
+        packer = {{0, 0, memory_.packed[number].bytes}};
+        return start_next(number);
+    }
+
+    void write_out(const int number, bit_packer& packer)
+    {
+        std::uint8_t* const first{memory_.packed[number].bytes};
+        memory_.lanes[static_cast<std::size_t>(number)].stuffer.write(
+            first, static_cast<std::size_t>(packer.position - first));
+        packer.position = first;
+    }
+
+    // A run, and the sample that interrupts it (T.87 A.7). Returns the number of samples.
+    std::ptrdiff_t encode_run(encoder_lane& lane, lane_packer& packer, const std::ptrdiff_t column) const noexcept
+    {
+        const std::uint16_t* const line{lane.lines.current + column};
+        const std::ptrdiff_t limit{lane.lines.width - column};
+        const std::ptrdiff_t length{find_run_length<1>(line, limit)};
+        encode_run_length(lane.runs, packer, length, length == limit);
+        if (length == limit)
+            return limit;
+        encode_interruption<1>(lane.runs, packer, line[length], line[length - 1], lane.lines.above[column + length],
+                               mode_);
+        lane.runs.decrement();
+        return length + 1;
+    }
+
+    JLS_NOINLINE void advance_all(std::uint32_t standing_lanes)
+    {
+        for (; standing_lanes != 0; standing_lanes &= standing_lanes - 1)
+            advance(__builtin_ctz(standing_lanes));
+    }
+
+    // Packs the codes of a group code by code, and leaves none.
+    JLS_NOINLINE void put_long_codes(std::uint32_t lanes_with_long_codes) noexcept
+    {
+        encoder_state& state{memory_.state};
+        for (; lanes_with_long_codes != 0; lanes_with_long_codes &= lanes_with_long_codes - 1)
+        {
+            const int number{__builtin_ctz(lanes_with_long_codes)};
+            lane_packer packer{packer_of(number)};
+            for (int i{}; i != group_size; ++i)
+            {
+                if (state.code_length[i][number] == escape)
+                    packer.put_escape(state.code[i][number], mode_);
+                else
+                    packer.put_code(state.code[i][number], state.code_length[i][number]);
+                state.code[i][number] = 0;
+                state.code_length[i][number] = 0;
+            }
+            keep(number, packer);
+        }
+    }
+
+    JLS_NOINLINE void write_out_all(std::uint32_t full_lanes)
+    {
+        for (; full_lanes != 0; full_lanes &= full_lanes - 1)
+        {
+            const int number{__builtin_ctz(full_lanes)};
+            lane_packer packer{packer_of(number)};
+            try
+            {
+                write_out(number, packer);
+                keep(number, packer);
+            }
+            catch (const scan_error&)
+            {
+                start_packing(number);
+                if (start_next(number))
+                    advance(number);
+                else
+                    stop(number);
+            }
+        }
+    }
+
+    // ---- Vectors: all lanes, four steps.
+
+    struct group
+    {
+        vector16 above[group_size + 2];   // samples of the line above from Rc on
+        vector16 samples[group_size + 1]; // of the current line from Ra on
+        vector16 id[group_size];          // contexts with their signs
+        vector16 live[group_size];        // masks
+        vector16 code[group_size];
+        vector16 code_length[group_size];
+        vector16 last_zeros; // the most zeros of a code that is no escape code
+    };
+
+    JLS_NOINLINE void encode()
+    {
+        const model precision{mode_};
+        group lanes;
+        lanes.last_zeros = all16(mode_.limit - mode_.quantized_bits_per_sample - 2);
+        while (active_count_ != 0)
+        {
+            begin(lanes, precision);
+            step<0>(lanes, precision);
+            step<1>(lanes, precision);
+            step<2>(lanes, precision);
+            step<3>(lanes, precision);
+            end(lanes);
+        }
+    }
+
+    // Loads the samples, finds the contexts (T.87 A.3), and moves the lanes on.
+    JLS_INLINE void begin(group& lanes, const model& precision)
+    {
+        encoder_state& state{memory_.state};
+        const vector64 above{gather<1>(memory_.lines.bytes() + sizeof(std::uint16_t), state.above)};
+        lanes.above[0] = load16(state.rc);
+        lanes.above[1] = load16(state.rb);
+        lanes.above[2] = lower_half(lower_half(above));
+        lanes.above[3] = upper_half(lower_half(above));
+        lanes.above[4] = lower_half(upper_half(above));
+        lanes.above[5] = upper_half(upper_half(above));
+        const vector64 current{gather<1>(memory_.lines.bytes(), state.current)};
+        lanes.samples[0] = load16(state.ra);
+        lanes.samples[1] = lower_half(lower_half(current));
+        lanes.samples[2] = upper_half(lower_half(current));
+        lanes.samples[3] = lower_half(upper_half(current));
+        lanes.samples[4] = upper_half(upper_half(current));
+
+        const vector16 rest{load16(state.rest)};
+        vector16 live{load16(state.active)};
+        vector16 done{zero16()};
+        // Q(Rb - Rc) of a sample is Q(Rd - Rb) of the one before.
+        vector16 q2{precision.quantize_difference(lanes.above[1], lanes.above[0])};
+        find_context<0>(lanes, q2, rest, live, done, precision);
+        find_context<1>(lanes, q2, rest, live, done, precision);
+        find_context<2>(lanes, q2, rest, live, done, precision);
+        find_context<3>(lanes, q2, rest, live, done, precision);
+
+        const vector32 done_bytes{widen(done + done)};
+        store32(state.above, load32(state.above) + done_bytes);
+        store32(state.current, load32(state.current) + done_bytes);
+        store16(state.rest, rest - done);
+        store16(state.rc, lanes.above[group_size]);
+        store16(state.rb, lanes.above[group_size + 1]);
+        store16(state.ra, lanes.samples[group_size]);
+    }
+
+    template<int Step>
+    static JLS_INLINE void find_context(group& lanes, vector16& q2, const vector16 rest, vector16& live, vector16& done,
+                                        const model& precision) noexcept
+    {
+        const vector16 q1{precision.quantize_difference(lanes.above[Step + 2], lanes.above[Step + 1])};
+        const vector16 q3{precision.quantize_difference(lanes.above[Step], lanes.samples[Step])};
+        const vector16 id{precision.weigh_above(q1, q2) + q3};
+        q2 = q1;
+        // Where there are no gradients a run begins.
+        live = except(equal(id, zero16()) | equal(rest, all16(Step)), live);
+        done = done - live;
+        lanes.id[Step] = id;
+        lanes.live[Step] = live;
+    }
+
+    // A sample of the regular mode in all lanes that are live (T.87 A.4 to A.6).
+    template<int Step>
+    JLS_INLINE void step(group& lanes, const model& precision)
+    {
+        encoder_state& state{memory_.state};
+        auto* const contexts{reinterpret_cast<std::uint8_t*>(memory_.contexts)};
+        const vector16 id{lanes.id[Step]};
+        const vector16 live{lanes.live[Step]};
+        // Lanes that stand still use the context of no gradients.
+        store16(state.index, (magnitude(id) & live) + multiples16(context_distance));
+        read_back();
+        const vector64 loaded{gather<sizeof(std::uint64_t)>(contexts, state.index)};
+        const statistics context{lower_half(loaded), lower_half(upper_half(loaded)), upper_half(upper_half(loaded))};
+
+        // Where the sign is negative, prediction and sample are mirrored.
+        const vector16 sign{greater(zero16(), id)};
+        const vector16 predicted{
+            precision.predict(lanes.samples[Step], lanes.above[Step + 1], lanes.above[Step], sign, context.c())};
+        const vector16 difference{precision.mirror(lanes.samples[Step + 1], sign) - predicted};
+        const vector16 error{precision.reduce(difference)};
+
+        make_code<Step>(lanes, context, error, precision);
+        const statistics updated{update(context, error)};
+        scatter<sizeof(std::uint64_t)>(contexts, state.index, join(updated.a, join(updated.n_and_c, updated.b)));
+    }
+
+    // The code: zero bits, a 1, k bits (T.87 A.5).
+    template<int Step>
+    static JLS_INLINE void make_code(group& lanes, const statistics& context, const vector16 error,
+                                     const model& precision) noexcept
+    {
+        const vector32 k{shift_right<packed_context::k_position>(golomb_parameter(context.a, context.n()))};
+        const vector16 short_k{lower_half(k)};
+        // Code segment A.11: 2 e, or -2 e - 1 for e < 0; the other way round if the error is to be inverted.
+        const vector16 mapped{shift_right_signed<15>(error) ^ (error + error) ^ (inverts(short_k, context) & all16(1))};
+        const vector32 wide_mapped{widen(mapped)};
+        const vector32 wide_zeros{shift_right(wide_mapped, k)};
+        const vector16 zeros{lower_half(wide_zeros)};
+        // The 1 and the k bits.
+        const vector16 code{lower_half(wide_mapped - shift_left(wide_zeros - all32(1), k))};
+        const vector16 length{zeros + short_k + all16(1)};
+        const vector16 escapes{greater(zeros, lanes.last_zeros) | shift_right_signed<15>(zeros)};
+        const vector16 live{lanes.live[Step]};
+        lanes.code[Step] = select(escapes, (mapped - all16(1)) & precision.maximum(), code) & live;
+        lanes.code_length[Step] = select(escapes, all16(escape), length) & live;
+    }
+
+    // Packs the codes of the group, and has scalar code move on the lanes that stand still.
+    JLS_INLINE void end(group& lanes)
+    {
+        encoder_state& state{memory_.state};
+        const vector16 active{load16(state.active)};
+        vector16 first_length{lanes.code_length[0] + lanes.code_length[1]};
+        vector16 second_length{lanes.code_length[2] + lanes.code_length[3]};
+        // Pairs are put together in 32 bits, and all four with up to 7 bits from before in 64.
+        const vector16 is_long{(greater(first_length + second_length, all16(56)) | greater(first_length, all16(32)) |
+                                greater(second_length, all16(32))) &
+                               active};
+        if (JLS_UNLIKELY(any(is_long)))
+        {
+            for (int i{}; i != group_size; ++i)
+            {
+                store16(state.code[i], lanes.code[i]);
+                store16(state.code_length[i], lanes.code_length[i]);
+            }
+            put_long_codes(bits_of(is_long));
+            for (int i{}; i != group_size; ++i)
+            {
+                lanes.code[i] = load16(state.code[i]);
+                lanes.code_length[i] = load16(state.code_length[i]);
+            }
+            first_length = except(is_long, first_length);
+            second_length = except(is_long, second_length);
+        }
+
+        const vector32 first{shift_left(widen(lanes.code[0]), widen(lanes.code_length[1])) | widen(lanes.code[1])};
+        const vector32 second{shift_left(widen(lanes.code[2]), widen(lanes.code_length[3])) | widen(lanes.code[3])};
+        const vector64 codes{shift_left(widen(first), widen(widen(second_length))) | widen(second)};
+        const vector16 bit_count{load16(state.bit_count) + first_length + second_length};
+        const vector64 bits{load64(state.bits) | shift_left(codes, widen(widen(all16(64) - bit_count)))};
+        scatter<1>(memory_.all_packed(), state.packed, reverse_bytes(bits));
+        store64(state.bits, shift_left(bits, widen(widen(bit_count & all16(56)))));
+        store16(state.bit_count, bit_count & all16(7));
+        const vector32 packed{load32(state.packed) + widen(shift_right<3>(bit_count))};
+        store32(state.packed, packed);
+
+        const vector16 full{lower_half(greater(packed, load32(state.packed_enough))) & active};
+        if (JLS_UNLIKELY(any(full)))
+            write_out_all(bits_of(full));
+        const vector16 standing{except(lanes.live[group_size - 1], active)};
+        if (any(standing))
+            advance_all(bits_of(standing));
+    }
+
+    const lossless_of_any_precision mode_;
+    encoder_memory& memory_;
+    lane_encoding* const* next_;
+    lane_encoding* const* const last_;
+    int active_count_{};
+};
+
+JLS_END_AVX2
+
+} // namespace dicom_jpegls::scan::lanes
+
+#endif

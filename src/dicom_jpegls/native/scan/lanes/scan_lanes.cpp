@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#include "scan_lanes.hpp"
+
+#include "lane_decoder.hpp"
+#include "lane_encoder.hpp"
+
+#include <new>
+
+namespace dicom_jpegls::scan {
+
+#ifdef JLS_LANES
+
+struct scan_lanes::memory
+{
+    std::unique_ptr<lanes::decoder_memory> decoder;
+    std::unique_ptr<lanes::encoder_memory> encoder;
+};
+
+namespace {
+
+// Longer lines are CharLS's (charls_adapter.cpp), and columns have 16 bits in the lanes.
+constexpr std::uint32_t maximum_width{65535};
+
+constexpr std::size_t row_size(const std::uint32_t width, const std::int32_t bits_per_sample) noexcept
+{
+    return std::size_t{width} * (bits_per_sample <= 8 ? 1 : 2);
+}
+
+// Whether the lanes can have a scan whose lines lie in a buffer of `size` bytes.
+template<typename Scan>
+bool is_covered(const Scan& scan, const std::size_t size) noexcept
+{
+    if (scan.width < 1 || scan.width > maximum_width || scan.height < 1 || scan.bits_per_sample < 8 ||
+        scan.bits_per_sample > 16)
+        return false;
+    const std::size_t row{row_size(scan.width, scan.bits_per_sample)};
+    return size >= row && (scan.height == 1 || (size - row) / (scan.height - 1) >= scan.stride);
+}
+
+// Runs `Codec` for the scans that are covered, those of one precision after another, and the large ones first, so that
+// lanes do not wait long for the last.
+template<template<bool> typename Codec, typename Memory, typename Scan, typename BufferSize>
+void run(std::unique_ptr<Memory>& memory, Scan* const scans, const std::size_t count, const BufferSize& buffer_size)
+{
+    std::vector<Scan*> covered;
+    std::uint32_t widest{};
+    for (Scan* scan{scans}; scan != scans + count; ++scan)
+    {
+        if (is_covered(*scan, buffer_size(*scan)))
+        {
+            covered.push_back(scan);
+            widest = std::max(widest, scan->width);
+        }
+    }
+    if (covered.empty() || !lanes::lanes_are_supported())
+        return;
+    if (!memory)
+        memory = std::make_unique<Memory>();
+    memory->lines.reserve(widest);
+    std::sort(covered.begin(), covered.end(), [](const Scan* const a, const Scan* const b) {
+        if (a->bits_per_sample != b->bits_per_sample)
+            return a->bits_per_sample < b->bits_per_sample;
+        return std::uint64_t{a->width} * a->height > std::uint64_t{b->width} * b->height;
+    });
+    for (auto first{covered.begin()}; first != covered.end();)
+    {
+        const std::int32_t bits{(*first)->bits_per_sample};
+        const auto last{std::find_if(first, covered.end(),
+                                     [bits](const Scan* const scan) { return scan->bits_per_sample != bits; })};
+        const auto size{static_cast<std::size_t>(last - first)};
+        if (bits < 16)
+            Codec<true>{*memory, bits, &*first, size}.run();
+        else
+            Codec<false>{*memory, bits, &*first, size}.run();
+        first = last;
+    }
+}
+
+} // namespace
+
+scan_lanes::scan_lanes() noexcept = default;
+
+bool scan_lanes::available() noexcept
+{
+    return lanes::lanes_are_supported();
+}
+
+void scan_lanes::decode(lane_decoding* const scans, const std::size_t count) noexcept
+{
+    for (std::size_t i{}; i != count; ++i)
+        scans[i].done = false;
+    try
+    {
+        if (!memory_)
+            memory_ = std::make_unique<memory>();
+        run<lanes::lane_decoder>(memory_->decoder, scans, count,
+                                 [](const lane_decoding& scan) { return scan.destination_size; });
+    }
+    catch (const std::bad_alloc&)
+    {
+        // The scans are left to the caller.
+    }
+}
+
+void scan_lanes::encode(lane_encoding* const scans, const std::size_t count) noexcept
+{
+    for (std::size_t i{}; i != count; ++i)
+    {
+        scans[i].done = false;
+        scans[i].written = 0;
+    }
+    try
+    {
+        if (!memory_)
+            memory_ = std::make_unique<memory>();
+        run<lanes::lane_encoder>(memory_->encoder, scans, count,
+                                 [](const lane_encoding& scan) { return scan.source_size; });
+    }
+    catch (const std::bad_alloc&)
+    {
+        // The scans are left to the caller.
+    }
+}
+
+#else
+
+struct scan_lanes::memory
+{
+};
+
+scan_lanes::scan_lanes() noexcept = default;
+
+bool scan_lanes::available() noexcept
+{
+    return false;
+}
+
+void scan_lanes::decode(lane_decoding* const scans, const std::size_t count) noexcept
+{
+    for (std::size_t i{}; i != count; ++i)
+        scans[i].done = false;
+}
+
+void scan_lanes::encode(lane_encoding* const scans, const std::size_t count) noexcept
+{
+    for (std::size_t i{}; i != count; ++i)
+    {
+        scans[i].done = false;
+        scans[i].written = 0;
+    }
+}
+
+#endif
+
+scan_lanes::scan_lanes(scan_lanes&&) noexcept = default;
+scan_lanes& scan_lanes::operator=(scan_lanes&&) noexcept = default;
+scan_lanes::~scan_lanes() = default;
+
+} // namespace dicom_jpegls::scan

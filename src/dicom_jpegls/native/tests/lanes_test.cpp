@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+#include "harness.hpp"
+#include "lane_batches.hpp"
+
+#include <random>
+
+using namespace dicom_jpegls;
+using namespace dicom_jpegls::lane_batches;
+
+namespace {
+
+class random_choice final
+{
+public:
+    explicit random_choice(const std::uint32_t seed) : engine_{seed}
+    {
+    }
+
+    std::uint32_t integer(const std::uint32_t least, const std::uint32_t greatest)
+    {
+        return least + static_cast<std::uint32_t>(engine_() % (std::uint64_t{greatest} - least + 1));
+    }
+
+private:
+    std::mt19937 engine_;
+};
+
+// Batches of mixed precisions and sizes, or of one size; afterwards the same with a part of them damaged.
+void test_batches(const std::uint32_t seed, const int rounds)
+{
+    random_choice random{seed};
+    scan::scan_lanes lanes;
+    for (int round{}; round != rounds; ++round)
+    {
+        const bool is_uniform{random.integer(0, 1) == 0};
+        std::uint32_t width{};
+        std::uint32_t height{};
+        std::int32_t bits{};
+        std::vector<scan_case> cases;
+        for (std::uint32_t i{random.integer(1, 50)}; i != 0; --i)
+        {
+            if (cases.empty() || !is_uniform)
+            {
+                width = random.integer(1, random.integer(0, 9) == 0 ? 700 : 90);
+                height = random.integer(1, 30);
+                bits = static_cast<std::int32_t>(random.integer(8, 16));
+            }
+            cases.push_back(make_sound_case(random, width, height, bits));
+        }
+        check_encoding(random, lanes, cases);
+        check_decoding(random, lanes, cases);
+        for (scan_case& one : cases)
+        {
+            if (random.integer(0, 2) == 0)
+                damage(random, one);
+        }
+        check_decoding(random, lanes, cases);
+    }
+}
+
+// From 1 x 1 on, in all precisions.
+void test_small_sizes()
+{
+    random_choice random{1};
+    scan::scan_lanes lanes;
+    for (std::int32_t bits{8}; bits <= 16; ++bits)
+    {
+        std::vector<scan_case> cases;
+        for (std::uint32_t width{1}; width <= 10; ++width)
+        {
+            for (std::uint32_t height{1}; height <= 4; ++height)
+                cases.push_back(make_sound_case(random, width, height, bits));
+        }
+        check_encoding(random, lanes, cases);
+        check_decoding(random, lanes, cases);
+    }
+}
+
+// The widest lines there are, among small scans.
+void test_wide_lines()
+{
+    random_choice random{2};
+    scan::scan_lanes lanes;
+    std::vector<scan_case> cases;
+    for (const std::int32_t bits : {8, 12, 16})
+    {
+        for (const std::uint32_t width : {65535U, 65534U, 4097U, 3U})
+        {
+            for (int i{}; i != 4; ++i)
+                cases.push_back(make_sound_case(random, width, 2, bits));
+        }
+    }
+    check_encoding(random, lanes, cases);
+    check_decoding(random, lanes, cases);
+}
+
+// Data that ends at each of its bytes, and data with each of its bits changed.
+void test_every_truncation_and_bit()
+{
+    random_choice random{3};
+    scan::scan_lanes lanes;
+    for (const std::int32_t bits : {8, 12, 16})
+    {
+        for (int round{}; round != 4; ++round)
+        {
+            const scan_case sound{make_sound_case(random, 23, 5, bits)};
+            std::vector<scan_case> cases;
+            for (std::size_t size{}; size != sound.data.size(); ++size)
+            {
+                cases.push_back(sound);
+                cases.back().data.resize(size);
+                cases.back().is_sound = false;
+            }
+            for (std::size_t bit{}; bit != 8 * sound.data.size(); ++bit)
+            {
+                cases.push_back(sound);
+                std::uint8_t& byte{cases.back().data[bit / 8]};
+                byte = static_cast<std::uint8_t>(byte ^ 1U << bit % 8);
+                cases.back().is_sound = false;
+                if (bit % 16 == 0)
+                    cases.push_back(sound);
+            }
+            check_decoding(random, lanes, cases);
+        }
+    }
+}
+
+// What no lane does, next to what lanes do.
+void test_what_is_not_covered()
+{
+    random_choice random{4};
+    scan::scan_lanes lanes;
+    const scan_case sound{make_sound_case(random, 9, 7, 12)};
+    const auto decode{[&](const auto& change) {
+        exact_buffer source{sound.data};
+        exact_buffer destination{sound.strided_size()};
+        const scan::lane_decoding good{source.data(),           source.size(), destination.data(), destination.size(),
+                                       sound.row() + sound.gap, sound.width,   sound.height,       12};
+        std::vector<scan::lane_decoding> scans(3, good);
+        change(scans[1]);
+        lanes.decode(scans.data(), scans.size());
+        LANES_REQUIRE(scans[0].done && scans[2].done);
+        LANES_REQUIRE(!scans[1].done);
+    }};
+    decode([](scan::lane_decoding& scan) { scan.width = 0; });
+    decode([](scan::lane_decoding& scan) { scan.height = 0; });
+    decode([](scan::lane_decoding& scan) { scan.width = 65536; });
+    decode([](scan::lane_decoding& scan) { scan.height = 0xFFFFFFFF; });
+    decode([](scan::lane_decoding& scan) { scan.bits_per_sample = 7; });
+    decode([](scan::lane_decoding& scan) { scan.bits_per_sample = 17; });
+    decode([](scan::lane_decoding& scan) { --scan.destination_size; });
+    decode([](scan::lane_decoding& scan) { scan.stride = SIZE_MAX; });
+    decode([](scan::lane_decoding& scan) { scan.source_size = 0; });
+    decode([](scan::lane_decoding& scan) { --scan.source_size; });
+    decode([](scan::lane_decoding& scan) { ++scan.width; });
+    lanes.decode(nullptr, 0);
+    lanes.encode(nullptr, 0);
+}
+
+void test_shares()
+{
+    static_assert(scan::lane_share(0) == 0 && scan::lane_share(6) == 0 && scan::lane_share(7) == 7);
+    static_assert(scan::lane_share(16) == 16 && scan::lane_share(22) == 16 && scan::lane_share(40) == 40);
+    static_assert(scan::decoding_in_lanes_pays(8, 8, 8) && !scan::decoding_in_lanes_pays(7, 8, 8));
+}
+
+} // namespace
+
+TEST(lanes_are_filled)
+{
+    test_shares();
+}
+
+TEST(scans_that_are_not_covered_are_left_alone)
+{
+    if (scan::scan_lanes::available())
+        test_what_is_not_covered();
+}
+
+TEST(small_scans_are_exact)
+{
+    if (scan::scan_lanes::available())
+        test_small_sizes();
+}
+
+TEST(wide_lines_are_exact)
+{
+    if (scan::scan_lanes::available())
+        test_wide_lines();
+}
+
+TEST(damaged_data_is_left_alone)
+{
+    if (scan::scan_lanes::available())
+        test_every_truncation_and_bit();
+}
+
+TEST(mixed_batches_are_exact)
+{
+    if (scan::scan_lanes::available())
+        test_batches(40, 40);
+}
