@@ -156,16 +156,8 @@ class FrameDecoder:
             If it is not a frame of the image.
         """
         with naming_frame(index):
-            try:
+            with _naming_coding(frame):
                 stream = Stream(frame, max_samples=self._max_samples, partial=partial)
-            except StreamError as error:
-                coding = coding_of(frame)
-                if coding in (None, JPEGLSLossless):
-                    raise
-                raise DatasetError(
-                    f"the frame is coded with {coding.name} ({coding}), not with JPEG-LS as Transfer Syntax UID "
-                    "(0002,0010) says"
-                ) from error
             rules.check_stream(stream.info, self.image_pixel)
             if self._as_numbers:
                 self._check_high_bit(stream.info)
@@ -235,8 +227,7 @@ class FrameDecoder:
             partial = decode_stream_partial(stream, out, fill_value)
         if self._as_numbers:
             self._limit_to_bits_stored(out, stream.info)
-            lines = np.expand_dims(partial.good_lines, 1)
-            np.copyto(out, fill_value, where=~(lines if out.ndim == lines.ndim else lines[:, np.newaxis]))
+            np.copyto(out, fill_value, where=~np.expand_dims(partial.good_lines, 1))
         return partial
 
 
@@ -503,6 +494,21 @@ def _scaled_to_8_bits(samples: NDArray[Any], bits: int) -> NDArray[np.uint8]:
         return (samples >> (bits - 8)).astype(np.uint8)
     highest = (1 << bits) - 1
     return ((samples.astype(np.uint16) * 255 + highest // 2) // highest).astype(np.uint8)
+
+
+@contextlib.contextmanager
+def _naming_coding(frame: bytes | memoryview) -> Iterator[None]:
+    """Add to the message of an error what the frame is coded with, if that is not JPEG-LS."""
+    try:
+        yield
+    except StreamError as error:
+        coding = coding_of(frame)
+        if coding is not None and coding != JPEGLSLossless:
+            found = (
+                f"the frame is coded with {coding.name} ({coding}), not with JPEG-LS as Transfer Syntax UID (0002,0010)"
+            )
+            error.args = (f"{error}; {found} says", *error.args[1:])
+        raise
 
 
 @contextlib.contextmanager

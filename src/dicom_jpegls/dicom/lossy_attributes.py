@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pydicom.dataset import Dataset
@@ -9,7 +11,11 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.uid import generate_uid
 
-from dicom_jpegls.dicom.rules import keyword_of
+from dicom_jpegls.dicom.diagnostics import reading
+from dicom_jpegls.dicom.nested import items_of
+from dicom_jpegls.dicom.pixel_data import value_of
+from dicom_jpegls.dicom.rules import attribute_name, keyword_of
+from dicom_jpegls.errors import DatasetError
 
 if TYPE_CHECKING:
     from dicom_jpegls.dicom.frames import FrameCoder
@@ -20,6 +26,9 @@ _UNCOMPRESSED_PREDECESSOR = ("121320", "Uncompressed predecessor")
 
 # JPEG-LS in Lossy Image Compression Method (PS3.3 C.7.6.1.1.5.1).
 _METHOD = "ISO_14495_1"
+
+# The functional groups of enhanced multi-frame images (PS3.3 C.7.6.16). Those of some kinds of images have Frame Type.
+_FUNCTIONAL_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
 # Derivation Description is of VR ST (PS3.5 6.2).
 _MAXIMUM_SHORT_TEXT = 1024
@@ -72,17 +81,19 @@ def _derived_attributes(ds: Dataset, coder: FrameCoder, ratio: float) -> Dataset
     changes = Dataset()
     changes.LossyImageCompression = "01"
     if near_lossless:
-        changes.LossyImageCompressionRatio = [*_values(ds, "LossyImageCompressionRatio"), f"{ratio:.3f}"[:16]]
-        changes.LossyImageCompressionMethod = [*_values(ds, "LossyImageCompressionMethod"), _METHOD]
-        changes.DerivationCodeSequence = Sequence([*_items(ds, "DerivationCodeSequence"), _code(*_LOSSY_COMPRESSION)])
+        _append(changes, ds, "LossyImageCompressionRatio", f"{ratio:.3f}"[:16])
+        _append(changes, ds, "LossyImageCompressionMethod", _METHOD)
+        _append_item(changes, ds, "DerivationCodeSequence", _code(*_LOSSY_COMPRESSION))
 
     changes.update(changed_image_attributes(ds, "; ".join(steps)))
-    if ds.get("SOPInstanceUID"):
+    uid = value_of(ds, "SOPInstanceUID")
+    if uid:
         source = Dataset()
-        source.ReferencedSOPClassUID = ds.get("SOPClassUID", "")
-        source.ReferencedSOPInstanceUID = ds.SOPInstanceUID
+        with reading("SOP Class UID (0008,0016) or SOP Instance UID (0008,0018)"):
+            source.ReferencedSOPClassUID = value_of(ds, "SOPClassUID") or ""
+            source.ReferencedSOPInstanceUID = uid
         source.PurposeOfReferenceCodeSequence = Sequence([_code(*_UNCOMPRESSED_PREDECESSOR)])
-        changes.SourceImageSequence = Sequence([*_items(ds, "SourceImageSequence"), source])
+        _append_item(changes, ds, "SourceImageSequence", source)
     return changes
 
 
@@ -92,25 +103,61 @@ def changed_image_attributes(ds: Dataset, description: str) -> Dataset:
     Returns
     -------
     pydicom.dataset.Dataset
-        Image Type, Derivation Description (after the text that is there) and a new SOP Instance UID.
+        Image Type, and in enhanced multi-frame images Frame Type of each frame; Derivation Description (after the text
+        that is there); and a new SOP Instance UID.
     """
     changes = Dataset()
     changes.ImageType = ["DERIVED", *(_values(ds, "ImageType")[1:] or ["PRIMARY"])]
-    texts = [text for text in (ds.get("DerivationDescription"), description) if text]
+    for keyword in _FUNCTIONAL_GROUPS:
+        groups = _derived_frame_types(ds, keyword)
+        if groups is not None:
+            setattr(changes, keyword, groups)
+    texts = [str(text) for text in (value_of(ds, "DerivationDescription"), description) if text]
     changes.DerivationDescription = "; ".join(texts)[:_MAXIMUM_SHORT_TEXT]
     changes.SOPInstanceUID = generate_uid()
     return changes
 
 
+def _derived_frame_types(ds: Dataset, keyword: str) -> Sequence | None:
+    """Return the functional groups with all Frame Types derived; None if none has to be changed (PS3.3 C.8.16.1)."""
+    groups = _items(ds, keyword)
+    if not any(_originals(item) for item in groups):
+        return None
+    with reading(attribute_name(keyword)):
+        groups = copy.deepcopy(groups)
+    for frame in chain.from_iterable(map(_originals, groups)):
+        frame.FrameType = ["DERIVED", *_values(frame, "FrameType")[1:]]
+    return Sequence(groups)
+
+
+def _originals(functional_groups: Dataset) -> list[Dataset]:
+    """Return the items in the functional groups of a frame that state that it is not derived."""
+    return [item for _, item in items_of(functional_groups) if _values(item, "FrameType")[:1] == ["ORIGINAL"]]
+
+
 def _values(ds: Dataset, keyword: str) -> list[Any]:
-    value = ds.get(keyword)
-    if value is None or value == "":
+    value = value_of(ds, keyword)
+    if value is None:
         return []
     return list(value) if isinstance(value, MultiValue) else [value]
 
 
+def _append(changes: Dataset, ds: Dataset, keyword: str, value: str) -> None:
+    with reading(attribute_name(keyword)):
+        setattr(changes, keyword, [*_values(ds, keyword), value])
+
+
 def _items(ds: Dataset, keyword: str) -> list[Dataset]:
-    return list(ds.get(keyword) or [])
+    value = value_of(ds, keyword)
+    if value is None:
+        return []
+    if not isinstance(value, Sequence):
+        raise DatasetError(f"{attribute_name(keyword)} must be a sequence, found {type(value).__name__}")
+    return list(value)
+
+
+def _append_item(changes: Dataset, ds: Dataset, keyword: str, item: Dataset) -> None:
+    setattr(changes, keyword, Sequence([*_items(ds, keyword), item]))
 
 
 def _code(value: str, meaning: str) -> Dataset:

@@ -72,7 +72,7 @@ def decode_nested_pixel_data(ds: Dataset, *, max_samples: int = DEFAULT_MAX_SAMP
         If pixel data of an item cannot be decoded; names the sequences that contain it.
     """
     decoded = []
-    for place, item in _items_of(ds):
+    for place, item in items_of(ds):
         try:
             if has_pixel_data(item) and is_encapsulated(item):
                 decoded.append(_decode_item(item, max_samples))
@@ -87,7 +87,7 @@ def set_nested_pixel_data(decoded: list[DecodedItem]) -> None:
         set_native(item, pixel_data, image_pixel)
 
 
-def _items_of(ds: Dataset) -> Iterator[tuple[str, Dataset]]:
+def items_of(ds: Dataset) -> Iterator[tuple[str, Dataset]]:
     """Yield the items of all sequences at any depth, each with the names of the sequences that contain it."""
     pending = [("", ds)]
     while pending:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import struct
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 from pydicom.uid import ExplicitVRLittleEndian
 
 from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES, Stream
@@ -256,7 +256,7 @@ def read_truncated(path: str | os.PathLike[str]) -> FileDataset:
     >>> int(pixels.good_lines.sum()), list(pixels.errors)
     (108, [0])
     """
-    too_short = DatasetError(f"{os.fspath(path)}: the file ends before Pixel Data (7FE0,0010)")
+    too_short = DatasetError(f"{os.fspath(path)}: the file ends before Pixel Data (7FE0,0010), or cannot be parsed")
     try:
         with warnings.catch_warnings(), open(path, "rb") as file:
             warnings.simplefilter("ignore")  # of the truncation, among others
@@ -266,7 +266,9 @@ def read_truncated(path: str | os.PathLike[str]) -> FileDataset:
             file.seek(0)
             ds = dcmread(file, stop_before_pixels=True)
             rest = file.read()
-    except struct.error as error:  # the file ends within the header of an element
+    except (InvalidDicomError, OSError, MemoryError):
+        raise
+    except Exception as error:  # for a file that ends within an element, it depends on the place
         raise too_short from error
     require_jpegls(ds)
     if not rest.startswith(_PIXEL_DATA) or len(rest) < _PIXEL_DATA_HEADER_SIZE:

@@ -231,15 +231,16 @@ def can_reduce_bits_allocated(image_pixel: ImagePixel) -> bool:
 def coded_precision(image_pixel: ImagePixel, *, near_lossless: int, keep_unused_bits: bool) -> int:
     """Return the sample precision of the streams for an image: Bits Stored, if there is no reason for more.
 
-    In lossless streams it is at least 9 if Bits Allocated is 16. Decoders return one byte for each sample of a
-    precision of up to 8 bits, and several programs then take them for samples of Bits Allocated. (Near-lossless decoded
+    For at most 8 Bits Stored in 16 Bits Allocated, lossless streams have at least 9 bits. Decoders return one byte for
+    each sample of a precision of up to 8 bits, and several programs then take them for samples of Bits Allocated.
+    Signed samples have all 16 bits, because some programs do not extend the sign from fewer. (Near-lossless decoded
     samples could exceed Bits Stored in a larger precision.)
     """
     if keep_unused_bits:
         return image_pixel.bits_allocated
-    if near_lossless:
+    if near_lossless or not can_reduce_bits_allocated(image_pixel):
         return image_pixel.bits_stored
-    return max(image_pixel.bits_stored, image_pixel.bits_allocated - 7)
+    return 16 if image_pixel.is_signed else 9
 
 
 def interleave_mode(samples_per_pixel: int, planar_configuration: int | None) -> InterleaveMode:
