@@ -79,6 +79,10 @@ class ClippedSamplesWarning(UserWarning):
     """Signed samples were moved away from the ends of their range, as `signed_overflow="clip"` asks."""
 
 
+class DatasetWarning(UserWarning):
+    """A dataset does not conform to the standard, but what is meant is clear: it is read as every decoder reads it."""
+
+
 class UnpatchedCharLSWarning(RuntimeWarning):
     """The package is linked to an installed CharLS, which lacks this package's patches (see SECURITY.md).
 

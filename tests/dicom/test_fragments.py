@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -86,10 +87,20 @@ def test_an_extended_offset_table_is_used_where_starts_are_damaged(index):
 
 
 @SOURCES
-@pytest.mark.parametrize("count", [1, 2, 4, 5, 2**31 - 1])
-def test_another_number_of_frames_is_refused(index, count):
+@pytest.mark.parametrize("count", [4, 5, 2**31 - 1])
+def test_fewer_frames_than_declared_are_refused(index, count):
     with pytest.raises(jls.DatasetError, match=rf"Number of Frames \(0028,0008\) is {count}; Pixel Data holds 3 frame"):
         index(items(TABLE, *STREAMS)).frames(count)
+
+
+@SOURCES
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("table", [b"", TABLE])
+def test_of_more_frames_the_declared_ones_are_read(index, count, table):
+    with pytest.warns(jls.DatasetWarning, match=rf"is {count}; Pixel Data holds 3 frames: the rest is ign") as caught:
+        frames = index(items(table, *STREAMS)).frames(count)
+    assert [bytes(frame) for frame in frames] == STREAMS[:count]
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 @SOURCES
@@ -98,7 +109,7 @@ def test_another_number_of_frames_is_refused(index, count):
     [
         (b"", "it has no item"),
         (SEQUENCE_DELIMITER, "it has no item"),
-        (b"nothing encapsulated", r"tag \(6F6E,6874\) at byte"),
+        (b"nothing encapsulated", r"tag \(6F6E,6874\) at byte .*: it may be native, under a wrong Transfer Syntax"),
         (items(b"", FIRST) + b"\xfe\xff\x00\xe0\x01", "ends inside the header of the item"),
         (items(b"") + b"\xfe\xff\x00\xe0\xff\xff\xff\xff" + FIRST, "undefined length"),
         (items(b"", FIRST) + b"garbage!", "tag"),
@@ -133,6 +144,27 @@ def test_partial_frames_are_refused_if_it_is_not_certain_which_is_which(index):
         index(joined).partial_frames(3)
     with pytest.raises(jls.DatasetError, match="Pixel Data holds 3 frame"):
         index(items(b"", *STREAMS)).partial_frames(2**31 - 1)
+
+
+def test_a_frame_in_very_many_fragments():
+    stream = jls.encode(random_frames((90, 80), 12), bits_per_sample=12)
+    data = items(b"", stream[:2], *(bytes([byte]) for byte in stream[2:]), *([b""] * 20000))
+    (frame,) = FragmentIndex(data).frames(1)
+    assert frame == stream
+
+
+def test_the_memory_of_an_index_is_bounded_by_that_of_the_items():
+    data = items(b"", *([b""] * 200_000), b"\1", *([b""] * 200_000))
+    tracemalloc.start()
+    try:
+        (frame,) = FragmentIndex(data).frames(1)
+        assert frame == b"\1"
+        with pytest.raises(jls.DatasetError, match="holds 0 frame"):
+            FragmentIndex(data).frames(2, bytes(16))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * len(data), peak / len(data)
 
 
 def test_bytes_in_memory_are_not_copied():

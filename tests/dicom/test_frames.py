@@ -109,7 +109,10 @@ def test_an_overlay_in_the_high_bits_is_refused_or_cleared(big_endian):
     overlaid[1, 2, 2:4] |= 0x8000
     ds = make_dataset(overlaid, bits_stored=12, big_endian=big_endian)
     check_refused(
-        jls.compress, ds, jls.DatasetError, r"2 sample\(s\) in frame\(s\) 1 have bits set above Bits Stored, 12"
+        jls.compress,
+        ds,
+        jls.DatasetError,
+        r"2 sample\(s\) in frame\(s\) 1 have bits set above Bits Stored, 12, .*: unused_bits='keep' codes all bits",
     )
     assert jls.compress(ds, unused_bits="clear", verify=True).cleared_samples == 2
     np.testing.assert_array_equal(jls.pixel_array(ds), frames)
@@ -158,14 +161,14 @@ def test_colour_conversion_is_pydicoms_and_is_recorded(source, target, planar_co
 
 
 @pytest.mark.parametrize("bits_stored", range(9, 17))
-def test_deep_rgb_is_scaled_down_to_8_bits(bits_stored):
+def test_deep_rgb_is_scaled_to_8_bits(bits_stored):
     frames = random_frames((1, 6, 7, 3), bits_stored)
     ds = make_dataset(frames, bits_stored=bits_stored)
     jls.compress(ds, photometric_interpretation="YBR_FULL")
     assert (ds.BitsAllocated, ds.BitsStored, ds.HighBit) == (8, 8, 7)
     expected = convert_color_space((frames[0] >> (bits_stored - 8)).astype(np.uint8), "RGB", "YBR_FULL")
     np.testing.assert_array_equal(jls.pixel_array(ds), expected)
-    assert f"RGB converted to YBR_FULL, {bits_stored} bits scaled down to 8" in ds.DerivationDescription
+    assert f"RGB converted to YBR_FULL, {bits_stored} bits scaled to 8" in ds.DerivationDescription
     jls.decompress(ds)
     assert len(ds.PixelData) == 6 * 7 * 3
 
@@ -184,14 +187,31 @@ def test_deep_rgb_is_scaled_down_to_8_bits(bits_stored):
             "must be None, 'RGB' or 'YBR_FULL'",
         ),
         (
-            lambda: make_dataset(random_frames((1, 4, 4, 3), 7), bits_stored=7),
-            "YBR_FULL",
+            lambda: make_dataset(random_frames((1, 4, 4, 3), 7), bits_stored=7, photometric_interpretation="YBR_FULL"),
+            "RGB",
             r"Bits Stored \(0028,0101\) 7 cannot",
         ),
     ],
 )
 def test_conversions_that_do_not_exist(make, target, match):
     check_refused(lambda ds: jls.compress(ds, photometric_interpretation=target), make(), jls.ParameterError, match)
+
+
+@pytest.mark.parametrize("allocated", [8, 16])
+@pytest.mark.parametrize("bits_stored", range(2, 8))
+def test_shallow_rgb_is_scaled_to_8_bits(bits_stored, allocated):
+    highest = (1 << bits_stored) - 1
+    frames = random_frames((1, 6, 7, 3), bits_stored).astype(f"u{allocated // 8}")
+    frames[0, 0, 0], frames[0, 0, 1] = 0, highest
+    ds = make_dataset(frames, bits_stored=bits_stored)
+    jls.compress(ds, photometric_interpretation="YBR_FULL", verify=True)
+    assert (ds.BitsAllocated, ds.BitsStored, ds.HighBit) == (8, 8, 7)
+    scaled = np.rint(frames[0] * (255 / highest)).astype(np.uint8)
+    decoded = jls.pixel_array(ds)
+    np.testing.assert_array_equal(decoded, convert_color_space(scaled, "RGB", "YBR_FULL"))
+    assert decoded[0, 0].tolist() == [0, 128, 128]
+    assert decoded[0, 1].tolist() == [255, 128, 128]
+    assert f"RGB converted to YBR_FULL, {bits_stored} bits scaled to 8" in ds.DerivationDescription
 
 
 def test_the_colours_that_are_there_already_need_no_conversion():

@@ -18,8 +18,8 @@ WRONG = [
     ("near_lossless", 256, "near_lossless: .*256"),
     ("near_lossless", 1.0, r"near_lossless: .*1\.0"),
     ("near_lossless", "1", "near_lossless: .*'1'"),
-    ("planar_configuration", 2, "planar_configuration: must be None, 0 or 1, found 2"),
-    ("planar_configuration", "0", "planar_configuration: must be None, 0 or 1, found '0'"),
+    ("planar_configuration", 2, "planar_configuration: must be 0 or 1, found 2"),
+    ("planar_configuration", "0", "planar_configuration: must be 0 or 1, found '0'"),
     (
         "photometric_interpretation",
         "YBR_ICT",
@@ -27,9 +27,11 @@ WRONG = [
     ),
     ("signed_overflow", "clipp", "signed_overflow: must be 'error' or 'clip', found 'clipp'"),
     ("signed_overflow", None, "signed_overflow: must be 'error' or 'clip', found None"),
-    ("unused_bits", "keep", "unused_bits: must be 'error' or 'clear', found 'keep'"),
-    ("unused_bits", ["clear"], r"unused_bits: must be 'error' or 'clear', found \['clear'\]"),
-    ("unused_bits", np.array(["clear"]), "unused_bits: must be 'error' or 'clear', found array"),
+    ("planar_configuration", None, "planar_configuration: must be 0 or 1, found None"),
+    ("unused_bits", "wrap", "unused_bits: must be 'error', 'keep', 'clear' or 'clip', found 'wrap'"),
+    ("unused_bits", ["clear"], r"unused_bits: must be .*'clear' or 'clip', found \['clear'\]"),
+    ("unused_bits", np.array(["clear"]), "unused_bits: must be .*'clear' or 'clip', found array"),
+    ("reduce_bits_allocated", 8, "reduce_bits_allocated: must be True or False, found 8"),
     ("offset_table", "none", "offset_table: must be 'basic', 'extended' or 'empty', found 'none'"),
     ("lossy_attributes", "no", "lossy_attributes: must be True or False, found 'no'"),
     ("verify", None, "verify: must be True or False, found None"),
@@ -56,6 +58,14 @@ def test_a_wrong_value_is_refused_before_anything_else(name, value, match):
         with pytest.raises(jls.ParameterError, match=match):
             jls.compress(ds, **{name: value})
     assert native.PixelData == before
+
+
+@pytest.mark.parametrize(
+    "others", [{"near_lossless": 1}, {"photometric_interpretation": "RGB"}, {"reduce_bits_allocated": True}]
+)
+def test_bits_that_are_kept_cannot_be_changed(others):
+    with pytest.raises(jls.ParameterError, match=f"unused_bits: 'keep' .* {next(iter(others))}"):
+        CodingOptions(unused_bits="keep", **others)
 
 
 def test_an_unknown_option_is_a_type_error():
@@ -98,10 +108,11 @@ def test_the_defaults_lose_nothing_and_are_read_by_every_decoder():
     defaults = {field.name: field.default for field in fields(CodingOptions)}
     assert defaults == {
         "near_lossless": 0,
-        "planar_configuration": None,
+        "planar_configuration": 0,
         "photometric_interpretation": None,
         "signed_overflow": "error",
         "unused_bits": "error",
+        "reduce_bits_allocated": False,
         "offset_table": "basic",
         "lossy_attributes": True,
         "restart_interval": None,

@@ -62,12 +62,51 @@ def test_frames_split_over_fragments(parts, table):
 
 
 @pytest.mark.parametrize("table", [True, False])
-def test_more_frames_than_the_number_of_frames_are_refused(table):
-    ds, _, streams = three_frames()
-    ds.NumberOfFrames = 1
+@pytest.mark.parametrize("number", [None, 0, 1, 2])
+@pytest.mark.parametrize("function", [jls.pixel_array, jls.decompress, lambda ds: jls.pixel_array_partial(ds).array])
+def test_of_more_frames_the_declared_ones_are_read(table, number, function):
+    ds, frames, streams = three_frames()
+    ds.NumberOfFrames = number
     ds.PixelData = encapsulate(streams, has_bot=table)
-    with pytest.raises(jls.DatasetError, match=r"Number of Frames \(0028,0008\) is 1; Pixel Data holds 3 frame"):
-        jls.pixel_array(ds)
+    match = rf"Number of Frames \(0028,0008\) is {number or 1}; Pixel Data holds 3 frames: the rest is ignored"
+    with pytest.warns(jls.DatasetWarning, match=match) as caught:
+        array = function(ds)
+    assert caught[0].filename == __file__
+    if array is None:
+        array = np.frombuffer(ds.PixelData, np.uint16).reshape(-1, 25, 26)
+    np.testing.assert_array_equal(array.reshape(-1, 25, 26), frames[: number or 1])
+
+
+@pytest.mark.parametrize("number", [None, 1, 2])
+def test_of_more_native_frames_the_declared_ones_are_coded(number):
+    frames = random_frames((3, 5, 6), 12)
+    ds = make_dataset(frames, bits_stored=12)
+    ds.NumberOfFrames = number
+    with pytest.warns(jls.DatasetWarning, match=rf"is {number or 1}; Pixel Data has 180 bytes, 3 frames of 60 bytes"):
+        jls.compress(ds)
+    np.testing.assert_array_equal(jls.pixel_array(ds).reshape(-1, 5, 6), frames[: number or 1])
+
+
+@pytest.mark.filterwarnings("error::dicom_jpegls.DatasetWarning")
+@pytest.mark.parametrize("attribute", ["NumberOfFrames", "HighBit"])
+def test_the_warning_can_be_made_an_error(attribute):
+    for compressed in (False, True):
+        ds = make_dataset(random_frames((3, 5, 6), 12), bits_stored=12)
+        if compressed:
+            jls.compress(ds)
+        delattr(ds, attribute)
+        check_refused(jls.decompress if compressed else jls.compress, ds, jls.DatasetWarning, "is 1; |is absent; taken")
+
+
+def test_high_bit_may_be_absent():
+    frames = random_frames((2, 5, 6), 12)
+    ds = make_dataset(frames, bits_stored=12)
+    del ds.HighBit
+    match = r"High Bit \(0028,0102\) is absent; taken to be 11, one less than Bits Stored"
+    with pytest.warns(jls.DatasetWarning, match=match):
+        jls.compress(ds)
+    with pytest.warns(jls.DatasetWarning, match=match):
+        np.testing.assert_array_equal(jls.pixel_array(ds), frames)
 
 
 def test_a_single_frame_split_over_fragments():
@@ -111,9 +150,6 @@ def test_a_truncated_fragment_is_named():
 @pytest.mark.parametrize(
     ("number", "match"),
     [
-        (None, r"Number of Frames \(0028,0008\) is 1; Pixel Data holds 3 frame"),
-        (0, r"Number of Frames \(0028,0008\) is 1; Pixel Data holds 3 frame"),
-        (2, r"Number of Frames \(0028,0008\) is 2; Pixel Data holds 3 frame"),
         (4, r"Number of Frames \(0028,0008\) is 4; Pixel Data holds 3 frame"),
         (-1, r"Number of Frames \(0028,0008\) is -1; 1 or more is allowed"),
     ],

@@ -268,7 +268,7 @@ def test_restart_interval_and_workers_through_pydicom():
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("signed_overflow", "wrap"), ("unused_bits", "keep"), ("restart_interval", 0), ("jls_error", 256)],
+    [("signed_overflow", "wrap"), ("unused_bits", "wrap"), ("restart_interval", 0), ("jls_error", 256)],
 )
 def test_a_wrong_option_is_refused_even_where_it_does_not_matter(option, value):
     ds = make_dataset(random_frames((1, 5, 6), 8), bits_stored=8)

@@ -161,8 +161,12 @@ def test_colour_conversions(source, target):
     assert rules.converted(image_pixel, target) == image_pixel._replace(photometric_interpretation=target)
     with pytest.raises(jls.ParameterError, match=rf"photometric_interpretation: {source} cannot .* 'PALETTE COLOR'"):
         rules.converted(image_pixel, "PALETTE COLOR")
+    shallow = image_pixel._replace(bits_stored=7, high_bit=6)
+    if source == "RGB":
+        assert rules.converted(shallow, target) == image_pixel._replace(photometric_interpretation=target)
+        return
     with pytest.raises(jls.ParameterError, match=rf"{source} of Bits Stored \(0028,0101\) 7 cannot"):
-        rules.converted(image_pixel._replace(bits_stored=7, high_bit=6), target)
+        rules.converted(shallow, target)
 
 
 @pytest.mark.parametrize(
@@ -171,6 +175,8 @@ def test_colour_conversions(source, target):
         ({"bits_allocated": 32}, r"Bits Allocated \(0028,0100\) is 32; JPEG-LS allows 8 or 16"),
         ({"pixel_representation": 2}, r"Pixel Representation \(0028,0103\) is 2; JPEG-LS allows 0 or 1"),
         ({"number_of_frames": 0}, r"Number of Frames \(0028,0008\) is 0; 1 or more"),
+        ({"bits_stored": 17}, r"Bits Stored \(0028,0101\) is 17; 1 to Bits Allocated, 16, is allowed"),
+        ({"bits_stored": 0}, r"Bits Stored \(0028,0101\) is 0; 1 to Bits Allocated, 16, is allowed"),
     ],
 )
 def test_the_memory_layout_of_decoded_samples(changes, match):

@@ -1,7 +1,6 @@
 """Every way in which pixel data is stored in a file."""
 
 import struct
-import zlib
 
 import numpy as np
 import pydicom
@@ -14,7 +13,7 @@ from pydicom.uid import (
 )
 
 import dicom_jpegls as jls
-from dicom_jpegls.files import NotConvertibleError, SourceFile, compress_file, decompress_file
+from dicom_jpegls.files import NotConvertibleError, ReadOptions, SourceFile, compress_file, decompress_file
 from support.dicom_files import TEST_FILES, make_dataset, random_frames, read
 from support.single_files import compressed, written
 
@@ -57,20 +56,50 @@ def test_other_encodings_of_the_dataset(tmp_path, uid):
     assert (result.PatientName, result.SOPInstanceUID) == ("Someone", ds.SOPInstanceUID)
 
 
-def test_deflated_data_that_inflates_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("dicom_jpegls.files.source.MAXIMUM_INFLATED_SIZE", 10_000)
-    ds = make_dataset(np.zeros((1, 200, 100), np.uint8), bits_stored=8)
+def deflated(tmp_path, pixels, bits_stored):
+    ds = make_dataset(pixels, bits_stored=bits_stored)
     ds.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    return written(ds, tmp_path / "deflated.dcm")
+
+
+def test_deflated_data_that_inflates_beyond_the_option_is_refused(tmp_path):
+    path = deflated(tmp_path, np.zeros((1, 200, 100), np.uint8), 8)
     with pytest.raises(jls.DatasetError, match="the deflated dataset inflates to more than 10000 bytes"):
-        compressed(ds, tmp_path)
+        compress_file(path, tmp_path / "jls.dcm", reading=ReadOptions(max_inflated_size=10_000))
+    compress_file(path, tmp_path / "jls.dcm", reading=ReadOptions(max_inflated_size=30_000))
 
 
-def test_cut_off_deflated_data_is_refused(tmp_path):
-    ds = make_dataset(random_frames((1, 50, 50), 12), bits_stored=12)
-    ds.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
-    path = written(ds, tmp_path / "native.dcm")
-    path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises((jls.DatasetError, zlib.error)):
+def test_large_deflated_data_is_bounded_by_its_ratio(tmp_path, monkeypatch):
+    monkeypatch.setattr("dicom_jpegls.files.opening._INFLATED_AT_ANY_RATIO", 100_000)
+    path = deflated(tmp_path, np.zeros((20, 200, 100), np.uint8), 8)
+    ratio = 20 * 200 * 100 / path.stat().st_size
+    monkeypatch.setattr("dicom_jpegls.files.opening._MAXIMUM_RATIO", int(ratio / 2))
+    with pytest.raises(jls.DatasetError, match="inflates to more than .* bytes, the limit for its size"):
+        compress_file(path, tmp_path / "jls.dcm")
+    assert not (tmp_path / "jls.dcm").exists()
+
+
+def test_attributes_of_deflated_data_are_read_without_inflating_the_pixels(tmp_path):
+    path = deflated(tmp_path, np.zeros((40, 1000, 100), np.uint8), 8)
+    with SourceFile(path, ReadOptions(max_inflated_size=2**17)) as source:
+        assert (source.ds.Rows, source.pixel_data_size) == (1000, 4_000_000)
+        frames = source.native_frames(source.image_pixel)
+        assert not next(frames).any()
+        with pytest.raises(jls.DatasetError, match="inflates to more than 131072 bytes"):
+            list(frames)
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed"])
+def test_damaged_deflated_data_is_refused(tmp_path, damage):
+    path = deflated(tmp_path, random_frames((1, 50, 50), 12), 12)
+    data = bytearray(path.read_bytes())
+    if damage == "cut":
+        del data[-1000:]
+    else:
+        meta_length = struct.unpack_from("<L", data, 140)[0]
+        data[144 + meta_length] = 0x07  # a block of the reserved type (RFC 1951 3.2.3)
+    path.write_bytes(data)
+    with pytest.raises(jls.DatasetError, match="the deflated dataset is (cut off|damaged)"):
         compress_file(path, tmp_path / "jls.dcm")
     assert not (tmp_path / "jls.dcm").exists()
 

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+import dicom_jpegls.files.target as target_module
 from dicom_jpegls.files import NewFile, finish_steps, is_temporary, lock_file, remove_leftovers, temporary_path
 
 
@@ -32,14 +33,24 @@ def test_without_commit_nothing_is_left(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("has_links", [True, False])
-def test_an_existing_file_is_replaced_only_on_demand(tmp_path, monkeypatch, has_links):
-    if not has_links:  # as on some file systems
+def not_offered():
+    """Return a new function that fails as a system call that a file system does not offer."""
 
-        def no_link(*_paths):
-            raise PermissionError(1, "Operation not permitted")
+    def fail(*_paths):
+        raise PermissionError(1, "Operation not permitted")
 
-        monkeypatch.setattr(os, "link", no_link)
+    return fail
+
+
+WAYS = ("_rename_by_system", "_rename_by_link", "_rename_to_placeholder")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_existing_file_is_replaced_only_on_demand(tmp_path, monkeypatch, way):
+    """Also where the system or the file system lacks the other ways."""
+    for other in WAYS:
+        if other != way:
+            monkeypatch.setattr(target_module, other, not_offered())
     write(tmp_path / "b", b"first")
     assert (tmp_path / "b").read_bytes() == b"first"
     with pytest.raises(FileExistsError):
@@ -48,6 +59,24 @@ def test_an_existing_file_is_replaced_only_on_demand(tmp_path, monkeypatch, has_
     write(tmp_path / "b", b"other", replace=True)
     assert (tmp_path / "b").read_bytes() == b"other"
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_of_two_writers_of_a_name_one_fails(tmp_path, monkeypatch, way):
+    """The other file appears at the last moment, after any check that could be made before."""
+    module = target_module
+    rename = getattr(module, way)
+
+    def race(path, target):
+        target.write_bytes(b"of another program")
+        rename(path, target)
+
+    for other in WAYS:
+        monkeypatch.setattr(module, other, race if other == way else not_offered())
+    with pytest.raises(FileExistsError):
+        write(tmp_path / "a", b"ours")
+    assert (tmp_path / "a").read_bytes() == b"of another program"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_file_that_changes_on_the_disk_is_noticed(tmp_path):

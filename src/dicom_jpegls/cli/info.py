@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydicom import dcmread
 from pydicom.uid import JPEGLSTransferSyntaxes
 from rich.table import Table
 
 from dicom_jpegls._codec import read_info
 from dicom_jpegls.cli.output import cell
-from dicom_jpegls.dicom import ImagePixel, image_pixel_of, keyword_of
-from dicom_jpegls.files import NotConvertibleError, SourceFile, read_stream
+from dicom_jpegls.dicom import ImagePixel, keyword_of
+from dicom_jpegls.files import SourceFile, read_stream, reading_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,17 +26,14 @@ def describe_file(path: Path) -> dict[str, Any]:
     stream = read_stream(path)
     if stream is not None:
         return _describe_stream(read_info(stream))
-    try:
-        with SourceFile(path) as source:
-            return {**_describe_dataset(source.ds, source.pixel_data_size), **_describe_streams(source)}
-    except NotConvertibleError:
-        return _describe_dataset(dcmread(path, stop_before_pixels=True), None)
+    with SourceFile(path, needs_image=False) as source:
+        return {**_describe_dataset(source), **_describe_streams(source)}
 
 
 def _describe_streams(source: SourceFile) -> dict[str, Any]:
-    if source.transfer_syntax not in JPEGLSTransferSyntaxes:
+    if source.transfer_syntax not in JPEGLSTransferSyntaxes or not source.has_pixel_data:
         return {}
-    infos = list(source.stream_infos(image_pixel_of(source.ds)))
+    infos = list(source.stream_infos(source.image_pixel))
     return {
         "frame_count": len(infos),
         "near_lossless": max(info.near_lossless for info in infos),
@@ -66,12 +62,21 @@ def _describe_stream(info: StreamInfo) -> dict[str, Any]:
     }
 
 
-def _describe_dataset(ds: Dataset, pixel_data_size: int | None) -> dict[str, Any]:
-    uid = ds.file_meta.get("TransferSyntaxUID")
-    description: dict[str, Any] = {"transfer_syntax": uid.name if uid else None, "transfer_syntax_uid": uid}
-    description |= {name: ds.get(keyword_of(name)) for name in ImagePixel._fields}
-    description["pixel_data_size"] = pixel_data_size
-    return description
+def _describe_dataset(source: SourceFile) -> dict[str, Any]:
+    uid = source.ds.file_meta.TransferSyntaxUID
+    return {
+        "transfer_syntax": uid.name,
+        "transfer_syntax_uid": uid,
+        **{name: _plain_value(source.ds, keyword_of(name)) for name in ImagePixel._fields},
+        "pixel_data_size": source.pixel_data_size if source.has_pixel_data else None,
+    }
+
+
+def _plain_value(ds: Dataset, keyword: str) -> int | str | None:
+    """Return an attribute as a value for JSON, whatever it is: anything but a number as text."""
+    with reading_dataset():
+        value = ds.get(keyword)
+    return value if value is None or isinstance(value, int) else str(value)
 
 
 def detailed_table(description: dict[str, Any]) -> Table:

@@ -1,6 +1,7 @@
 """Datasets and their frames. The tools import from here, and only the names in `__all__`."""
 
-from dicom_jpegls.dicom.dataset import compress, decoded_image_pixel, decompress, iter_frames, pixel_array
+from dicom_jpegls.dicom.codings import coding_of
+from dicom_jpegls.dicom.dataset import compress, decompress, iter_frames, pixel_array
 from dicom_jpegls.dicom.fragments import (
     SEQUENCE_DELIMITER,
     START_OF_IMAGE,
@@ -12,6 +13,7 @@ from dicom_jpegls.dicom.fragments import (
 )
 from dicom_jpegls.dicom.frames import CodedFrame, CodingStatistics, FrameCoder, FrameDecoder, SampleCounts
 from dicom_jpegls.dicom.lossy_attributes import coded_attributes, update_attributes
+from dicom_jpegls.dicom.nested import DecodedItem, decode_nested_pixel_data, set_nested_pixel_data
 from dicom_jpegls.dicom.options import (
     CodingKeywords,
     CodingOptions,
@@ -42,6 +44,7 @@ from dicom_jpegls.dicom.rules import (
     check_image_pixel,
     check_native_layout,
     check_number_of_frames,
+    decoded_image_pixel,
     keyword_of,
 )
 
@@ -52,6 +55,7 @@ __all__ = [
     "CodingKeywords",
     "CodingOptions",
     "CodingStatistics",
+    "DecodedItem",
     "FragmentIndex",
     "FrameCoder",
     "FrameDecoder",
@@ -72,7 +76,9 @@ __all__ = [
     "check_native_length",
     "check_number_of_frames",
     "coded_attributes",
+    "coding_of",
     "compress",
+    "decode_nested_pixel_data",
     "decoded_image_pixel",
     "decompress",
     "decompress_partial",
@@ -93,6 +99,7 @@ __all__ = [
     "pixel_array_partial",
     "read_truncated",
     "register",
+    "set_nested_pixel_data",
     "unregister",
     "update_attributes",
 ]

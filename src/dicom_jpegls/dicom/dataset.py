@@ -8,28 +8,37 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
-from pydicom.uid import UncompressedTransferSyntaxes
+from pydicom.uid import ExplicitVRLittleEndian
 
 from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES
-from dicom_jpegls.dicom import rules
+from dicom_jpegls.dicom.fragments import offset_tables
 from dicom_jpegls.dicom.frames import CodingStatistics, FrameCoder, FrameDecoder
 from dicom_jpegls.dicom.lossy_attributes import coded_attributes, update_attributes
+from dicom_jpegls.dicom.nested import decode_nested_pixel_data, set_nested_pixel_data
 from dicom_jpegls.dicom.options import CodingKeywords, CodingOptions
 from dicom_jpegls.dicom.pixel_data import (
+    array_frames,
     encapsulated_frames,
+    has_pixel_data,
     image_pixel_of,
+    is_big_endian,
+    little_endian_words,
+    native_bytes,
     native_dtype,
     native_frames,
     new_samples,
     require_dataset,
     require_jpegls,
+    require_native,
     require_pixel_data,
     set_encapsulated,
     set_native,
-    transfer_syntax_of,
+    set_transfer_syntax,
 )
-from dicom_jpegls.errors import DatasetError, ParameterError
+from dicom_jpegls.dicom.rules import decoded_image_pixel
+from dicom_jpegls.errors import ParameterError
 from dicom_jpegls.parallel import map_all, map_in_order, worker_count
+from dicom_jpegls.ranges import sample_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,15 +48,12 @@ if TYPE_CHECKING:
 
     from dicom_jpegls.dicom.fragments import Frames
     from dicom_jpegls.dicom.rules import ImagePixel
-    from dicom_jpegls.parameters import StreamInfo
-
-# Native pixel data has a 32-bit length that is even and not FFFFFFFFH (PS3.5 7.1).
-_MAXIMUM_NATIVE_LENGTH = 2**32 - 2
 
 
 def compress(
     ds: Dataset,
     transfer_syntax_uid: str | None = None,
+    arr: NDArray[Any] | None = None,
     *,
     options: CodingOptions | None = None,
     workers: int | None = None,
@@ -58,10 +64,15 @@ def compress(
     Parameters
     ----------
     ds : pydicom.dataset.Dataset
-        A dataset with native (uncompressed) Pixel Data and ``ds.file_meta.TransferSyntaxUID``.
+        A dataset with native (uncompressed) Pixel Data and ``ds.file_meta.TransferSyntaxUID``, or without either if
+        `arr` is passed.
     transfer_syntax_uid : str, optional
         JPEG-LS Lossless (1.2.840.10008.1.2.4.80) or Near-lossless (1.2.840.10008.1.2.4.81). By default Lossless, or
         Near-lossless if `near_lossless` is not 0.
+    arr : numpy.ndarray, optional
+        Samples to compress instead of the dataset's Pixel Data, which may be absent or of any transfer syntax. Shape
+        (rows, columns[, samples]), or (frames, rows, columns[, samples]) for more than one frame, as the attributes of
+        the dataset say; any integer dtype. The samples must fit the dataset's Bits Allocated and Pixel Representation.
     options : CodingOptions, optional
         How to code the frames.
     workers : int or None, optional
@@ -70,8 +81,8 @@ def compress(
         `restart_interval` is "auto".
     **keywords
         Attributes of `CodingOptions`, which replace those of `options`: near_lossless, planar_configuration,
-        photometric_interpretation, signed_overflow, unused_bits, offset_table, lossy_attributes, restart_interval and
-        verify.
+        photometric_interpretation, signed_overflow, unused_bits, reduce_bits_allocated, offset_table, lossy_attributes,
+        restart_interval and verify.
 
     Returns
     -------
@@ -87,7 +98,7 @@ def compress(
     JPEGLSError
         If verification fails.
     TypeError
-        If `ds` is not a dataset, or there is no such option.
+        If `ds` is not a dataset, `arr` no array, or there is no such option.
 
         If any of these is raised, the dataset is left unchanged.
 
@@ -95,12 +106,17 @@ def compress(
     -----
     ClippedSamplesWarning
         If samples were clipped, as ``signed_overflow="clip"`` allows.
+    DatasetWarning
+        If High Bit is absent, or Pixel Data has more frames than Number of Frames.
 
     Notes
     -----
     Changes Pixel Data (one fragment for each frame), the offset tables, the transfer syntax, and for colour Planar
-    Configuration, which is 0 in a compressed dataset whatever the interleave mode of its streams (PS3.5 8.2.3). A
-    big-endian dataset becomes little-endian throughout.
+    Configuration, which is 0 in a compressed dataset whatever the interleave mode of its streams (PS3.5 8.2.3). If Bits
+    Allocated is 16 and Bits Stored at most 8, lossless streams have a precision of 9 bits, which all known decoders
+    read, and near-lossless compression changes Bits Allocated to 8. A
+    big-endian dataset becomes little-endian throughout. Encapsulated Pixel Data in items of sequences, such as icons,
+    becomes native, which is allowed under any transfer syntax (PS3.5 A.4).
 
     Examples
     --------
@@ -115,15 +131,16 @@ def compress(
     options = CodingOptions(**keywords) if options is None else replace(options, **keywords)
     workers = worker_count(workers)
     require_dataset(ds)
-    source = transfer_syntax_of(ds)
-    if source not in UncompressedTransferSyntaxes:
-        raise DatasetError(
-            f"Transfer Syntax UID (0002,0010) is {source.name} ({source}); only native pixel data can be "
-            "compressed: decompress it first"
-        )
-    require_pixel_data(ds)
-    coder = FrameCoder(image_pixel_of(ds), options, transfer_syntax_uid)
-    native = native_frames(ds, coder.native)
+    if arr is None:
+        require_native(ds)
+    elif not has_pixel_data(ds) and ("FloatPixelData" in ds or "DoubleFloatPixelData" in ds):
+        require_pixel_data(ds)
+    image_pixel = image_pixel_of(ds)
+    if arr is not None and image_pixel.samples_per_pixel > 1:
+        image_pixel = image_pixel._replace(planar_configuration=0)
+    coder = FrameCoder(image_pixel, options, transfer_syntax_uid)
+    native = native_frames(ds, coder.native) if arr is None else array_frames(arr, coder.native)
+    nested = decode_nested_pixel_data(ds)
     # All frames before the first is encoded, so that an error names every frame that has such samples.
     counts = coder.check_samples(native)
     at_once, workers_of_frame = _share_workers(workers, len(native))
@@ -136,7 +153,14 @@ def compress(
     statistics = sum((part for _, part in coded), start=CodingStatistics())
     changes = coded_attributes(ds, coder, statistics.ratio)
     coder.warn_if_clipped(statistics, stacklevel=2)
-    set_encapsulated(ds, [stream for stream, _ in coded], coder.transfer_syntax_uid, options.offset_table)
+    streams = [stream for stream, _ in coded]
+    tables = offset_tables([len(stream) for stream in streams], options.offset_table)
+    swapped = little_endian_words(ds) if is_big_endian(ds) else []
+    # Everything that can fail is done.
+    for element, value in swapped:
+        element.value = value
+    set_nested_pixel_data(nested)
+    set_encapsulated(ds, streams, coder.transfer_syntax_uid, tables)
     update_attributes(ds, changes)
     return statistics
 
@@ -166,8 +190,10 @@ def decompress(ds: Dataset, *, workers: int | None = None, max_samples: int = DE
 
     Notes
     -----
-    The samples have Bits Allocated bits. Planar Configuration is set to their order: by plane if the interleave mode of
-    all streams is none.
+    The samples have Bits Allocated bits, with all bits of the streams, also those above Bits Stored. Planar
+    Configuration is set to their order: by plane if the interleave mode of all streams is none. YBR_FULL_422 becomes
+    YBR_FULL, because the components of JPEG-LS streams are whole. Encapsulated Pixel Data in items of sequences, such
+    as icons, becomes native, too.
 
     Examples
     --------
@@ -185,27 +211,13 @@ def decompress(ds: Dataset, *, workers: int | None = None, max_samples: int = DE
     numbers = range(len(frames))
     streams = [decoder.open(index, frames[index]) for index in numbers]
     native = decoded_image_pixel(decoder.image_pixel, [stream.info for stream in streams])
+    nested = decode_nested_pixel_data(ds, max_samples=max_samples)
     samples = new_samples(native)
     _decode_all(decoder, numbers, streams, samples, workers)
-    set_native(ds, samples, native)
-
-
-def decoded_image_pixel(image_pixel: ImagePixel, infos: Iterable[StreamInfo]) -> ImagePixel:
-    """Return the attributes of the decompressed image: in the streams' order of samples, if all have the same.
-
-    Raises
-    ------
-    DatasetError
-        If native pixel data cannot be so large.
-    """
-    if image_pixel.frame_size * image_pixel.number_of_frames > _MAXIMUM_NATIVE_LENGTH:
-        raise DatasetError(
-            f"Pixel Data (7FE0,0010): {image_pixel.number_of_frames} frames of {image_pixel.frame_size} bytes exceed "
-            f"the largest native pixel data, {_MAXIMUM_NATIVE_LENGTH} bytes: keep the dataset compressed"
-        )
-    orders = {rules.planar_configuration(info) for info in infos}
-    mixed = None if image_pixel.samples_per_pixel == 1 else 0
-    return image_pixel._replace(planar_configuration=orders.pop() if len(orders) == 1 else mixed)
+    pixel_data = native_bytes(samples, native)
+    set_nested_pixel_data(nested)
+    set_native(ds, pixel_data, native)
+    set_transfer_syntax(ds, ExplicitVRLittleEndian)
 
 
 def pixel_array(
@@ -225,7 +237,8 @@ def pixel_array(
     frames : int or iterable of int, optional
         The frames to decode, counted from 0; all by default. A single number returns an array without a frame axis.
     out : numpy.ndarray, optional
-        Array for the samples, of the shape below and an integer dtype of at least Bits Allocated bits.
+        Array for the samples, of the shape below and an integer dtype of at least Bits Allocated bits that can hold all
+        numbers of Bits Stored bits, signed if Pixel Representation is 1.
     workers : int or None, optional
         Number of threads that decode: several frames at a time, or the restart intervals and planes of a single frame.
         None, the default, is one per core; 1 is the calling thread.
@@ -237,7 +250,8 @@ def pixel_array(
     numpy.ndarray
         Shape (rows, columns) or (rows, columns, samples), and with more than one frame, or if `frames` is an
         iterable, (frames, rows, columns[, samples]). The dtype has Bits Allocated bits and is signed if Pixel
-        Representation is 1. Colours are not converted.
+        Representation is 1. The samples are numbers of Bits Stored bits: what the streams hold above them, such as an
+        overlay, is not part of them; `decompress` keeps it. Colours are not converted.
 
     Raises
     ------
@@ -261,7 +275,7 @@ def pixel_array(
     True
     """
     workers = worker_count(workers)
-    decoder, encoded = open_pixel_data(ds, max_samples)
+    decoder, encoded = open_pixel_data(ds, max_samples, as_numbers=True)
     numbers, is_single = select_frames(frames, len(encoded))
     opened = {index: decoder.open(index, encoded[index]) for index in sorted(set(numbers))}
     array = output_array(decoder.image_pixel, len(numbers), is_single, out)
@@ -311,7 +325,7 @@ def iter_frames(
     [(128, 128)]
     """
     workers = worker_count(workers)
-    decoder, encoded = open_pixel_data(ds, max_samples)
+    decoder, encoded = open_pixel_data(ds, max_samples, as_numbers=True)
     numbers, _ = select_frames(frames, len(encoded))
     _, workers_of_frame = _share_workers(workers, len(encoded))
 
@@ -321,7 +335,9 @@ def iter_frames(
     return map_in_order(decode_frame, numbers, workers)
 
 
-def open_pixel_data(ds: Dataset, max_samples: int, *, partial: bool = False) -> tuple[FrameDecoder, Frames]:
+def open_pixel_data(
+    ds: Dataset, max_samples: int, *, as_numbers: bool = False, partial: bool = False
+) -> tuple[FrameDecoder, Frames]:
     """Return the decoder for a dataset's frames, and their streams.
 
     Parameters
@@ -330,6 +346,8 @@ def open_pixel_data(ds: Dataset, max_samples: int, *, partial: bool = False) -> 
         A dataset with JPEG-LS compressed Pixel Data.
     max_samples : int
         Largest rows x columns x samples of a frame.
+    as_numbers : bool, optional
+        Whether samples are numbers within Bits Stored; see `FrameDecoder`.
     partial : bool, optional
         Whether the pixel data may be damaged or truncated.
 
@@ -344,7 +362,8 @@ def open_pixel_data(ds: Dataset, max_samples: int, *, partial: bool = False) -> 
     require_jpegls(ds)
     require_pixel_data(ds)
     # Planar Configuration says nothing about compressed pixel data (PS3.5 8.2.3).
-    decoder = FrameDecoder(image_pixel_of(ds)._replace(planar_configuration=None), max_samples=max_samples)
+    image_pixel = image_pixel_of(ds)._replace(planar_configuration=None)
+    decoder = FrameDecoder(image_pixel, max_samples=max_samples, as_numbers=as_numbers)
     return decoder, encapsulated_frames(ds, decoder.image_pixel.number_of_frames, partial=partial)
 
 
@@ -372,6 +391,9 @@ def output_array(image_pixel: ImagePixel, count: int, is_single: bool, out: NDAr
         raise TypeError(f"out: must be a numpy.ndarray, not {type(out).__name__}")
     if out.shape != shape:
         raise ParameterError(f"out: shape must be {shape}, found {out.shape}")
+    lowest, highest = sample_range(image_pixel.bits_stored, image_pixel.is_signed)
+    if out.dtype.kind not in "ui" or not np.iinfo(out.dtype).min <= lowest <= highest <= np.iinfo(out.dtype).max:
+        raise ParameterError(f"out: must have an integer dtype that can hold {lowest} to {highest}, found {out.dtype}")
     return out
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeAlias
 import numpy as np
 
 from dicom_jpegls._codec import read_info
-from dicom_jpegls.dicom.rules import attribute_error
+from dicom_jpegls.dicom.diagnostics import warn_of_dataset
+from dicom_jpegls.dicom.rules import attribute_error, attribute_name
 from dicom_jpegls.errors import DatasetError, StreamError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ START_OF_IMAGE = b"\xff\xd8"
 # Encapsulated pixel data is always little-endian (PS3.5 A.4): group and element of the tag, length of the value.
 _HEADER = struct.Struct("<HHL")
 _ITEM = (0xFFFE, 0xE000)
+ITEM_TAG = struct.pack("<HH", *_ITEM)
 _SEQUENCE_DELIMITATION = (0xFFFE, 0xE0DD)
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 
@@ -39,7 +41,7 @@ Data: TypeAlias = bytes | memoryview
 class FragmentIndex:
     """Where the items of encapsulated pixel data are.
 
-    Reads the headers of the items only. Memory: 16 bytes for each fragment.
+    Reads the headers of the items only. Memory: 8 bytes for each fragment, and as much for each that begins a stream.
 
     Parameters
     ----------
@@ -59,8 +61,9 @@ class FragmentIndex:
 
     def __init__(self, source: bytes | bytearray | memoryview | BinaryIO, start: int = 0) -> None:
         self._read, self._size = _reader(source)
-        self._positions = array("Q")
-        self._lengths = array("Q")
+        # Fragments are adjacent: each begins where the previous one ends, the first after the Basic Offset Table.
+        self._first = start
+        self._ends = array("Q")
         self._stream_starts = array("Q")
         self._basic_table = (0, 0)
         self.fault: str | None = None
@@ -82,6 +85,8 @@ class FragmentIndex:
                 break
             if tuple(tag) != _ITEM:
                 self.fault = f"tag ({tag[0]:04X},{tag[1]:04X}) at byte {self.end}; (FFFE,E000) begins an item"
+                if is_table:
+                    self.fault += ": it may be native, under a wrong Transfer Syntax UID (0002,0010)"
                 break
             position = self.end + _HEADER.size
             if length == _UNDEFINED_LENGTH:
@@ -90,31 +95,48 @@ class FragmentIndex:
                 is_end = True
             if is_table:
                 self._basic_table = (position, length)
+                self._first = position + length
                 is_table = False
             else:
                 if header[_HEADER.size :] == START_OF_IMAGE and length >= len(START_OF_IMAGE):
-                    self._stream_starts.append(len(self._positions))
-                self._positions.append(self.end)
-                self._lengths.append(length)
+                    self._stream_starts.append(len(self._ends))
+                self._ends.append(position + length)
             self.end = position + length
         if is_table and self.fault is None:
             self.fault = "it has no item"
 
     def __len__(self) -> int:
         """Return the number of fragments."""
-        return len(self._positions)
+        return len(self._ends)
+
+    def _value(self, number: int) -> tuple[int, int]:
+        """Return position and length of the value of a fragment."""
+        position = (self._ends[number - 1] if number else self._first) + _HEADER.size
+        return position, self._ends[number] - position
 
     def read(self, first: int, last: int) -> Data:
         """Return the bytes of the fragments from `first` up to, but not including, `last`, as far as they are there.
 
         Bytes in memory are not copied if only one of the fragments has any.
         """
-        parts = [
-            self._read(self._positions[number] + _HEADER.size, self._lengths[number])
-            for number in range(first, last)
-            if self._lengths[number]
-        ]
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        data: Data = b""
+        joined: bytearray | None = None
+        for number in range(first, last):
+            position, length = self._value(number)
+            if not length:
+                continue
+            if not data:
+                data = self._read(position, length)
+                continue
+            if joined is None:
+                joined = bytearray(data)
+            joined += self._read(position, length)
+        return data if joined is None else memoryview(joined)
+
+    def first_bytes(self) -> Data:
+        """Return the first fragment that is not empty; no bytes if there is none."""
+        number = next((number for number in range(len(self)) if self._value(number)[1]), 0)
+        return self.read(number, min(number + 1, len(self)))
 
     def frames(self, count: int, extended_offsets: bytes = b"") -> Frames:
         """Assign the fragments to frames.
@@ -133,7 +155,12 @@ class FragmentIndex:
         Raises
         ------
         DatasetError
-            If the items are not a valid structure, or do not contain that number of frames.
+            If the items are not a valid structure, or contain fewer frames.
+
+        Warns
+        -----
+        DatasetWarning
+            If there are more frames, which are ignored.
         """
         if self.fault is not None:
             raise DatasetError(f"Pixel Data (7FE0,0010) is not validly encapsulated: {self.fault}")
@@ -141,8 +168,12 @@ class FragmentIndex:
         found = len(starts)
         if found < count:
             starts = self._frames_by_table(count, extended_offsets)
-        if len(starts) != count:
+        if len(starts) < count:
             raise attribute_error("number_of_frames", count, f"Pixel Data holds {found} frame(s)")
+        if found > count:
+            warn_of_dataset(
+                f"{attribute_name('NumberOfFrames')} is {count}; Pixel Data holds {found} frames: the rest is ignored"
+            )
         return Frames(self, starts, count)
 
     def partial_frames(self, count: int, extended_offsets: bytes = b"") -> Frames:
@@ -169,24 +200,30 @@ class FragmentIndex:
 
     def _frames_by_stream(self) -> Sequence[int]:
         """Return the first fragment of each frame by the starts of streams; nothing if other bytes come first."""
-        if not self._stream_starts or any(self._lengths[: self._stream_starts[0]]):
+        if not self._stream_starts:
+            return ()
+        # The fragments before the first start have no bytes if they are nothing but headers.
+        first = self._stream_starts[0]
+        if first and self._ends[first - 1] != self._first + first * _HEADER.size:
             return ()
         return self._stream_starts
 
     def _frames_by_table(self, count: int, extended_offsets: bytes) -> Sequence[int]:
         """Return the first fragment of each frame by a table; nothing if there is no usable table."""
-        positions = np.array(self._positions)
+        starts = np.empty(len(self), np.uint64)
+        starts[:1] = self._first
+        starts[1:] = np.frombuffer(self._ends, np.uint64)[:-1] if len(self) else ()
         for table, dtype in ((extended_offsets, "<u8"), (self._read(*self._basic_table), "<u4")):
             if len(self) and len(table) == count * np.dtype(dtype).itemsize:
                 offsets = np.frombuffer(table, dtype).astype(np.uint64)
-                relative = positions - positions[0]
+                relative = starts - starts[0]
                 numbers = np.searchsorted(relative, offsets).clip(max=len(self) - 1)
                 if (relative[numbers] == offsets).all() and (np.diff(numbers) > 0).all():
-                    return array("Q", numbers.tolist())
+                    return array("Q", numbers.astype(np.uint64).tobytes())
         if count == 1 and len(self):
             return (0,)
-        filled = [number for number, length in enumerate(self._lengths) if length]
-        return filled if len(filled) == count else ()
+        filled = np.flatnonzero(np.frombuffer(self._ends, np.uint64) - starts > _HEADER.size)
+        return array("Q", filled.astype(np.uint64).tobytes()) if len(filled) == count else ()
 
 
 class Frames(Sequence[Data]):

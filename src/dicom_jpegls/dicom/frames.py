@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydicom.pixels.processing import convert_color_space
-from pydicom.uid import JPEGLSNearLossless, JPEGLSTransferSyntaxes
+from pydicom.uid import JPEGLSLossless, JPEGLSNearLossless, JPEGLSTransferSyntaxes
 
 from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES, Stream
 from dicom_jpegls.array import decode_partial, decode_stream_into, encode_samples
 from dicom_jpegls.dicom import rules
+from dicom_jpegls.dicom.codings import coding_of
 from dicom_jpegls.dicom.pixel_data import native_dtype, new_samples
-from dicom_jpegls.errors import ClippedSamplesWarning, DatasetError, JPEGLSError, ParameterError
+from dicom_jpegls.errors import ClippedSamplesWarning, DatasetError, JPEGLSError, ParameterError, StreamError
 from dicom_jpegls.ranges import (
     clear_unused_bits,
     count_outside,
@@ -24,6 +25,7 @@ from dicom_jpegls.ranges import (
     is_within,
     safe_range,
     sample_range,
+    sign_extend,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from dicom_jpegls.array import PartialImage
     from dicom_jpegls.dicom.options import CodingOptions
     from dicom_jpegls.dicom.rules import ImagePixel
+    from dicom_jpegls.parameters import StreamInfo
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +52,7 @@ class CodingStatistics:
     compressed_size : int
         Bytes of the JPEG-LS streams.
     cleared_samples : int
-        Samples that lost bits above Bits Stored to ``unused_bits="clear"``.
+        Samples that were changed because of bits above Bits Stored, by ``unused_bits="clear"`` or ``"clip"``.
     clipped_samples : int
         Signed samples that were changed by ``signed_overflow="clip"``.
     largest_error : int or None
@@ -108,6 +111,10 @@ class FrameDecoder:
         The attributes of the dataset. If Planar Configuration is 1, new arrays are made by plane in memory.
     max_samples : int, optional
         Largest rows x columns x samples of a frame; see `decode`.
+    as_numbers : bool, optional
+        Whether samples are decoded as numbers of Bits Stored bits: bits above them are masked, or the sign is extended.
+        By default all bits of a stream are kept, as native pixel data can hold them (PS3.5 8.1.1): signs are extended
+        from the precision of the stream.
 
     Attributes
     ----------
@@ -120,11 +127,14 @@ class FrameDecoder:
         If decoded samples cannot have the memory layout that the attributes describe.
     """
 
-    def __init__(self, image_pixel: ImagePixel, *, max_samples: int = DEFAULT_MAX_SAMPLES) -> None:
+    def __init__(
+        self, image_pixel: ImagePixel, *, max_samples: int = DEFAULT_MAX_SAMPLES, as_numbers: bool = False
+    ) -> None:
         rules.check_native_layout(image_pixel)
         self.image_pixel = image_pixel
         self._one_frame = image_pixel._replace(number_of_frames=1)
         self._max_samples = max_samples
+        self._as_numbers = as_numbers
 
     def open(self, index: int | None, frame: bytes | memoryview, *, partial: bool = False) -> Stream:
         """Inspect a frame's stream and compare it with the attributes, before anything is allocated for it.
@@ -146,9 +156,31 @@ class FrameDecoder:
             If it is not a frame of the image.
         """
         with naming_frame(index):
-            stream = Stream(frame, max_samples=self._max_samples, partial=partial)
+            try:
+                stream = Stream(frame, max_samples=self._max_samples, partial=partial)
+            except StreamError as error:
+                coding = coding_of(frame)
+                if coding in (None, JPEGLSLossless):
+                    raise
+                raise DatasetError(
+                    f"the frame is coded with {coding.name} ({coding}), not with JPEG-LS as Transfer Syntax UID "
+                    "(0002,0010) says"
+                ) from error
             rules.check_stream(stream.info, self.image_pixel)
+            if self._as_numbers:
+                self._check_high_bit(stream.info)
             return stream
+
+    def _check_high_bit(self, info: StreamInfo) -> None:
+        """Check that the numbers are the lowest bits, if the stream has more than Bits Stored."""
+        bits_stored, high_bit = self.image_pixel.bits_stored, self.image_pixel.high_bit
+        if info.bits_per_sample > bits_stored and high_bit != bits_stored - 1:
+            raise rules.attribute_error(
+                "high_bit",
+                high_bit,
+                f"it must be one less than Bits Stored, {bits_stored}, because the JPEG-LS stream's samples have "
+                f"{info.bits_per_sample} bits; decompress keeps all of them",
+            )
 
     def decode(
         self, index: int | None, stream: Stream, out: NDArray[Any] | None = None, *, workers: int = 1
@@ -182,12 +214,30 @@ class FrameDecoder:
         if out is None:
             out = new_samples(self._one_frame)[0]
         with naming_frame(index):
-            return decode_stream_into(stream, out, workers)
+            decode_stream_into(stream, out, workers)
+        if self._as_numbers:
+            self._limit_to_bits_stored(out, stream.info)
+        return out
+
+    def _limit_to_bits_stored(self, samples: NDArray[Any], info: StreamInfo) -> None:
+        """Make numbers of Bits Stored bits of decoded samples, in place."""
+        bits_stored, precision = self.image_pixel.bits_stored, info.bits_per_sample
+        if not self.image_pixel.is_signed:
+            # In an array of a signed dtype, the sign was extended from the precision.
+            if precision > bits_stored or samples.dtype.kind == "i":
+                samples &= (1 << min(bits_stored, precision)) - 1
+        elif precision > bits_stored:
+            sign_extend(samples, bits_stored)
 
     def decode_partial(self, index: int | None, stream: Stream, out: NDArray[Any], fill_value: int) -> PartialImage:
         """Decode the undamaged lines of a stream that was opened for this; see `dicom_jpegls.decode_partial`."""
         with naming_frame(index):
-            return decode_partial(stream, out, fill_value)
+            partial = decode_partial(stream, out, fill_value)
+        if self._as_numbers:
+            self._limit_to_bits_stored(out, stream.info)
+            lines = np.expand_dims(partial.good_lines, 1)
+            np.copyto(out, fill_value, where=~(lines if out.ndim == lines.ndim else lines[:, np.newaxis]))
+        return partial
 
 
 class FrameCoder:
@@ -207,7 +257,9 @@ class FrameCoder:
     native : ImagePixel
         The image as it is.
     coded : ImagePixel
-        The image that is encoded; differs from `native` after a colour conversion.
+        The image that is encoded; differs from `native` after a colour conversion, or if Bits Allocated is reduced.
+    precision : int
+        The sample precision of the streams; see `rules.coded_precision`.
     options : CodingOptions
         The same.
     transfer_syntax_uid : pydicom.uid.UID
@@ -254,18 +306,20 @@ class FrameCoder:
         target = options.photometric_interpretation
         if target is not None and target != image_pixel.photometric_interpretation:
             self.coded = rules.converted(image_pixel, target)
+        if rules.can_reduce_bits_allocated(self.coded) and (options.reduce_bits_allocated or options.near_lossless):
+            self.coded = self.coded._replace(bits_allocated=8)
         rules.check_near_lossless(options.near_lossless, self.coded.bits_stored)
-        self._interleave_mode = rules.interleave_mode(
-            image_pixel.samples_per_pixel,
-            image_pixel.planar_configuration if options.planar_configuration is None else options.planar_configuration,
+        self.precision = rules.coded_precision(
+            self.coded, near_lossless=options.near_lossless, keep_unused_bits=options.unused_bits == "keep"
         )
+        self._interleave_mode = rules.interleave_mode(image_pixel.samples_per_pixel, options.planar_configuration)
         frame_samples = image_pixel.rows * image_pixel.columns * image_pixel.samples_per_pixel
         self.decoder = FrameDecoder(self.coded, max_samples=frame_samples)
 
     @property
     def converts(self) -> bool:
         """Whether colours are converted."""
-        return self.coded != self.native
+        return self.coded.photometric_interpretation != self.native.photometric_interpretation
 
     def check_samples(self, frames: Iterable[NDArray[Any]], first: int | None = 0) -> list[SampleCounts]:
         """Count the samples that have to be changed, and refuse them unless the options say how.
@@ -280,8 +334,8 @@ class FrameCoder:
         Raises
         ------
         DatasetError
-            If there are samples with bits above Bits Stored and they are not to be cleared, or samples that
-            near-lossless coding may turn into the opposite limit and they are not to be clipped. Names all these
+            If there are samples with bits above Bits Stored and the options do not say what to do with them, or samples
+            that near-lossless coding may turn into the opposite limit and they are not to be clipped. Names all these
             frames.
         """
         counts = [self._count_samples(frame) for frame in frames]
@@ -292,8 +346,8 @@ class FrameCoder:
         if unused and self.options.unused_bits == "error":
             raise DatasetError(
                 f"Pixel Data (7FE0,0010): {total} sample(s) in {_format_frames(list(unused))} have bits "
-                f"set above Bits Stored, {self.native.bits_stored}, perhaps an overlay: unused_bits='clear' encodes "
-                "the samples without them"
+                f"set above Bits Stored, {self.native.bits_stored}, perhaps an overlay or padding: "
+                f"{self._unused_bits_advice}"
             )
         overflow = {number: found.overflow for number, found in numbered if found.overflow}
         total = sum(overflow.values())
@@ -308,32 +362,55 @@ class FrameCoder:
         return counts
 
     @property
+    def _unused_bits_advice(self) -> str:
+        change = "unused_bits='clip' moves the numbers to the nearest limit, 'clear' removes these bits"
+        if self.options.near_lossless or self.converts:
+            return change
+        return f"unused_bits='keep' codes all bits, so that decompress restores them and readers mask them; {change}"
+
+    @property
     def _safe_range(self) -> tuple[int, int]:
         return safe_range(self.native.bits_stored, self.options.near_lossless)
 
     def _count_samples(self, frame: NDArray[Any]) -> SampleCounts:
-        bits_stored, is_signed = self.native.bits_stored, self.native.is_signed
         unused = overflow = 0
-        if not is_within(frame, *sample_range(bits_stored, is_signed)):
-            unused = count_unused_bits(frame, clear_unused_bits(frame, bits_stored), bits_stored)
-        if is_signed and self.options.near_lossless and not is_within(frame, *self._safe_range):
-            overflow = count_outside(clear_unused_bits(frame, bits_stored), *self._safe_range)
+        if self.options.unused_bits != "keep":
+            unused = self._count_unused_bits(frame)
+        if self.native.is_signed and self.options.near_lossless and not is_within(frame, *self._safe_range):
+            overflow = count_outside(self._within_bits_stored(frame), *self._safe_range)
         return SampleCounts(unused, overflow)
 
+    def _count_unused_bits(self, frame: NDArray[Any]) -> int:
+        bits_stored = self.native.bits_stored
+        lowest, highest = sample_range(bits_stored, self.native.is_signed)
+        outside = count_outside(frame, lowest, highest)
+        # If signs are not extended, negative numbers look like large ones. But in one frame either all are extended or
+        # none, so that beside extended ones they are large, as those of a lossy source that overshoots.
+        if not outside or self.options.unused_bits == "clip" or ((frame < 0) & (frame >= lowest)).any():
+            return outside
+        return count_unused_bits(frame, clear_unused_bits(frame, bits_stored), bits_stored)
+
+    def _within_bits_stored(self, frame: NDArray[Any]) -> NDArray[Any]:
+        """Return samples as numbers of Bits Stored bits: cleared, or clipped if the options say so."""
+        if self.options.unused_bits == "clip":
+            limits = sample_range(self.native.bits_stored, self.native.is_signed)
+            return frame.astype(frame.dtype.newbyteorder("=")).clip(*limits)
+        return clear_unused_bits(frame, self.native.bits_stored)
+
     def prepare(self, frame: NDArray[Any], counts: SampleCounts) -> NDArray[Any]:
-        """Return the samples that are encoded for a native frame: cleared, clipped and converted as necessary."""
+        """Return the samples that are encoded for a native frame: changed and converted as necessary."""
         samples = frame
         # Clipping compares numbers, so the sign has to be extended over the unused bits before.
         if counts.unused_bits or counts.overflow:
-            samples = clear_unused_bits(samples, self.native.bits_stored)
+            samples = self._within_bits_stored(samples)
         if counts.overflow:
             samples = samples.clip(*self._safe_range)
         if self.converts:
-            eight_bits = (samples >> (self.native.bits_stored - self.coded.bits_stored)).astype(np.uint8)
-            samples = convert_color_space(
+            eight_bits = _scaled_to_8_bits(samples, self.native.bits_stored)
+            return convert_color_space(
                 eight_bits, self.native.photometric_interpretation, self.coded.photometric_interpretation
             )
-        return samples
+        return samples.astype(native_dtype(self.coded)) if self.coded != self.native else samples
 
     def encode(
         self, index: int | None, frame: NDArray[Any], *, counts: SampleCounts | None = None, workers: int = 1
@@ -364,7 +441,7 @@ class FrameCoder:
         with naming_frame(index):
             stream = encode_samples(
                 samples,
-                bits_per_sample=self.coded.bits_stored,
+                bits_per_sample=self.precision,
                 near_lossless=self.options.near_lossless,
                 interleave_mode=self._interleave_mode,
                 restart_interval=self.options.restart_interval,
@@ -403,7 +480,7 @@ class FrameCoder:
         if np.array_equal(decoded, samples):
             return decoded, 0
         # The sign may not have been extended over the unused bits.
-        expected = clear_unused_bits(samples, self.coded.bits_stored)
+        expected = clear_unused_bits(samples, self.precision)
         error = int(np.abs(decoded.astype(np.int32) - expected).max())
         if error > self.options.near_lossless:
             with naming_frame(index):
@@ -418,6 +495,14 @@ class FrameCoder:
             lowest, highest = self._safe_range
             message = f"{statistics.clipped_samples} signed sample(s) clipped to {lowest} to {highest}"
             warnings.warn(message, ClippedSamplesWarning, stacklevel=stacklevel + 1)
+
+
+def _scaled_to_8_bits(samples: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+    """Return unsigned samples of some bits with a precision of 8: the largest number becomes 255."""
+    if bits >= 8:
+        return (samples >> (bits - 8)).astype(np.uint8)
+    highest = (1 << bits) - 1
+    return ((samples.astype(np.uint16) * 255 + highest // 2) // highest).astype(np.uint8)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,8 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.uid import generate_uid
 
+from dicom_jpegls.dicom.rules import keyword_of
+
 if TYPE_CHECKING:
     from dicom_jpegls.dicom.frames import FrameCoder
 
@@ -24,7 +26,7 @@ _MAXIMUM_SHORT_TEXT = 1024
 
 
 def coded_attributes(ds: Dataset, coder: FrameCoder, ratio: float) -> Dataset:
-    """Return the attributes that change with the samples: those of a colour conversion, and those of a loss.
+    """Return the attributes that change with the samples: those that describe them, and those of a loss.
 
     Parameters
     ----------
@@ -36,10 +38,10 @@ def coded_attributes(ds: Dataset, coder: FrameCoder, ratio: float) -> Dataset:
         Size of the native pixel data divided by the size of the streams.
     """
     changes = Dataset()
-    if coder.converts:
-        changes.PhotometricInterpretation = coder.coded.photometric_interpretation
-        changes.BitsAllocated, changes.BitsStored = coder.coded.bits_allocated, coder.coded.bits_stored
-        changes.HighBit = coder.coded.high_bit
+    for name in ("photometric_interpretation", "bits_allocated", "bits_stored", "high_bit"):
+        value = getattr(coder.coded, name)
+        if value != getattr(coder.native, name):
+            setattr(changes, keyword_of(name), value)
     if coder.options.lossy_attributes and (coder.options.near_lossless or coder.converts):
         changes.update(_derived_attributes(ds, coder, ratio))
     return changes
@@ -63,7 +65,7 @@ def _derived_attributes(ds: Dataset, coder: FrameCoder, ratio: float) -> Dataset
     steps = []
     if coder.converts:
         native, coded = coder.native, coder.coded
-        scaling = f", {native.bits_stored} bits scaled down to 8" if native.bits_stored > 8 else ""
+        scaling = f", {native.bits_stored} bits scaled to 8" if native.bits_stored != 8 else ""
         steps.append(f"{native.photometric_interpretation} converted to {coded.photometric_interpretation}{scaling}")
     if near_lossless:
         steps.append(f"JPEG-LS near-lossless compression, largest error {near_lossless}, ratio {ratio:.3f}")

@@ -15,7 +15,7 @@ from dicom_jpegls.errors import ParameterError
 PlanarConfiguration: TypeAlias = Literal[0, 1]
 PhotometricInterpretation: TypeAlias = Literal["RGB", "YBR_FULL"]
 SignedOverflow: TypeAlias = Literal["error", "clip"]
-UnusedBits: TypeAlias = Literal["error", "clear"]
+UnusedBits: TypeAlias = Literal["error", "keep", "clear", "clip"]
 OffsetTable: TypeAlias = Literal["basic", "extended", "empty"]
 RestartInterval: TypeAlias = int | Literal["auto"]
 
@@ -26,10 +26,11 @@ _MAXIMUM_RESTART_INTERVAL = 65535
 _MAXIMUM_BITS_STORED = 16
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
-    "planar_configuration": (None, *get_args(PlanarConfiguration)),
+    "planar_configuration": get_args(PlanarConfiguration),
     "photometric_interpretation": (None, *get_args(PhotometricInterpretation)),
     "signed_overflow": get_args(SignedOverflow),
     "unused_bits": get_args(UnusedBits),
+    "reduce_bits_allocated": (True, False),
     "offset_table": get_args(OffsetTable),
     "lossy_attributes": (True, False),
     "verify": (True, False),
@@ -47,18 +48,24 @@ class CodingOptions:
     ----------
     near_lossless : int
         NEAR, the largest absolute error of a sample: 0 (lossless) to min(255, (2**BitsStored - 1) // 2).
-    planar_configuration : {None, 0, 1}
-        0 codes colour by pixel (sample interleave), which every decoder reads; 1 by plane (interleave mode none). None
-        keeps the order of the native pixel data.
+    planar_configuration : {0, 1}
+        0 codes colour by pixel (sample interleave), which every decoder reads; 1 by plane (interleave mode none), which
+        several programs read incorrectly without an error (docs/interoperability.md).
     photometric_interpretation : {None, "RGB", "YBR_FULL"}
         Convert colours to this before coding, which loses information: RGB and YBR_FULL of 8 bits into each other, RGB
-        of 9 to 16 bits scaled down to YBR_FULL of 8 bits. None keeps them.
+        of 2 to 16 bits, scaled to 8, to YBR_FULL. None keeps them.
     signed_overflow : {"error", "clip"}
         How to handle signed samples closer than NEAR to a limit of their range, which may be decoded as the opposite
         limit. "clip" moves them to the nearest safe value.
-    unused_bits : {"error", "clear"}
+    unused_bits : {"error", "keep", "clear", "clip"}
         How to handle bits above Bits Stored, such as an overlay in the high bits. Sign extension is not counted among
-        them. "clear" removes them.
+        them, nor its absence. "keep" codes all Bits Allocated bits of every sample, lossless only: readers mask them,
+        and `decompress` restores them. "clear" removes them. "clip" moves numbers of Bits Allocated bits that are too
+        large, such as those of a lossy source that overshoots, to the nearest limit of Bits Stored.
+    reduce_bits_allocated : bool
+        Whether an image of at most 8 Bits Stored in 16 Bits Allocated is coded with 8 Bits Allocated, which makes the
+        streams about a tenth smaller. Near-lossless coding always does so: with 16 Bits Allocated, either several
+        programs cannot read the streams, or decoded samples can exceed Bits Stored.
     offset_table : {"basic", "extended", "empty"}
         The table of the positions of the frames. The extended one replaces the basic one where that cannot hold the
         offsets.
@@ -87,10 +94,11 @@ class CodingOptions:
     """
 
     near_lossless: int = 0
-    planar_configuration: PlanarConfiguration | None = None
+    planar_configuration: PlanarConfiguration = 0
     photometric_interpretation: PhotometricInterpretation | None = None
     signed_overflow: SignedOverflow = "error"
     unused_bits: UnusedBits = "error"
+    reduce_bits_allocated: bool = False
     offset_table: OffsetTable = "basic"
     lossy_attributes: bool = True
     restart_interval: RestartInterval | None = None
@@ -104,6 +112,13 @@ class CodingOptions:
         # Plain Python values, so that the record can be written as JSON.
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        if self.unused_bits == "keep":
+            for name in ("near_lossless", "photometric_interpretation", "reduce_bits_allocated"):
+                if value := getattr(self, name):
+                    raise ParameterError(
+                        f"unused_bits: 'keep' codes all bits unchanged, which {name}={value!r} does not allow; use "
+                        "'clear' or 'clip'"
+                    )
 
     @property
     def transfer_syntax_uid(self) -> UID:
@@ -115,10 +130,11 @@ class CodingKeywords(TypedDict, total=False):
     """The keywords of functions that take the attributes of `CodingOptions` one by one."""
 
     near_lossless: int
-    planar_configuration: PlanarConfiguration | None
+    planar_configuration: PlanarConfiguration
     photometric_interpretation: PhotometricInterpretation | None
     signed_overflow: SignedOverflow
     unused_bits: UnusedBits
+    reduce_bits_allocated: bool
     offset_table: OffsetTable
     lossy_attributes: bool
     restart_interval: RestartInterval | None

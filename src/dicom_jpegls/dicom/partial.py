@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES, Stream
 from dicom_jpegls.array import check_fill_value
-from dicom_jpegls.dicom.dataset import decoded_image_pixel, open_pixel_data, output_array, select_frames
+from dicom_jpegls.dicom.dataset import open_pixel_data, output_array, select_frames
 from dicom_jpegls.dicom.frames import FrameDecoder, format_numbers
 from dicom_jpegls.dicom.lossy_attributes import changed_image_attributes, update_attributes
-from dicom_jpegls.dicom.pixel_data import new_samples, require_jpegls, set_native
+from dicom_jpegls.dicom.nested import decode_nested_pixel_data, set_nested_pixel_data
+from dicom_jpegls.dicom.pixel_data import (
+    native_bytes,
+    new_samples,
+    require_jpegls,
+    set_native,
+    set_transfer_syntax,
+)
+from dicom_jpegls.dicom.rules import decoded_image_pixel
 from dicom_jpegls.errors import DatasetError, JPEGLSError
 from dicom_jpegls.parallel import map_all, worker_count
 
@@ -23,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
-    from pydicom.dataset import Dataset, FileDataset
+    from pydicom.dataset import FileDataset
 
     from dicom_jpegls.dicom.fragments import Frames
 
@@ -91,7 +101,7 @@ def pixel_array_partial(
     ((128, 128), 66, [0])
     """
     workers = worker_count(workers)
-    decoder, encoded = open_pixel_data(ds, max_samples, partial=True)
+    decoder, encoded = open_pixel_data(ds, max_samples, as_numbers=True, partial=True)
     _check_fill_value(decoder, fill_value)
     numbers, is_single = select_frames(frames, len(encoded))
     streams, errors = _open_frames(decoder, encoded, numbers)
@@ -145,14 +155,17 @@ def decompress_partial(
     numbers = range(len(encoded))
     streams, errors = _open_frames(decoder, encoded, numbers)
     native = decoded_image_pixel(decoder.image_pixel, [stream.info for stream in streams if stream is not None])
+    nested = decode_nested_pixel_data(ds, max_samples=max_samples)
     samples = new_samples(native)
     good_lines = _decode_all(decoder, numbers, streams, samples, fill_value, workers, errors)
+    changes = Dataset()
     if errors:
         changes = changed_image_attributes(ds, _describe_damage(good_lines, errors, fill_value))
-        set_native(ds, samples, native)
-        update_attributes(ds, changes)
-    else:
-        set_native(ds, samples, native)
+    pixel_data = native_bytes(samples, native)
+    set_nested_pixel_data(nested)
+    set_native(ds, pixel_data, native)
+    set_transfer_syntax(ds, ExplicitVRLittleEndian)
+    update_attributes(ds, changes)
     is_single = len(samples) == 1
     return PartialPixels(samples[0] if is_single else samples, good_lines[0] if is_single else good_lines, errors)
 

@@ -8,21 +8,18 @@ not take over what it has refused. ``decoding_plugin=`` and ``encoding_plugin=``
 from __future__ import annotations
 
 import functools
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydicom.pixels.decoders.base import JPEGLSLosslessDecoder, JPEGLSNearLosslessDecoder
 from pydicom.pixels.encoders.base import JPEGLSLosslessEncoder, JPEGLSNearLosslessEncoder
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSTransferSyntaxes
 
 from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES
-from dicom_jpegls.array import sample_dtype
 from dicom_jpegls.dicom import rules
-from dicom_jpegls.dicom.frames import FrameCoder, FrameDecoder, naming_frame
+from dicom_jpegls.dicom.frames import FrameCoder, FrameDecoder
 from dicom_jpegls.dicom.options import CodingOptions
-from dicom_jpegls.dicom.pixel_data import native_samples, native_vr
+from dicom_jpegls.dicom.pixel_data import native_dtype, native_samples, native_vr
 from dicom_jpegls.dicom.rules import ImagePixel
 from dicom_jpegls.errors import JPEGLSError
 
@@ -116,34 +113,40 @@ def is_available(uid: str) -> bool:
 
 
 def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray:
-    """Decode one frame for pydicom: little-endian samples of 1 byte for a precision of up to 8 bits, otherwise of 2.
+    """Decode one frame for pydicom: little-endian numbers of Bits Stored bits in Bits Allocated bits.
+
+    All frames are by plane if the stream of the first one is, otherwise by pixel.
 
     Takes the options ``max_samples`` and ``workers``. By default one worker decodes, because pydicom decodes frame by
     frame and its callers often run several processes.
     """
     try:
         decoder: FrameDecoder | None = runner.get_option(_CODER)
+        is_first = decoder is None
         if decoder is None:
-            decoder = FrameDecoder(
-                _image_pixel(runner, bits_allocated=16),  # pydicom takes the size of the stream's samples
-                max_samples=runner.get_option("max_samples", DEFAULT_MAX_SAMPLES),
-            )
-            runner.set_option(_CODER, decoder)
+            decoder = _frame_decoder(runner, None)
         stream = decoder.open(None, src)
-        with naming_frame(None):
-            frame = stream.decode(workers=runner.get_option("workers", 1))
+        if is_first:
+            decoder = _frame_decoder(runner, rules.planar_configuration(stream.info))
+            runner.set_option(_CODER, decoder)
+        image_pixel = decoder.image_pixel
+        frame = bytearray(image_pixel.frame_size)
+        (samples,) = native_samples(frame, image_pixel, ExplicitVRLittleEndian, native_vr(image_pixel))
+        decoder.decode(None, stream, samples, workers=runner.get_option("workers", 1))
     except JPEGLSError as error:
         runner.set_option(_REFUSAL, error)
         raise
-    info = stream.info
-    bits_allocated = sample_dtype(info.bits_per_sample).itemsize * 8
-    if sys.byteorder == "big" and bits_allocated == 16:
-        np.frombuffer(frame, np.uint16).byteswap(inplace=True)
-    planar_configuration = rules.planar_configuration(info)
-    if planar_configuration is not None:
-        _set_frame_option(runner, "planar_configuration", planar_configuration)
-    _set_frame_option(runner, "bits_allocated", bits_allocated)
+    if image_pixel.planar_configuration is not None:
+        runner.set_option("planar_configuration", image_pixel.planar_configuration)
     return frame
+
+
+def _frame_decoder(runner: DecodeRunner, planar_configuration: int | None) -> FrameDecoder:
+    return FrameDecoder(
+        _image_pixel(runner, bits_allocated=runner.bits_allocated, planar_configuration=planar_configuration),
+        max_samples=runner.get_option("max_samples", DEFAULT_MAX_SAMPLES),
+        as_numbers=True,
+    )
 
 
 def _image_pixel(runner: RunnerBase, *, bits_allocated: int, planar_configuration: int | None = None) -> ImagePixel:
@@ -159,13 +162,6 @@ def _image_pixel(runner: RunnerBase, *, bits_allocated: int, planar_configuratio
         pixel_representation=runner.pixel_representation,
         planar_configuration=planar_configuration,
     )
-
-
-def _set_frame_option(runner: DecodeRunner, name: str, value: int) -> None:
-    if hasattr(runner, "set_frame_option"):  # pydicom 3.1 and later
-        runner.set_frame_option(runner.index, name, value)  # type: ignore[attr-defined]
-    else:
-        runner.set_option(name, value)
 
 
 def encode_frame(src: bytes, runner: EncodeRunner) -> bytes:
@@ -186,23 +182,35 @@ def _encode_frame(src: bytes, runner: EncodeRunner) -> bytes:
     if coder is None:
         coder = _frame_coder(runner)
         runner.set_option(_CODER, coder)
-    image_pixel = coder.native
-    (frame,) = native_samples(src, image_pixel, ExplicitVRLittleEndian, native_vr(image_pixel))
+    samples = coder.native._replace(bits_allocated=_bits_in_memory(runner))
+    (frame,) = native_samples(src, samples, ExplicitVRLittleEndian, native_vr(samples))
+    frame = frame.astype(native_dtype(coder.native), copy=False)
     coded = coder.encode(None, frame, workers=runner.get_option("workers", 1))
     coder.warn_if_clipped(coded.statistics, stacklevel=3)
     return coded.stream
 
 
+def _bits_in_memory(runner: EncodeRunner) -> int:
+    """Return the size of a sample as pydicom passes it, whatever Bits Allocated is."""
+    return 8 if runner.bits_stored <= 8 else 16
+
+
 def _frame_coder(runner: EncodeRunner) -> FrameCoder:
+    is_color = runner.samples_per_pixel > 1
     options = CodingOptions(
         near_lossless=runner.get_option("jls_error", 0),
+        planar_configuration=1 if is_color and runner.planar_configuration == 1 else 0,
         signed_overflow=runner.get_option("signed_overflow", "error"),
         unused_bits=runner.get_option("unused_bits", "error"),
         restart_interval=runner.get_option("restart_interval"),
     )
+    bits_allocated = _bits_in_memory(runner)
+    # Near-lossless streams for 8 bits stored are the same for 8 and 16 Bits Allocated, which only pydicom could change.
+    if runner.bits_allocated > 8 and not options.near_lossless:
+        bits_allocated = 16
     image_pixel = _image_pixel(
         runner,
-        bits_allocated=sample_dtype(runner.bits_stored).itemsize * 8,
-        planar_configuration=runner.planar_configuration if runner.samples_per_pixel > 1 else None,
+        bits_allocated=bits_allocated,
+        planar_configuration=runner.planar_configuration if is_color else None,
     )
     return FrameCoder(image_pixel, options, runner.transfer_syntax)

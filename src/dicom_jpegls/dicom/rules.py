@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import reprlib
+from typing import TYPE_CHECKING, NamedTuple
 
-from pydicom.datadict import dictionary_description, tag_for_keyword
+from pydicom.datadict import dictionary_description, dictionary_has_tag, tag_for_keyword
 from pydicom.tag import Tag
 
 from dicom_jpegls._codec import DEFAULT_MAX_DIMENSION, check_precision
 from dicom_jpegls.errors import DatasetError, ParameterError
 from dicom_jpegls.parameters import InterleaveMode, StreamInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Native pixel data has a 32-bit length that is even and not FFFFFFFFH (PS3.5 7.1).
+_MAXIMUM_NATIVE_LENGTH = 2**32 - 2
 
 
 class ImagePixel(NamedTuple):
@@ -72,10 +79,24 @@ def keyword_of(name: str) -> str:
 
 def attribute_error(name: str, value: object, allowed: str) -> DatasetError:
     """Return the error for an attribute of `ImagePixel` whose value is not allowed."""
-    keyword = keyword_of(name)
-    found = "is absent" if value is None else f"is {value!r}"
-    tag = Tag(tag_for_keyword(keyword) or 0)
-    return DatasetError(f"{dictionary_description(tag)} ({tag.group:04X},{tag.element:04X}) {found}; {allowed}")
+    found = "is absent" if value is None else f"is {reprlib.repr(value)}"
+    return DatasetError(f"{attribute_name(keyword_of(name))} {found}; {allowed}")
+
+
+def attribute_name(attribute: str | int) -> str:
+    """Return the name and the tag of an attribute, by its keyword or tag.
+
+    Examples
+    --------
+    >>> attribute_name("BitsStored"), attribute_name(0x00091001)
+    ('Bits Stored (0028,0101)', 'Private attribute (0009,1001)')
+    """
+    tag = Tag((tag_for_keyword(attribute) or 0) if isinstance(attribute, str) else attribute)
+    if dictionary_has_tag(tag):
+        name = dictionary_description(tag)
+    else:
+        name = "Private attribute" if tag.is_private else "Unknown attribute"
+    return f"{name} ({tag.group:04X},{tag.element:04X})"
 
 
 def check_image_pixel(image_pixel: ImagePixel, *, near_lossless: bool = False) -> None:
@@ -154,12 +175,16 @@ def _format(values: tuple[int | None, ...] | range) -> str:
 
 
 def check_native_layout(image_pixel: ImagePixel) -> None:
-    """Check the attributes that determine the memory layout of decoded samples; the stream determines the rest."""
+    """Check the attributes that determine the layout and the numbers of decoded samples; the stream has the rest."""
     for name in ("bits_allocated", "pixel_representation"):
         value = getattr(image_pixel, name)
         if not any(value in getattr(row, name) for row in VALID_IMAGE_PIXEL):
             allowed = sorted({choice for row in VALID_IMAGE_PIXEL for choice in getattr(row, name)})
             raise attribute_error(name, value, f"JPEG-LS allows {_format(tuple(allowed))}")
+    if not 1 <= image_pixel.bits_stored <= image_pixel.bits_allocated:
+        raise attribute_error(
+            "bits_stored", image_pixel.bits_stored, f"1 to Bits Allocated, {image_pixel.bits_allocated}, is allowed"
+        )
     check_number_of_frames(image_pixel)
 
 
@@ -174,7 +199,8 @@ def check_near_lossless(near_lossless: int, bits_stored: int) -> None:
 def converted(image_pixel: ImagePixel, photometric_interpretation: str) -> ImagePixel:
     """Return the attributes of an image after a colour conversion.
 
-    RGB and YBR_FULL of 8 bits are converted into each other; RGB of 9 to 16 bits is scaled down to YBR_FULL of 8 bits.
+    RGB and YBR_FULL of 8 bits are converted into each other; RGB of 2 to 16 bits is scaled to 8 bits and converted to
+    YBR_FULL.
 
     Raises
     ------
@@ -187,14 +213,33 @@ def converted(image_pixel: ImagePixel, photometric_interpretation: str) -> Image
             f"photometric_interpretation: {found} cannot be converted to {photometric_interpretation!r}; RGB and "
             "YBR_FULL can be converted into each other"
         )
-    if image_pixel.bits_stored < 8:
+    if found == "YBR_FULL" and image_pixel.bits_stored != 8:
         raise ParameterError(
-            f"photometric_interpretation: {found} of Bits Stored (0028,0101) {image_pixel.bits_stored} cannot be "
-            f"converted to {photometric_interpretation!r}; 8 to 16 bits can be"
+            f"photometric_interpretation: YBR_FULL of Bits Stored (0028,0101) {image_pixel.bits_stored} cannot be "
+            f"converted to {photometric_interpretation!r}; 8 bits can be"
         )
     return image_pixel._replace(
         photometric_interpretation=photometric_interpretation, bits_allocated=8, bits_stored=8, high_bit=7
     )
+
+
+def can_reduce_bits_allocated(image_pixel: ImagePixel) -> bool:
+    """Return whether 8 Bits Allocated are enough although there are 16."""
+    return image_pixel.bits_allocated == 16 and image_pixel.bits_stored <= 8
+
+
+def coded_precision(image_pixel: ImagePixel, *, near_lossless: int, keep_unused_bits: bool) -> int:
+    """Return the sample precision of the streams for an image: Bits Stored, if there is no reason for more.
+
+    In lossless streams it is at least 9 if Bits Allocated is 16. Decoders return one byte for each sample of a
+    precision of up to 8 bits, and several programs then take them for samples of Bits Allocated. (Near-lossless decoded
+    samples could exceed Bits Stored in a larger precision.)
+    """
+    if keep_unused_bits:
+        return image_pixel.bits_allocated
+    if near_lossless:
+        return image_pixel.bits_stored
+    return max(image_pixel.bits_stored, image_pixel.bits_allocated - 7)
 
 
 def interleave_mode(samples_per_pixel: int, planar_configuration: int | None) -> InterleaveMode:
@@ -211,8 +256,36 @@ def planar_configuration(info: StreamInfo) -> int | None:
     return 1 if info.interleave_mode == InterleaveMode.NONE else 0
 
 
+def decoded_image_pixel(image_pixel: ImagePixel, infos: Iterable[StreamInfo]) -> ImagePixel:
+    """Return the attributes of the decompressed image: in the streams' order of samples, if all have the same.
+
+    JPEG-LS streams have whole components, so what was labelled YBR_FULL_422 becomes YBR_FULL.
+
+    Raises
+    ------
+    DatasetError
+        If native pixel data cannot be so large.
+    """
+    if image_pixel.frame_size * image_pixel.number_of_frames > _MAXIMUM_NATIVE_LENGTH:
+        raise DatasetError(
+            f"Pixel Data (7FE0,0010): {image_pixel.number_of_frames} frames of {image_pixel.frame_size} bytes exceed "
+            f"the largest native pixel data, {_MAXIMUM_NATIVE_LENGTH} bytes: keep the dataset compressed"
+        )
+    photometric_interpretation = image_pixel.photometric_interpretation
+    if photometric_interpretation == "YBR_FULL_422":
+        photometric_interpretation = "YBR_FULL"
+    orders = {planar_configuration(info) for info in infos}
+    mixed = None if image_pixel.samples_per_pixel == 1 else 0
+    return image_pixel._replace(
+        photometric_interpretation=photometric_interpretation,
+        planar_configuration=orders.pop() if len(orders) == 1 else mixed,
+    )
+
+
 def check_stream(info: StreamInfo, image_pixel: ImagePixel) -> None:
     """Check that a stream contains a frame of the image that the attributes describe.
+
+    Its precision may be less than Bits Stored, and more, up to Bits Allocated: some encoders code all allocated bits.
 
     Raises
     ------

@@ -11,7 +11,8 @@ from dicom_jpegls.files.convert import (
     encode_frames,
 )
 from dicom_jpegls.files.errors import NotConvertibleError, NothingToDoError, NotVerifiedError, describe_error
-from dicom_jpegls.files.source import SourceFile, file_size, ignore_frame
+from dicom_jpegls.files.opening import MAXIMUM_INFLATED_SIZE, ReadOptions, open_regular, same_contents
+from dicom_jpegls.files.source import SourceFile, file_size, ignore_frame, reading_dataset
 from dicom_jpegls.files.target import (
     NewFile,
     Steps,
@@ -22,15 +23,17 @@ from dicom_jpegls.files.target import (
     sync_folder,
     temporary_path,
 )
-from dicom_jpegls.files.verify import Verification, read_stream, verify_file
+from dicom_jpegls.files.verify import Verification, file_sha256, read_stream, verify_file
 
 __all__ = [
+    "MAXIMUM_INFLATED_SIZE",
     "Conversion",
     "EncodedFrames",
     "NewFile",
     "NotConvertibleError",
     "NotVerifiedError",
     "NothingToDoError",
+    "ReadOptions",
     "SourceFile",
     "Steps",
     "Verification",
@@ -41,13 +44,17 @@ __all__ = [
     "decompress_steps",
     "describe_error",
     "encode_frames",
+    "file_sha256",
     "file_size",
     "finish_steps",
     "ignore_frame",
     "is_temporary",
     "lock_file",
+    "open_regular",
     "read_stream",
+    "reading_dataset",
     "remove_leftovers",
+    "same_contents",
     "sync_folder",
     "temporary_path",
     "verify_file",

@@ -19,16 +19,26 @@ class NotVerifiedError(JPEGLSError):
     """The samples or the written bytes are not what they should be."""
 
 
-def describe_error(error: BaseException) -> str:
-    """Return in one line what went wrong with a file."""
+def describe_error(error: BaseException, path: object = None) -> str:
+    """Return in one line what went wrong with a file.
+
+    Parameters
+    ----------
+    error : BaseException
+        The error.
+    path : pathlib.Path or str, optional
+        The file that the line will be about. An error of the system with another file names that one.
+    """
     if isinstance(error, InvalidDicomError):
-        return "not a DICOM file (no 'DICM' prefix)"
-    if isinstance(error, OSError):
+        text = "not a DICOM file (no 'DICM' prefix and no File Meta Information)"
+    elif isinstance(error, OSError):
         text = error.strerror or str(error)
-    elif isinstance(error, JPEGLSError):
+        if error.filename is not None and str(error.filename) != str(path):
+            text = f"{error.filename}: {text}"
+    elif isinstance(error, (JPEGLSError, NothingToDoError)):
         text = str(error)
     elif isinstance(error, MemoryError):
         text = f"not enough memory {error}"
-    else:  # pydicom reads damaged files until something breaks
-        text = f"cannot be read as DICOM: {type(error).__name__}: {error}"
+    else:
+        text = f"unexpected {type(error).__name__}: {error}"
     return " ".join(text.split())

@@ -4,68 +4,77 @@ from __future__ import annotations
 
 import os
 import struct
+import warnings
 import zlib
+from collections import Counter
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
-from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
-from pydicom import Dataset, FileDataset, dcmread
-from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.filereader import read_dataset, read_file_meta_info
+from pydicom import Dataset
+from pydicom.charset import convert_encodings, default_encoding
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement, RawDataElement, empty_value_for_VR
+from pydicom.dataset import FileMetaDataset
+from pydicom.errors import InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
+from pydicom.tag import BaseTag
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     JPEGLSTransferSyntaxes,
     UncompressedTransferSyntaxes,
 )
-from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
 from dicom_jpegls.dicom import (
     SEQUENCE_DELIMITER,
     FragmentIndex,
     FrameDecoder,
+    ImagePixel,
     attribute_error,
     check_native_layout,
     check_native_length,
+    coding_of,
     decoded_image_pixel,
     has_swapped_bytes,
     image_pixel_of,
+    keyword_of,
     native_samples,
     no_pixel_data_error,
 )
-from dicom_jpegls.errors import DatasetError
+from dicom_jpegls.errors import DatasetError, DatasetWarning, JPEGLSError
+from dicom_jpegls.files.elements import PIXEL_DATA, UNDEFINED_LENGTH, Element, ElementReader
 from dicom_jpegls.files.errors import NotConvertibleError
+from dicom_jpegls.files.opening import InflatedFile, ReadOptions, open_regular
 from dicom_jpegls.parallel import map_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from numpy.typing import NDArray
-    from pydicom.uid import UID
 
-    from dicom_jpegls.dicom import ImagePixel
     from dicom_jpegls.parameters import StreamInfo
 
 # Elements of group 7FE0 before which reading stops.
-_PIXEL_ELEMENTS = {0x0008: "FloatPixelData", 0x0009: "DoubleFloatPixelData", 0x0010: "PixelData"}
+_PIXEL_ELEMENTS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", PIXEL_DATA: "PixelData"}
 # Ends the names of photometric interpretations whose chrominance has half the columns.
 _SUBSAMPLED = "_422"
-# The length of encapsulated pixel data (PS3.5 A.4).
-UNDEFINED_LENGTH = 0xFFFFFFFF
 
-# The File Meta Information begins with its length, after a preamble of 128 bytes and "DICM" (PS3.10 7.1).
-_META_LENGTH = struct.Struct("<132s4s2sHL")
-_META_LENGTH_TAG = b"\x02\x00\x00\x00"
+# PS3.10 7.1: a preamble and "DICM". Some files begin with the File Meta Information.
+_PREAMBLE_SIZE = 128
+_PREFIX = b"DICM"
+_META_GROUP = 0x0002
+_META_LENGTH = 0x00020000
 
-# Deflated data may inflate to native pixel data of the largest length, and as much again of everything else.
-MAXIMUM_INFLATED_SIZE = 2**33
-_INFLATED_IN_MEMORY = 2**24
-_CHUNK = 2**20
+# Frames deflated one by one (PS3.5 A.4.13), which pydicom 3.0 does not know.
+_DEFLATED_IMAGE_FRAME = UID("1.2.840.10008.1.2.8.1")
 
 
 class DecodedPixelData(NamedTuple):
@@ -81,12 +90,31 @@ class DecodedPixelData(NamedTuple):
 class SourceFile:
     """A DICOM file, open for reading; Pixel Data stays in the file.
 
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    options : ReadOptions, optional
+        What may be read.
+    needs_image : bool, optional
+        Whether a file without Pixel Data is refused.
+
     Attributes
     ----------
-    ds : pydicom.dataset.FileDataset
-        Everything before Pixel Data.
+    ds : pydicom.dataset.Dataset
+        Everything before Pixel Data, and the File Meta Information.
     transfer_syntax : pydicom.uid.UID
         Of the dataset; Explicit VR Little Endian if it was deflated.
+    reader, meta_reader : ElementReader
+        Read the elements of the dataset, and of the File Meta Information.
+    meta, elements : list of Element
+        The File Meta Information, and the dataset up to Pixel Data.
+    preamble : bytes
+        128 bytes; zeros if the file has none.
+    handle : int
+        The descriptor of the open file.
+    warnings : list of str
+        What does not conform to the standard, and how it was read.
     vr : str
         Of Pixel Data.
     near_lossless : int
@@ -97,86 +125,107 @@ class SourceFile:
     Raises
     ------
     NotConvertibleError
-        If it has no Pixel Data.
+        If it has no Pixel Data, or cannot be read because its transfer syntax is not known.
     DatasetError
-        If it has no transfer syntax, or ends inside an attribute.
+        If it has no transfer syntax, or ends inside an element.
     pydicom.errors.InvalidDicomError
         If it is not a DICOM file.
     OSError
-        If it cannot be read.
+        If it cannot be read, or is not a regular file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, options: ReadOptions = ReadOptions(), *, needs_image: bool = True) -> None:
         self.near_lossless = self.compressed_size = 0
-        self._file: BinaryIO = path.open("rb")
+        self.warnings: list[str] = []
+        self._file: BinaryIO = open_regular(path, follow_links=options.follow_links)
+        self.handle = self._file.fileno()
         try:
-            self._read(path)
+            self._read(options, needs_image)
         except BaseException:
             self.close()
             raise
 
-    def _read(self, path: Path) -> None:
-        start = self._file.read(4096)
-        self._file.seek(0)
-        if DeflatedExplicitVRLittleEndian.encode() in start:
-            self._inflate(path, start)
-        else:
-            self.ds = dcmread(self._file, stop_before_pixels=True)
-        uid = self.ds.file_meta.get("TransferSyntaxUID")
+    def _read(self, options: ReadOptions, needs_image: bool) -> None:
+        self.reader = self.meta_reader = ElementReader(self._file)
+        start = self._read_meta()
+        uid: UID | None = self._file_meta.get("TransferSyntaxUID")
         if not uid:
             raise DatasetError("Transfer Syntax UID (0002,0010) is absent")
-        self.transfer_syntax: UID = ExplicitVRLittleEndian if uid == DeflatedExplicitVRLittleEndian else uid
-        self._order = "<" if self.transfer_syntax.is_little_endian else ">"
-        self._find_pixel_data()
-
-    def _inflate(self, path: Path, start: bytes) -> None:
-        """Inflate a deflated dataset into an unnamed temporary file, which is then read like any other."""
-        meta = read_file_meta_info(path)
-        _, tag, _, _, length = _META_LENGTH.unpack_from(start)
-        if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-            self.ds = dcmread(self._file, stop_before_pixels=True)
-            return
-        if tag != _META_LENGTH_TAG:
-            raise NotConvertibleError(
-                "File Meta Information Group Length (0002,0000) is absent, so that the deflated dataset cannot be found"
+        self.transfer_syntax = uid
+        self._is_deflated = uid == DeflatedExplicitVRLittleEndian
+        if self._is_deflated:
+            self.transfer_syntax = ExplicitVRLittleEndian
+            self._file.seek(start)
+            self._file = cast("BinaryIO", InflatedFile(self._file, options.max_inflated_size))
+            start = 0
+        self.reader = ElementReader(self._file, is_little_endian=uid != ExplicitVRBigEndian)
+        try:
+            self.elements, end = self.reader.scan(
+                start, is_implicit=uid == ImplicitVRLittleEndian, stop=_PIXEL_ELEMENTS.__contains__
             )
-        deflated, self._file = self._file, cast("BinaryIO", SpooledTemporaryFile(max_size=_INFLATED_IN_MEMORY))  # noqa: SIM115
-        with deflated:
-            deflated.seek(_META_LENGTH.size + length)
-            inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-            while not inflater.eof and (chunk := inflater.unconsumed_tail or deflated.read(_CHUNK)):
-                self._file.write(inflater.decompress(chunk, _CHUNK))
-                if self._file.tell() > MAXIMUM_INFLATED_SIZE:
-                    raise DatasetError(f"the deflated dataset inflates to more than {MAXIMUM_INFLATED_SIZE} bytes")
-        self._file.seek(0)
-        dataset = read_dataset(self._file, False, True, stop_when=lambda tag, _vr, _length: _is_pixel_element(tag))
-        self.ds = FileDataset(str(path), dataset, start[:128], meta, is_implicit_VR=False, is_little_endian=True)
+        except DatasetError:
+            self._require_known_transfer_syntax()
+            raise
+        self.has_pixel_data = self._find_pixel_data(end, needs_image)
+        self._is_implicit = bool(self.elements) and self.elements[0].is_implicit
+        self.ds = self.dataset(self.elements)
+        self.ds.file_meta = self._file_meta
 
-    def _find_pixel_data(self) -> None:
-        start = self._file.tell()
-        header = self._file.read(12)
-        group, element = struct.unpack_from(f"{self._order}HH", header) if len(header) == 12 else (None, None)
-        keyword = _PIXEL_ELEMENTS.get(element) if group == 0x7FE0 and element is not None else None
+    def dataset(self, elements: list[Element]) -> Dataset:
+        """Return some of the elements as a pydicom dataset."""
+        ds = Dataset(_raw_elements(self.reader, elements))
+        with reading_dataset():
+            character_set = ds.get("SpecificCharacterSet") or default_encoding
+            ds.set_original_encoding(
+                self._is_implicit, self.reader.is_little_endian, convert_encodings(character_set)
+            )
+        return ds
+
+    def _read_meta(self) -> int:
+        """Read the File Meta Information, and return the position after it."""
+        start = self.reader.read(0, _PREAMBLE_SIZE + len(_PREFIX))
+        self.preamble, position = bytes(_PREAMBLE_SIZE), 0
+        if start.endswith(_PREFIX):
+            self.preamble, position = start[:_PREAMBLE_SIZE], len(start)
+        elif not start.startswith(struct.pack("<H", _META_GROUP)) or not start[4:6].isalpha():
+            raise InvalidDicomError
+        self.meta, end = self.reader.scan(position, stop=lambda tag: tag >> 16 != _META_GROUP)
+        with reading_dataset():
+            self._file_meta = FileMetaDataset(_raw_elements(self.reader, self.meta))
+            # What follows is not readable if it is deflated, and may look like another element.
+            is_deflated = self._file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+            if is_deflated and self.meta[0].tag == _META_LENGTH:
+                end = self.meta[0].end + int(self._file_meta[_META_LENGTH].value)
+        return end
+
+    def _require_known_transfer_syntax(self) -> None:
+        """Raise the error for a transfer syntax whose frames cannot be decoded."""
+        uid = self.transfer_syntax
+        if uid in (*UncompressedTransferSyntaxes, *JPEGLSTransferSyntaxes, _DEFLATED_IMAGE_FRAME):
+            return
+        try:
+            get_decoder(uid)
+        except NotImplementedError:
+            name = "it" if uid.name == uid else uid.name
+            raise NotConvertibleError(f"Transfer Syntax UID (0002,0010) is {uid}; pydicom cannot decode {name}") from None
+
+    def _find_pixel_data(self, start: int, needs_image: bool) -> bool:
+        header = self.reader.read(start, start + 12)
+        order = "<" if self.reader.is_little_endian else ">"
+        group, number = struct.unpack_from(f"{order}HH", header) if len(header) == 12 else (0, 0)
+        keyword = _PIXEL_ELEMENTS.get(group << 16 | number)
         if keyword != "PixelData":
-            self._check_end(start)
-            raise NotConvertibleError(str(no_pixel_data_error(keyword)))
+            if needs_image:
+                raise NotConvertibleError(str(no_pixel_data_error(keyword)))
+            return False
         # Some files switch to implicit VR here. The two letters of a VR, read as a length, would be an odd one.
         self.vr = header[4:6].decode("latin-1")
         explicit = self.vr in ("OB", "OW", "UN")
         if not explicit:
             self.vr = "OW"
-        self._length: int = struct.unpack_from(f"{self._order}L", header, 8 if explicit else 4)[0]
-        self._head_end = start
+        self._length: int = struct.unpack_from(f"{order}L", header, 8 if explicit else 4)[0]
         self._offset = start + (12 if explicit else 8)
-        self._size = self._file.seek(0, 2)
-
-    def _check_end(self, end: int) -> None:
-        """Check that a file without Pixel Data was not truncated before it."""
-        if not self.ds:
-            return
-        last: DataElement | RawDataElement = self.ds.get_item(max(self.ds.keys()))
-        if isinstance(last, RawDataElement) and len(last.value or b"") < last.length < UNDEFINED_LENGTH:
-            raise DatasetError(f"the file ends after {end} bytes inside the value of {last.tag}: it is truncated")
+        return True
 
     def __enter__(self) -> SourceFile:
         return self
@@ -190,33 +239,47 @@ class SourceFile:
         """Close the file; frames can no longer be read."""
         self._file.close()
 
-    def head(self) -> bytes | None:
-        """Return the bytes between the File Meta Information and Pixel Data, if they can be copied to another file.
+    @cached_property
+    def image_pixel(self) -> ImagePixel:
+        """The Image Pixel attributes.
 
-        That is, if they are Explicit VR Little Endian and have no elements that depend on Pixel Data (offset tables,
-        the length of its group).
+        Raises
+        ------
+        DatasetError
+            If one is absent, not valid, or there more than once.
         """
-        tags = sorted(self.ds.keys())
-        if not tags or not self.transfer_syntax.is_little_endian or self.transfer_syntax.is_implicit_VR:
-            return None
-        if tags[-1] >> 16 == 0x7FE0:
-            return None
-        first: DataElement | RawDataElement = self.ds.get_item(tags[0])
-        value = first.value_tell if isinstance(first, RawDataElement) else first.file_tell
-        vr = str(first.VR)
-        start = (value or 0) - (12 if vr in EXPLICIT_VR_LENGTH_32 else 8)
-        expected = struct.pack("<HH2s", first.tag.group, first.tag.element, vr.encode())
-        if not 0 < start < self._head_end:
-            return None
-        self._file.seek(start)
-        head = self._file.read(self._head_end - start)
-        return head if head.startswith(expected) else None
+        names = {tag_for_keyword(keyword_of(name)): name for name in ImagePixel._fields}
+        tags = Counter(element.tag for element in self.elements if element.tag in names)
+        for tag, times in tags.items():
+            if times > 1:
+                name = names[tag]
+                raise attribute_error(name, self.ds.get(keyword_of(name)), f"but it is there {times} times")
+        with self._noting_warnings():
+            return image_pixel_of(self.ds)
+
+    @contextmanager
+    def _noting_warnings(self) -> Iterator[None]:
+        """Keep the warnings about the dataset as a part of the result."""
+        with warnings.catch_warnings(record=True) as caught, reading_dataset():
+            warnings.simplefilter("always", DatasetWarning)
+            yield
+        for warning in caught:
+            if not issubclass(warning.category, DatasetWarning):
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+            elif str(warning.message) not in self.warnings:
+                self.warnings.append(str(warning.message))
 
     @property
     def pixel_data_size(self) -> int:
         """Bytes of the value of Pixel Data; of encapsulated data with the headers of its items."""
+        if self._is_deflated:  # its end is not known before all is inflated
+            return self._length
         end = self._fragments.end if self._is_encapsulated else self._offset + self._length
         return min(end, self._size) - self._offset
+
+    @cached_property
+    def _size(self) -> int:
+        return self._file.seek(0, 2)
 
     @property
     def _is_encapsulated(self) -> bool:
@@ -225,6 +288,26 @@ class SourceFile:
     @cached_property
     def _fragments(self) -> FragmentIndex:
         return FragmentIndex(self._file, self._offset)
+
+    def check_encapsulation(self) -> None:
+        """Check that Pixel Data is encapsulated if the transfer syntax is a compressed one, and only then.
+
+        Raises
+        ------
+        DatasetError
+            If not; says what the pixel data is.
+        """
+        if self._is_encapsulated == (self.transfer_syntax not in UncompressedTransferSyntaxes):
+            return
+        if self._is_encapsulated:
+            coding = coding_of(self._fragments.first_bytes())
+            found = f"encapsulated and coded {'in an unknown way' if coding is None else f'with {coding.name}'}"
+        else:
+            found = "native (not encapsulated)"
+        raise DatasetError(
+            f"Pixel Data (7FE0,0010) is {found}, although Transfer Syntax UID (0002,0010) is "
+            f"{self.transfer_syntax.name}: correct that"
+        )
 
     def decoded(self, threads: int = 1) -> DecodedPixelData:
         """Return the samples of all frames, each decoded when it is asked for, JPEG-LS ahead on threads.
@@ -241,7 +324,8 @@ class SourceFile:
         DatasetError
             If Pixel Data does not fit the attributes.
         """
-        image_pixel = image_pixel_of(self.ds)
+        self._require_known_transfer_syntax()
+        image_pixel = self.image_pixel
         for name in ("rows", "columns", "number_of_frames"):
             if getattr(image_pixel, name) < 1:
                 raise attribute_error(name, getattr(image_pixel, name), "1 or more is allowed")
@@ -263,18 +347,21 @@ class SourceFile:
             return DecodedPixelData(image_pixel, self.native_frames(image_pixel), Dataset())
         if self.transfer_syntax in JPEGLSTransferSyntaxes:
             return self._decoded_jpegls(image_pixel, threads)
+        if self.transfer_syntax == _DEFLATED_IMAGE_FRAME:
+            return DecodedPixelData(image_pixel, self._deflated_frames(image_pixel), Dataset())
         return self._decoded_by_pydicom(image_pixel)
 
     def native_frames(self, image_pixel: ImagePixel, first: int = 0, last: int | None = None) -> Iterator[NDArray[Any]]:
-        """Read the frames of native pixel data from `first` up to, but not including, `last`."""
-        if self._is_encapsulated:
-            raise DatasetError(
-                "Pixel Data (7FE0,0010) has an undefined length, which only a compressed transfer syntax allows"
-            )
-        check_native_length(self.pixel_data_size, image_pixel)
+        """Return the frames of native pixel data from `first` up to, but not including, `last`, read when needed."""
+        self.check_encapsulation()
+        with self._noting_warnings():
+            check_native_length(self.pixel_data_size, image_pixel)
+        return self._read_native_frames(image_pixel, first, image_pixel.number_of_frames if last is None else last)
+
+    def _read_native_frames(self, image_pixel: ImagePixel, first: int, last: int) -> Iterator[NDArray[Any]]:
         one = image_pixel._replace(number_of_frames=1)
         size = one.frame_size
-        for index in range(first, image_pixel.number_of_frames if last is None else last):
+        for index in range(first, last):
             start = index * size
             if has_swapped_bytes(one, self.transfer_syntax, self.vr):
                 begin = start & ~1
@@ -297,17 +384,41 @@ class SourceFile:
         for index, stream in enumerate(self.streams(image_pixel)):
             yield decoder.open(index, stream).info
 
-    def streams(self, image_pixel: ImagePixel) -> Iterator[bytes | memoryview]:
-        """Read the JPEG-LS stream of each frame."""
-        if not self._is_encapsulated:
-            raise DatasetError("Pixel Data (7FE0,0010) is not encapsulated, as compressed data must be")
-        yield from self._fragments.frames(image_pixel.number_of_frames, self.ds.get("ExtendedOffsetTable") or b"")
+    def streams(self, image_pixel: ImagePixel) -> Sequence[bytes | memoryview]:
+        """Return the coded frames, each read when it is asked for."""
+        self.check_encapsulation()
+        with self._noting_warnings():
+            return self._fragments.frames(image_pixel.number_of_frames, self.ds.get("ExtendedOffsetTable") or b"")
+
+    def _deflated_frames(self, image_pixel: ImagePixel) -> Iterator[NDArray[Any]]:
+        one = image_pixel._replace(number_of_frames=1)
+        for index, stream in enumerate(self.streams(image_pixel)):
+            try:
+                # A frame may have a padding byte.
+                data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(stream, one.frame_size + 2)
+            except zlib.error as error:
+                raise DatasetError(f"Pixel Data (7FE0,0010), frame {index}: {error}") from None
+            if not one.frame_size <= len(data) <= one.frame_size + 1:
+                raise DatasetError(
+                    f"Pixel Data (7FE0,0010), frame {index}: inflates to {len(data)} bytes or more; "
+                    f"{one.frame_size} are needed"
+                )
+            yield native_samples(data, one, ExplicitVRLittleEndian, "OB")[0]
 
     def _decoded_jpegls(self, image_pixel: ImagePixel, threads: int) -> DecodedPixelData:
         infos = self.stream_infos(image_pixel)
         # Only colours can be by pixel in some streams and by plane in others; then all must be inspected.
         native = decoded_image_pixel(image_pixel, infos if image_pixel.samples_per_pixel > 1 else islice(infos, 1))
-        return DecodedPixelData(native, self._jpegls_frames(native, threads), Dataset())
+        return DecodedPixelData(native, self._jpegls_frames(native, threads), self._changed_attributes(native))
+
+    def _changed_attributes(self, decoded: ImagePixel) -> Dataset:
+        """Return the attributes of decoded samples that the dataset has not."""
+        attributes = Dataset()
+        for name in ("photometric_interpretation", "bits_allocated", "planar_configuration"):
+            value = getattr(decoded, name)
+            if value is not None and value != self.ds.get(keyword_of(name)):
+                setattr(attributes, keyword_of(name), value)
+        return attributes
 
     def _jpegls_frames(self, image_pixel: ImagePixel, threads: int) -> Iterator[NDArray[Any]]:
         decoder = FrameDecoder(image_pixel)
@@ -324,10 +435,7 @@ class SourceFile:
 
     def _decoded_by_pydicom(self, image_pixel: ImagePixel) -> DecodedPixelData:
         """Decode with pydicom, one frame at a time, from the file."""
-        try:
-            decoder = get_decoder(self.transfer_syntax)
-        except NotImplementedError:
-            raise NotConvertibleError(f"pydicom cannot decode {self.transfer_syntax.name}") from None
+        decoder = get_decoder(self.transfer_syntax)
         if not decoder.is_available:
             raise NotConvertibleError(
                 f"{self.transfer_syntax.name}: pydicom needs one of {', '.join(decoder.missing_dependencies)}"
@@ -338,47 +446,73 @@ class SourceFile:
         self._file.seek(self._offset)
         ds.add_new(0x7FE00010, "OB", self._file)
         frames = decoder.iter_array(ds, raw=True)
-        first, properties = next(frames)
-        attributes = Dataset()
-        # pydicom returns subsampled colours (JPEG) with full resolution.
-        photometric_interpretation = str(properties["photometric_interpretation"]).removesuffix(_SUBSAMPLED)
-        if photometric_interpretation != image_pixel.photometric_interpretation:
-            attributes.PhotometricInterpretation = photometric_interpretation
+        with reading_dataset():
+            first, properties = next(frames)
         decoded = image_pixel._replace(
-            photometric_interpretation=photometric_interpretation,
+            # pydicom returns subsampled colours (JPEG) with full resolution.
+            photometric_interpretation=str(properties["photometric_interpretation"]).removesuffix(_SUBSAMPLED),
             bits_allocated=first.dtype.itemsize * 8,
             planar_configuration=0 if image_pixel.samples_per_pixel > 1 else None,
         )
-        if decoded.bits_allocated != image_pixel.bits_allocated:
-            attributes.BitsAllocated = decoded.bits_allocated
 
         def all_frames() -> Iterator[NDArray[Any]]:
             count = 1
             yield first
-            for frame, _ in islice(frames, image_pixel.number_of_frames - 1):
+            while count < image_pixel.number_of_frames:
+                with reading_dataset():
+                    following = next(frames, None)
+                if following is None:
+                    break
                 count += 1
-                yield frame
+                yield following[0]
             if count < image_pixel.number_of_frames:
                 raise attribute_error(
                     "number_of_frames", image_pixel.number_of_frames, f"Pixel Data holds {count} frame(s)"
                 )
 
-        return DecodedPixelData(decoded, all_frames(), attributes)
+        return DecodedPixelData(decoded, all_frames(), self._changed_attributes(decoded))
 
-    def trailing(self) -> Dataset:
-        """Read the elements after Pixel Data, such as Data Set Trailing Padding."""
+    @cached_property
+    def trailing(self) -> list[Element]:
+        """The elements after Pixel Data, such as Data Set Trailing Padding.
+
+        Raises
+        ------
+        DatasetError
+            If there is a second Pixel Data element, or bytes that are no elements.
+        """
         end = self._offset + self._length
         if self._is_encapsulated:
             end = self._fragments.end + len(SEQUENCE_DELIMITER)
-        if end >= self._size:
-            return Dataset()
-        self._file.seek(end)
-        implicit = self.transfer_syntax.is_implicit_VR
-        return read_dataset(self._file, implicit, self.transfer_syntax.is_little_endian)
+        elements, _ = self.reader.scan(end, is_implicit=self._is_implicit) if end < self._size else ([], end)
+        if any(element.tag in _PIXEL_ELEMENTS for element in elements):
+            raise DatasetError("there is a second Pixel Data element after Pixel Data (7FE0,0010)")
+        return elements
 
 
-def _is_pixel_element(tag: int) -> bool:
-    return tag >> 16 == 0x7FE0 and tag & 0xFFFF in _PIXEL_ELEMENTS
+def _raw_elements(reader: ElementReader, elements: list[Element]) -> dict[BaseTag, DataElement | RawDataElement]:
+    """Return elements for a pydicom dataset, which interprets a value when it is asked for it; the last of duplicates."""
+    raw: dict[BaseTag, DataElement | RawDataElement] = {}
+    for element in elements:
+        tag = BaseTag(element.tag)
+        vr = "SQ" if element.is_sequence else None if element.is_implicit else element.vr
+        value = reader.read(element.value, element.end) or empty_value_for_VR(vr, raw=True)
+        length = UNDEFINED_LENGTH if element.is_undefined else element.end - element.value
+        raw[tag] = RawDataElement(
+            tag, vr, length, cast("bytes | None", value), element.value, element.is_implicit, reader.is_little_endian
+        )
+    return raw
+
+
+@contextmanager
+def reading_dataset() -> Iterator[None]:
+    """Turn whatever pydicom raises for a damaged dataset into an error of the dataset."""
+    try:
+        yield
+    except (JPEGLSError, MemoryError, OSError, Warning):
+        raise
+    except Exception as error:
+        raise DatasetError(f"cannot be read as DICOM: {type(error).__name__}: {error}") from error
 
 
 def little_endian_bytes(samples: NDArray[Any]) -> memoryview:

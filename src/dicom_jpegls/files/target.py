@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import hashlib
 import os
 import secrets
-import zlib
 from collections.abc import Generator
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeVar
 
 try:
@@ -14,26 +17,37 @@ try:
 except ImportError:  # pragma: no cover  # Windows
     fcntl = None  # type: ignore[assignment]
 
+from dicom_jpegls.files.opening import naming_file, open_regular
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
 # Ends the names of temporary files, and of no other program's files.
 _SUFFIX = ".dicom-jpegls-tmp"
 
+# Characters of the target's name in that of its temporary file. With four bytes each, 255 bytes are enough.
+_START = 50
+
 _CHUNK = 2**20
+
+# Of renameat2 (Linux) and renamex_np (macOS).
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1
+_RENAME_EXCL = 4
 
 
 class NewFile:
     """A temporary file beside its target. `commit` renames it to the target; without that it is deleted at the end.
 
+    Only its owner can read it until then.
+
     Parameters
     ----------
     target : pathlib.Path
         The final name of the file.
-    like : os.stat_result, optional
-        The status of the file to replace, whose permissions, owner and time stamps the new file takes.
+    like : file descriptor
+        The open file that it is made from, whose permissions, owner, time stamps and extended attributes it takes.
 
     Attributes
     ----------
@@ -41,12 +55,13 @@ class NewFile:
         The temporary file.
     """
 
-    def __init__(self, target: Path, *, like: os.stat_result | None = None) -> None:
+    def __init__(self, target: Path, *, like: int | None = None) -> None:
         self._target = target
         self._like = like
         self.path = temporary_path(target)
-        self._file: BinaryIO = self.path.open("xb")
-        self._checksum = 0
+        with naming_file(target):
+            self._file = create_private(self.path)
+        self._digest = hashlib.sha256()
         lock_file(self._file)  # so that remove_leftovers of another process keeps it
 
     def __enter__(self) -> NewFile:
@@ -59,10 +74,16 @@ class NewFile:
             self._file.close()
         self.path.unlink(missing_ok=True)
 
+    @property
+    def sha256(self) -> str:
+        """The hash of what was written, in hexadecimal digits."""
+        return self._digest.hexdigest()
+
     def write(self, data: bytes | memoryview) -> None:
-        """Append bytes and add them to the checksum."""
-        self._checksum = zlib.crc32(data, self._checksum)
-        self._file.write(data)
+        """Append bytes."""
+        self._digest.update(data)
+        with naming_file(self._target):
+            self._file.write(data)
 
     def copy(self, source: BinaryIO) -> None:
         """Append the rest of another file."""
@@ -71,16 +92,19 @@ class NewFile:
 
     def sync(self) -> None:
         """Wait until all written bytes are on the disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with naming_file(self._target):
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def is_as_written(self) -> bool:
         """Read the file back and compare it with what was written."""
-        checksum = 0
-        with self.path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                checksum = zlib.crc32(chunk, checksum)
-        return checksum == self._checksum
+        digest = hashlib.sha256()
+        with naming_file(self._target):
+            self._file.flush()
+            self._file.seek(0)
+            while chunk := self._file.read(_CHUNK):
+                digest.update(chunk)
+        return digest.digest() == self._digest.digest()
 
     def commit(self, *, replace: bool) -> None:
         """Rename the synced file to its target; `sync_folder` makes the new name durable.
@@ -90,16 +114,45 @@ class NewFile:
         FileExistsError
             If the target exists and `replace` is false.
         """
-        if self._like is not None:
-            self.path.chmod(self._like.st_mode & 0o7777)
-            if hasattr(os, "chown"):
-                with suppress(PermissionError):
-                    os.chown(self.path, self._like.st_uid, self._like.st_gid)
-            os.utime(self.path, ns=(self._like.st_atime_ns, self._like.st_mtime_ns))
-        if replace:
-            self.path.replace(self._target)
-        else:
-            _rename_without_replacing(self.path, self._target)
+        with naming_file(self._target):
+            if self._like is not None:
+                _copy_status(self._like, self._file.fileno(), self.path)
+            if replace:
+                self.path.replace(self._target)
+            else:
+                _rename_without_replacing(self.path, self._target)
+
+
+def _copy_status(source: int, target: int, target_path: Path) -> None:
+    """Copy owner, extended attributes, permissions and time stamps from one open file to another."""
+    status = os.fstat(source)
+    if hasattr(os, "fchown"):
+        with suppress(PermissionError):  # only root may change the owner
+            os.fchown(target, status.st_uid, status.st_gid)
+    if hasattr(os, "listxattr"):
+        with suppress(OSError):  # a file system without them
+            for name in os.listxattr(source):
+                # Labels and capabilities belong to the program that wrote a file, not to its contents.
+                if not name.startswith(("security.", "trusted.")):
+                    with suppress(OSError):
+                        os.setxattr(target, name, os.getxattr(source, name))
+    # Not setuid, setgid and sticky: they would give the rights of whoever runs this to a file from elsewhere.
+    target_path.chmod(status.st_mode & 0o777)
+    os.utime(target_path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def create_private(path: Path) -> BinaryIO:
+    """Create a file that only its owner can read, and open it for writing and reading.
+
+    Raises
+    ------
+    OSError
+        If there is something of this name already, even a link to nowhere, or it cannot be created.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+    for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):
+        flags |= getattr(os, name, 0)
+    return os.fdopen(os.open(path, flags, 0o600), "w+b")
 
 
 _Result = TypeVar("_Result")
@@ -126,14 +179,55 @@ def finish_steps(steps: Steps[_Result]) -> _Result:
 
 
 def _rename_without_replacing(path: Path, target: Path) -> None:
+    """Rename a file in one step that fails if the target exists."""
+    for rename in (_rename_by_system, _rename_by_link, _rename_to_placeholder):
+        try:
+            rename(path, target)
+        except FileExistsError:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        except OSError:
+            # The system or the file system may not offer it. An error of another kind is also that of the last way.
+            if rename is _rename_to_placeholder:
+                raise
+        else:
+            return
+
+
+def _system_rename() -> Callable[[bytes, bytes], int] | None:
+    """Return the function of the C library that renames a file unless the target exists: on Linux and macOS."""
+    library = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
+    if (rename := getattr(library, "renameat2", None)) is not None:
+        return lambda path, target: rename(_AT_FDCWD, path, _AT_FDCWD, target, _RENAME_NOREPLACE)
+    if (rename := getattr(library, "renamex_np", None)) is not None:
+        return lambda path, target: rename(path, target, _RENAME_EXCL)
+    return None
+
+
+_RENAME = _system_rename()
+
+
+def _rename_by_system(path: Path, target: Path) -> None:
+    if os.name == "nt":
+        path.rename(target)
+    elif _RENAME is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    elif _RENAME(os.fsencode(path), os.fsencode(target)) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def _rename_by_link(path: Path, target: Path) -> None:
+    os.link(path, target)  # the temporary name is removed at the end
+
+
+def _rename_to_placeholder(path: Path, target: Path) -> None:
+    """Take the name with an empty file, and replace that; without hard links there is no other way."""
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
-        os.link(path, target)  # fails if the target exists; the temporary name is removed on exit
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        if target.exists():
-            raise FileExistsError(target) from None
         path.replace(target)
+    except BaseException:
+        target.unlink()
+        raise
 
 
 def lock_file(file: BinaryIO) -> bool:
@@ -161,7 +255,7 @@ def sync_folder(folder: Path) -> None:
 
 def temporary_path(target: Path) -> Path:
     """Return an unused name for a temporary file beside a target."""
-    return target.parent / f".{target.name[:100]}.{secrets.token_hex(6)}{_SUFFIX}"
+    return target.parent / f".{target.name[:_START]}.{secrets.token_hex(6)}{_SUFFIX}"
 
 
 def is_temporary(name: str) -> bool:
@@ -176,7 +270,7 @@ def remove_leftovers(folders: Iterable[Path]) -> int:
         with suppress(FileNotFoundError), os.scandir(folder) as entries:
             for entry in entries:
                 if is_temporary(entry.name) and entry.is_file(follow_symlinks=False):
-                    with suppress(FileNotFoundError), open(entry.path, "rb") as file:
+                    with suppress(FileNotFoundError), open_regular(Path(entry.path)) as file:
                         if lock_file(file):
                             os.unlink(entry.path)
                             count += 1

@@ -1,0 +1,257 @@
+"""The elements of a dataset as bytes in a file: where each one is, whatever its value means (PS3.5 7)."""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from pydicom.datadict import dictionary_VR, private_dictionary_VR
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
+
+from dicom_jpegls.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# The length of sequences, items and encapsulated pixel data that end with a delimiter (PS3.5 7.5).
+UNDEFINED_LENGTH = 0xFFFFFFFF
+
+PIXEL_DATA = 0x7FE00010
+ITEM = 0xFFFEE000
+ITEM_DELIMITATION = 0xFFFEE00D
+_SEQUENCE_DELIMITATION = 0xFFFEE0DD
+_HEADER_SIZE = 8  # of items, delimiters and elements with an implicit VR
+
+_LONG_VRS = {str(vr).encode() for vr in EXPLICIT_VR_LENGTH_32}
+
+# Sequences of images and documents have fewer than ten levels; the limit is far from that of Python's stack.
+_MAXIMUM_DEPTH = 64
+
+# Small files are read at once.
+_BLOCK = 2**16
+
+
+class Element(NamedTuple):
+    """An element, by its positions in the file."""
+
+    tag: int
+    """Group times 65536 plus element number."""
+    vr: str
+    """As in the file; of implicit elements that of the dictionary, which may leave a choice ("US or SS")."""
+    is_implicit: bool
+    start: int
+    value: int
+    """Where the value begins, after the header."""
+    end: int
+    """The position after the value and its delimiter."""
+    is_undefined: bool
+    """Whether the length is undefined, and a delimiter ends the value."""
+
+    @property
+    def name(self) -> str:
+        """The tag as it is usually written."""
+        return f"({self.tag >> 16:04X},{self.tag & 0xFFFF:04X})"
+
+    @property
+    def is_group_length(self) -> bool:
+        """Whether the value is the length of the group (retired but in File Meta Information), which is no attribute."""
+        return self.tag & 0xFFFF == 0
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the value consists of items that are datasets. Unknown ones are sequences if they need a delimiter."""
+        return self.vr == "SQ" or (self.is_undefined and self.vr == "UN" and self.tag != PIXEL_DATA)
+
+
+class Item(NamedTuple):
+    """An item of a sequence."""
+
+    start: int
+    end: int
+    """The position after the elements."""
+    is_undefined: bool
+
+
+class ElementReader:
+    """Finds elements in a file and reads their values.
+
+    Parameters
+    ----------
+    file : binary file
+        It must be possible to seek in it. Only one thread at a time may use it.
+    is_little_endian : bool, optional
+        The byte order of the dataset.
+    """
+
+    def __init__(self, file: BinaryIO, *, is_little_endian: bool = True) -> None:
+        order = "<" if is_little_endian else ">"
+        self.is_little_endian = is_little_endian
+        self._file = file
+        self._tag = struct.Struct(f"{order}HH")
+        self._short = struct.Struct(f"{order}H")
+        self._long = struct.Struct(f"{order}L")
+        self._block = b""
+        self._block_start = 0
+
+    def read(self, start: int, end: int) -> bytes:
+        """Return the bytes from `start` up to, but not including, `end`, fewer at the end of the file."""
+        offset = start - self._block_start
+        if offset < 0 or end - self._block_start > len(self._block):
+            self._file.seek(start)
+            if end - start > _BLOCK:
+                return self._file.read(end - start)
+            self._block, self._block_start, offset = self._file.read(_BLOCK), start, 0
+        return self._block[offset : offset + end - start]
+
+    def scan(
+        self,
+        start: int,
+        end: int | None = None,
+        *,
+        is_implicit: bool = False,
+        stop: Callable[[int], bool] | None = None,
+        depth: int = 0,
+    ) -> tuple[list[Element], int]:
+        """Find the elements of a dataset.
+
+        Parameters
+        ----------
+        start : int
+            The position of the first element.
+        end : int, optional
+            The position after the last one. By default that of an Item Delimitation Item, or of the file.
+        is_implicit : bool, optional
+            Whether VRs should be implicit. The first element shows whether they are: files of the other kind exist, and
+            implicit items in explicit datasets (PS3.5 6.2.2). So do single implicit elements in explicit datasets.
+        stop : callable, optional
+            Whether an element with a tag ends the search.
+        depth : int, optional
+            How many sequences the dataset is in.
+
+        Returns
+        -------
+        list of Element, int
+            The elements, and the position where the search ended: of a delimiter, of an element that stops it, or of
+            the end.
+
+        Raises
+        ------
+        DatasetError
+            If the bytes are not elements, or end inside one.
+        """
+        found: list[Element] = []
+        creators: dict[int, str] = {}
+        letters = self.read(start, start + 6)[4:]
+        if letters and (depth == 0 or not is_implicit):
+            is_implicit = not _is_vr(letters)
+        position = start
+        while end is None or position < end:
+            header = self.read(position, position + 12)
+            if len(header) < _HEADER_SIZE:
+                self._check_end(position, header, found)
+                break
+            group, number = self._tag.unpack_from(header)
+            tag = group << 16 | number
+            if tag == ITEM_DELIMITATION or (stop is not None and stop(tag)):
+                break
+            element = self._element(position, tag, header, is_implicit, creators, depth)
+            if element.is_implicit and group & 1 and 0x10 <= number <= 0xFF:
+                creators[tag] = self.read(element.value, min(element.end, element.value + 64)).decode("latin-1")
+            if end is not None and element.end > end:
+                raise DatasetError(f"element {element.name} ends {element.end - end} bytes after its item: damaged")
+            found.append(element)
+            position = element.end
+        return found, position
+
+    def _element(
+        self, position: int, tag: int, header: bytes, is_implicit: bool, creators: dict[int, str], depth: int
+    ) -> Element:
+        letters = header[4:6]
+        is_implicit = is_implicit or not _is_vr(letters)
+        value = position + _HEADER_SIZE
+        if is_implicit:
+            vr = _vr_of(tag, creators.get(tag >> 16 << 16 | (tag & 0xFFFF) >> 8) if tag >> 16 & 1 else None)
+            length: int = self._long.unpack_from(header, 4)[0]
+        else:
+            vr = letters.decode()
+            if letters in _LONG_VRS:
+                if len(header) < 12:
+                    raise DatasetError(f"the file ends inside the header of the element at byte {position}")
+                length = self._long.unpack_from(header, 8)[0]
+                value += 4
+            else:
+                length = self._short.unpack_from(header, 6)[0]
+        if length != UNDEFINED_LENGTH:
+            return Element(tag, vr, is_implicit, position, value, value + length, False)
+        _, end = self._scan_items(value, None, is_implicit, depth, f"({tag >> 16:04X},{tag & 0xFFFF:04X})")
+        return Element(tag, vr, is_implicit, position, value, end, True)
+
+    def items(self, element: Element, depth: int = 0) -> list[tuple[Item, list[Element]]]:
+        """Return the items of a sequence and their elements; `depth` is that of the dataset which the sequence is in."""
+        end = None if element.is_undefined else element.end
+        found, _ = self._scan_items(element.value, end, element.is_implicit, depth, element.name)
+        return [
+            (item, self.scan(item.start, item.end, is_implicit=element.is_implicit, depth=depth + 1)[0])
+            for item in found
+        ]
+
+    def _scan_items(
+        self, position: int, end: int | None, is_implicit: bool, depth: int, name: str
+    ) -> tuple[list[Item], int]:
+        """Find the items of a sequence, or of encapsulated pixel data, and the position after its delimiter."""
+        if depth >= _MAXIMUM_DEPTH:
+            raise DatasetError(f"element {name} is in {depth} sequences; at most {_MAXIMUM_DEPTH - 1} levels are read")
+        found: list[Item] = []
+        while end is None or position < end:
+            header = self.read(position, position + _HEADER_SIZE)
+            if len(header) < _HEADER_SIZE:
+                raise DatasetError(f"the file ends inside element {name}, which has no delimiter: it is truncated")
+            group, number = self._tag.unpack_from(header)
+            tag = group << 16 | number
+            length: int = self._long.unpack_from(header, 4)[0]
+            start = position + _HEADER_SIZE
+            if tag == _SEQUENCE_DELIMITATION:
+                return found, start
+            if tag != ITEM:
+                raise DatasetError(
+                    f"element {name}: ({group:04X},{number:04X}) at byte {position}; (FFFE,E000) begins an item"
+                )
+            if length == UNDEFINED_LENGTH:
+                _, item_end = self.scan(start, is_implicit=is_implicit, depth=depth + 1)
+                position = item_end + _HEADER_SIZE
+            else:
+                position = item_end = start + length
+            if end is not None and position > end:
+                raise DatasetError(f"element {name}: the item at byte {start} ends after its sequence: damaged")
+            found.append(Item(start, item_end, length == UNDEFINED_LENGTH))
+        return found, position
+
+    def _check_end(self, position: int, rest: bytes, found: list[Element]) -> None:
+        """Check that the file ends after an element; zeros after it are padding."""
+        size = self._file.seek(0, 2)
+        if any(rest):
+            raise DatasetError(f"the file ends after {size} bytes inside the header of an element: it is truncated")
+        if position > size:
+            raise DatasetError(f"the file ends after {size} bytes inside the value of {found[-1].name}: it is truncated")
+
+
+def _is_vr(letters: bytes) -> bool:
+    """Whether two bytes can be a VR. As a part of a length they would be one of 16 kB or more."""
+    return letters.isalpha() and letters.isupper()
+
+
+@lru_cache(maxsize=4096)
+def _vr_of(tag: int, creator: str | None) -> str:
+    """Return the VR of the dictionary, UN for an unknown element."""
+    group, number = tag >> 16, tag & 0xFFFF
+    if number == 0:
+        return "UL"
+    if group & 1 and 0x10 <= number <= 0xFF:
+        return "LO"
+    try:
+        if not group & 1:
+            return str(dictionary_VR(tag))
+        return "UN" if creator is None else str(private_dictionary_VR(tag, creator.rstrip(" \0")))
+    except KeyError:
+        return "UN"
