@@ -222,7 +222,7 @@ def test_a_disk_that_is_full_leaves_whole_files_and_goes_on_later(tmp_path):
     )
     result = subprocess.run(["bash", "-c", arguments], capture_output=True, text=True, check=False)
     assert result.returncode == ExitStatus.SOME_FAILED, result.stderr
-    assert f"{folder}/large: File too large" in result.stderr
+    assert f"{folder}/large: {tmp_path}/jls/large: File too large" in result.stderr
     assert set(files_below(tmp_path / "jls")) == {"small"}
     assert batch.transcode([folder], tmp_path / "jls").counts == {Status.COMPRESSED: 1}
 
@@ -230,15 +230,18 @@ def test_a_disk_that_is_full_leaves_whole_files_and_goes_on_later(tmp_path):
 def test_files_without_permission_fail_alone(tmp_path, monkeypatch):
     for name in ("a", "b", "c"):
         shutil.copy(CT, tmp_path / name)
-    opened = Path.open
+    opened = os.open
 
     def guarded(path, *arguments, **options):
-        if path.name == "a" or path.name.startswith(".b."):
+        if Path(path).name == "a" or Path(path).name.startswith(".b."):
             raise PermissionError(13, "Permission denied", str(path))
         return opened(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "open", guarded)
+    monkeypatch.setattr(os, "open", guarded)
     summary = batch.transcode([tmp_path / "*"], tmp_path / "jls", workers=1)
     assert summary.counts == {Status.COMPRESSED: 1, Status.FAILED: 2}
-    assert {record.reason for record in summary.failures} == {"Permission denied"}
+    assert {record.reason for record in summary.failures} == {
+        "Permission denied",
+        f"{tmp_path}/jls/b: Permission denied",
+    }
     assert set(files_below(tmp_path / "jls")) == {"c"}

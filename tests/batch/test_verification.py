@@ -363,3 +363,12 @@ def test_in_place_files_that_were_kept_are_recorded(tmp_path, pristine):
     (tree / PLAN).unlink()
     result = run_cli("verify", tree, "--workers", 1, status=ExitStatus.SOME_FAILED)
     assert len(result.stderr.splitlines()) == 2
+
+
+def test_a_bare_stream_is_no_copy_of_a_dataset(tmp_path, pristine):
+    archive = shutil.copytree(pristine / "archive", tmp_path / "archive")
+    (archive / JOURNAL_NAME).unlink()
+    ds = pydicom.dcmread(archive / IMAGE)
+    (archive / IMAGE).write_bytes(next(pydicom.encaps.generate_frames(ds.PixelData, number_of_frames=1)))
+    result = run_cli("verify", archive, pristine / "tree", "--workers", 1, status=ExitStatus.SOME_FAILED)
+    assert "ct.dcm: its preamble, or DICM after it, is not that of" in result.stderr

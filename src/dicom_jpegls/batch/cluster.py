@@ -148,11 +148,11 @@ def _run_and_report(job: Job, topic: str) -> Record:
         unreported += size
         now = time.monotonic()
         if now - last > _INTERVAL:
-            worker.log_event(topic, unreported)  # type: ignore[no-untyped-call]
+            worker.log_event(topic, unreported)
             unreported, last = 0, now
 
     record = run_job(job, on_frame)
-    worker.log_event(topic, unreported)  # type: ignore[no-untyped-call]
+    worker.log_event(topic, unreported)
     return record
 
 
@@ -183,7 +183,7 @@ class _Run:
         """Submit the jobs and take their results."""
         # Not all files at once: the scheduler's memory would grow with the archive.
         max_running = _FILES_PER_CORE * max(1, sum(_cores(self._client).values()))
-        self._client.subscribe_topic(self._topic, self._add_progress)
+        self._client.subscribe_topic(self._topic, self._add_progress)  # type: ignore[no-untyped-call]
         try:
             while self._waiting or self._running:
                 while self._waiting and len(self._running) < max_running:
@@ -192,8 +192,8 @@ class _Run:
                 self._take_result(next(self._completed))
         finally:
             with suppress(Exception):  # the cluster may be gone, and its tasks with it
-                self._client.cancel(list(self._running))
-                self._client.unsubscribe_topic(self._topic)
+                self._client.cancel(list(self._running))  # type: ignore[no-untyped-call]
+                self._client.unsubscribe_topic(self._topic)  # type: ignore[no-untyped-call]
 
     def _add_progress(self, event: tuple[float, int]) -> None:
         self._size += event[1]
@@ -206,7 +206,7 @@ class _Run:
         )
         future = self._client.submit(_run_and_report, remote, self._topic, pure=False, retries=_RETRIES)
         self._running[future] = job
-        self._completed.add(future)
+        self._completed.add(future)  # type: ignore[no-untyped-call]
 
     def _take_result(self, future: Any) -> None:
         job = self._running.pop(future)

@@ -143,6 +143,7 @@ def job_steps(job: Job, on_frame: Callable[[int], None]) -> Steps[Record]:
     """
     start = time.perf_counter()
     values: dict[str, Any] = {}
+    reason: str | None
     try:
         problem = _stat_source(job, values)
         if problem is not None:

@@ -13,7 +13,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import JPEGLSTransferSyntaxes
 
 from dicom_jpegls.batch.records import Action, Status
-from dicom_jpegls.dicom import CodingOptions, image_pixel_of
+from dicom_jpegls.dicom import START_OF_IMAGE, CodingOptions, image_pixel_of
 from dicom_jpegls.errors import ParameterError
 from dicom_jpegls.files import (
     NotConvertibleError,
@@ -37,8 +37,21 @@ if TYPE_CHECKING:
 _PREAMBLE_SIZE = 132
 
 
-def verify_one(job: Job, on_frame: Callable[[int], None], values: dict[str, Any]) -> tuple[Status, str | None]:
+def verify_one(
+    job: Job, on_frame: Callable[[int], None], values: dict[str, Any], *, allows_stream: bool = False
+) -> tuple[Status, str | None]:
     """Verify the file of a job and add what was found to the values of its record.
+
+    Parameters
+    ----------
+    job : Job
+        The file, its reference and its record.
+    on_frame : callable
+        See `run_job`.
+    values : dict
+        Gets values of a record.
+    allows_stream : bool, optional
+        Whether the file can be a JPEG-LS stream although its reference is a DICOM file, whose attributes it has not.
 
     Returns
     -------
@@ -61,7 +74,7 @@ def verify_one(job: Job, on_frame: Callable[[int], None], values: dict[str, Any]
         name for name, given in (("reference", reference), ("records", expected)) if given is not None
     )
     if reference is not None:
-        _check_preamble(source, reference)
+        _check_preamble(source, reference, allows_stream=allows_stream)
     is_changed = expected is not None and _is_changed(source, expected)
     is_copy = reference is not None and same_contents(source, reference)
     try:
@@ -98,11 +111,13 @@ def is_regular(path: Path) -> bool:
         return False
 
 
-def _check_preamble(path: Path, reference: Path) -> None:
+def _check_preamble(path: Path, reference: Path, *, allows_stream: bool) -> None:
     """Check that a file has the preamble of its reference and the letters after it (PS3.10 7.1), if that has any."""
     with open_regular(path) as file, open_regular(reference) as other:
-        preamble = other.read(_PREAMBLE_SIZE)
-        if preamble.endswith(b"DICM") and file.read(_PREAMBLE_SIZE) != preamble:
+        preamble, expected = file.read(_PREAMBLE_SIZE), other.read(_PREAMBLE_SIZE)
+        if allows_stream and preamble.startswith(START_OF_IMAGE):
+            return
+        if expected.endswith(b"DICM") and preamble != expected:
             raise NotVerifiedError(f"its preamble, or DICM after it, is not that of {reference}")
 
 

@@ -237,9 +237,8 @@ def verify_command(
         )
         for notice in notices:
             write_about("dicom-jpegls", notice, err=True)
-        status, reason = verify_one(
-            job._replace(source=str(source), threads=worker_count(values["workers"])), lambda _size: None, found
-        )
+        job = job._replace(source=str(source), threads=worker_count(values["workers"]))
+        status, reason = verify_one(job, lambda _size: None, found, allows_stream=True)
         if status is not Status.VERIFIED:
             raise NotConvertibleError(str(reason))
     statistics = found.get("statistics")

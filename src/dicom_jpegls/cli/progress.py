@@ -269,11 +269,13 @@ def summary_table(summary: Summary, seconds: float, *, dry_run: bool = False) ->
         if not count:
             continue
         table.add_row(str(count), status.value, "", style="red" if status is Status.FAILED else "")
-        reasons = [(reason, number, ()) for (of, reason), number in summary.reasons.most_common() if of is status]
+        reasons: list[tuple[str, int, list[str]]] = [
+            (reason, number, []) for (of, reason), number in summary.reasons.most_common() if of is status
+        ]
         if status is Status.FAILED:
             reasons = [(reason, len(names), names) for reason, names in grouped_failures(summary)]
         elif status is Status.VERIFIED:
-            reasons = [(_COMPARED[what], number, ()) for what, number in summary.compared.most_common()]
+            reasons = [(_COMPARED[what], number, []) for what, number in summary.compared.most_common()]
         for reason, number, names in reasons[:_REASONS_SHOWN]:
             table.add_row("", Text(f"{number}", justify="right"), cell(reason), style="dim")
             for name in names[:_FILES_NAMED]:

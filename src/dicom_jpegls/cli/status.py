@@ -15,8 +15,8 @@ from pydicom.errors import InvalidDicomError
 
 from dicom_jpegls.batch import END_SIGNALS, ClusterError, JournalError, PlanError
 from dicom_jpegls.cli.output import OutputError, printable
-from dicom_jpegls.errors import JPEGLSError, StreamError
-from dicom_jpegls.files import NothingToDoError, NotVerifiedError, describe_error
+from dicom_jpegls.errors import JPEGLSError
+from dicom_jpegls.files import NotConvertibleError, NothingToDoError, describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,7 +182,7 @@ def reporting_failures(
     source : pathlib.Path
         The file that is read.
     not_verified : ExitStatus, optional
-        The status for damaged streams and differing pixels.
+        The status for damaged files, and for those that differ from what they should be.
     target : pathlib.Path, optional
         The file that is written.
     """
@@ -203,10 +203,10 @@ def reporting_failures(
         raise Failure(ExitStatus.FILE_ERROR, path, describe_error(error, path)) from error
     except MemoryError as error:
         raise Failure(ExitStatus.FILE_ERROR, source, describe_error(error)) from error
-    except (StreamError, NotVerifiedError) as error:
-        raise Failure(not_verified, source, error) from error
-    except JPEGLSError as error:
+    except NotConvertibleError as error:
         raise Failure(ExitStatus.NOT_CONVERTIBLE, source, error) from error
+    except JPEGLSError as error:
+        raise Failure(not_verified, source, error) from error
 
 
 def exit_with_counts(failed: int, succeeded: int) -> None:
