@@ -1,11 +1,10 @@
 """Measure the speed of compressing trees, the effect of killing jobs, and the memory for a large file.
 
-Usage: python benchmarks/archive.py [--files N] [--rounds N] [--large [GIGABYTES]] [--parts] [--folder FOLDER]
+Usage: python benchmarks/archive.py [--files N] [--rounds N] [--large [GIGABYTES]] [--folder FOLDER]
 
-Without --large and --parts: a tree of files from the pydicom wheel, 1 % of them broken in ten ways. It is compressed by
+Without --large: a tree of files from the pydicom wheel, 1 % of them broken in ten ways. It is compressed by
 one worker, by two, and by a loop of pydicom and pyjpegls, in turn, and the best times are compared. Then a job is
-killed twice, resumed, verified and decompressed, and every sample is compared with the tree. With --parts: a large file
-as one task on a Dask cluster of two processes, compared with frame ranges as tasks.
+killed twice, resumed, verified and decompressed, and every sample is compared with the tree.
 """
 
 import argparse
@@ -28,7 +27,7 @@ from pydicom.uid import JPEGLSLossless, JPEGLSTransferSyntaxes
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from dicom_jpegls import batch
-from dicom_jpegls.batch import JOURNAL_NAME, Action, Status, jobs
+from dicom_jpegls.batch import JOURNAL_NAME, Action, Status
 from support.archive_tree import files_below, is_native_image, make_tree
 
 
@@ -173,35 +172,12 @@ def measure_large_file(folder: Path, gigabytes: float) -> None:
     print("decompressed bit for bit")
 
 
-def measure_parts(folder: Path, rounds: int) -> None:
-    """Print how much faster a large file is as frame ranges than as one task, on a cluster of two processes."""
-    from distributed import Client, LocalCluster
-
-    source = folder / "large.dcm"
-    write_large_file(source, 0.6)
-    size = jobs.FRAME_RANGE_SIZE
-    times: dict[bool, list[float]] = {True: [], False: []}
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
-        for _ in range(rounds):
-            for whole in (True, False):
-                jobs.FRAME_RANGE_SIZE = 2**40 if whole else size
-                times[whole].append(
-                    timed(lambda target: batch.transcode([source], target, dask=client), folder / "timed")
-                )
-    whole, parts = min(times[True]), min(times[False])
-    print(f"one task: {whole:.1f} s, frame ranges: {parts:.1f} s, {whole / parts:.2f} x")
-
-
 def main() -> None:
     """Run the measurement that the arguments ask for, in a folder that is deleted afterwards."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--large", type=float, nargs="?", const=4.3)
-    parser.add_argument("--parts", action="store_true")
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -210,8 +186,6 @@ def main() -> None:
         folder = Path(name)
         if arguments.large:
             measure_large_file(folder, arguments.large)
-        elif arguments.parts:
-            measure_parts(folder, arguments.rounds)
         else:
             broken = make_tree(folder / "tree", arguments.files, max(10, arguments.files // 100))
             size = sum(path.stat().st_size for path in files_below(folder / "tree").values())

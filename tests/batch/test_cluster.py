@@ -10,11 +10,9 @@ import pytest
 
 from dicom_jpegls import batch
 from dicom_jpegls.batch import JOURNAL_NAME, Observer, Options, Status
-from dicom_jpegls.batch import cluster as cluster_module
-from dicom_jpegls.batch import jobs as jobs_module
 from dicom_jpegls.dicom import CodingOptions
 from support.archive_tree import files_below, make_tree
-from support.dicom_files import TEST_FILES, make_dataset, random_frames
+from support.dicom_files import TEST_FILES
 
 distributed = pytest.importorskip("distributed")
 
@@ -73,38 +71,6 @@ def test_every_file_once_though_workers_die(tmp_path, cluster, killed):
     again = batch.transcode([tmp_path / "tree"], tmp_path / "jls", dask=cluster.scheduler.address)
     assert again.counts == {Status.FAILED: 6}
     assert again.done_before == 42
-
-
-@pytest.mark.parametrize("near_lossless", [0, 2])
-def test_frames_of_a_large_file_are_divided_among_tasks(tmp_path, cluster, monkeypatch, near_lossless):
-    pixels = random_frames((11, 40, 30), 12)
-    make_dataset(pixels, bits_stored=12).save_as(tmp_path / "a", enforce_file_format=True)
-    bad = make_dataset(pixels, bits_stored=11)
-    bad.save_as(tmp_path / "b", enforce_file_format=True)
-    monkeypatch.setattr(jobs_module, "FRAME_RANGE_SIZE", 3 * 40 * 30 * 2)
-    options = Options(CodingOptions(near_lossless=near_lossless, lossy_attributes=False))
-    divided = []
-    ranges = cluster_module.frame_ranges
-
-    def noted(job, most):
-        divided.append((job.name, [part[:2] for part in ranges(job, most)]))
-        return ranges(job, most)
-
-    monkeypatch.setattr(cluster_module, "frame_ranges", noted)
-    summary = batch.transcode([tmp_path / "a", tmp_path / "b"], tmp_path / "jls", options=options, dask=cluster)
-    assert divided == [("a", [(0, 3), (3, 7), (7, 11)]), ("b", [(0, 3), (3, 7), (7, 11)])]
-    assert summary.counts == {Status.COMPRESSED: 1, Status.FAILED: 1}
-    assert "in frame(s) 0 have bits set above Bits Stored, 11" in summary.failures[0].reason
-    batch.transcode([tmp_path / "a"], tmp_path / "alone", options=options, workers=1)
-    assert (tmp_path / "jls" / "a").read_bytes() == (tmp_path / "alone" / "a").read_bytes()
-    assert set(files_below(tmp_path / "jls")) == {"a"}
-    together, alone = (
-        {record.name: record for record in batch.read_records(tmp_path / folder / JOURNAL_NAME)}["a"]
-        for folder in ("jls", "alone")
-    )
-    assert together.pixels_sha256_after == alone.pixels_sha256_after
-    assert together.statistics == alone.statistics
-    assert together.statistics.largest_error == near_lossless
 
 
 def test_jobs_fit_delayed(tmp_path, cluster):

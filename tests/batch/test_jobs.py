@@ -11,12 +11,10 @@ import pytest
 
 import dicom_jpegls as jls
 from dicom_jpegls import batch
-from dicom_jpegls.batch import JOURNAL_NAME, Action, Job, Options, Status
-from dicom_jpegls.batch import jobs as jobs_module
+from dicom_jpegls.batch import JOURNAL_NAME, Action, Options, Status
 from dicom_jpegls.dicom import CodingOptions
 from support.command_line import run_cli
-from support.dicom_files import TEST_FILES, make_dataset, random_frames
-from support.single_files import written
+from support.dicom_files import TEST_FILES
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
@@ -101,54 +99,6 @@ def test_jobs_can_be_run_by_anything(tmp_path):
     record = batch.run_job(job)
     assert (record.status, record.statistics.largest_error) == (Status.COMPRESSED, 3)
     assert batch.Record.from_json(record.to_json()) == record
-
-
-def encoded_in_ranges(pixels, folder, monkeypatch, **options):
-    """Encode the frames of a file in ranges; return the job and the results."""
-    monkeypatch.setattr(jobs_module, "FRAME_RANGE_SIZE", 3 * pixels[0].nbytes)
-    source = written(make_dataset(pixels, bits_stored=12), folder / "native.dcm")
-    coding = CodingOptions(lossy_attributes=False, **options)
-    job = Job(Action.COMPRESS, "a", str(source), str(folder / "a"), Options(coding))
-    ranges = jobs_module.frame_ranges(job, 4)
-    assert [frame_range[:2] for frame_range in ranges] == [(0, 3), (3, 7), (7, 11)]
-    return job, [jobs_module.encode_frame_range(job, *frame_range) for frame_range in ranges]
-
-
-@pytest.mark.parametrize("near_lossless", [0, 2])
-@pytest.mark.parametrize("signed", [False, True])
-def test_frames_encoded_in_ranges_make_the_same_file(tmp_path, monkeypatch, signed, near_lossless):
-    pixels = random_frames((11, 40, 30), 12, signed=signed)
-    if signed:
-        pixels &= 0xFFF  # the sign is not extended over the unused bits
-    job, encoded = encoded_in_ranges(pixels, tmp_path, monkeypatch, near_lossless=near_lossless, signed_overflow="clip")
-    joined = jobs_module.join_frame_ranges(job, encoded)
-    whole = batch.run_job(job._replace(target=str(tmp_path / "whole")))
-    assert (joined.status, whole.status) == (Status.COMPRESSED, Status.COMPRESSED)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "whole").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "native.dcm", "whole"]
-    assert joined.statistics == whole.statistics
-    assert joined.statistics.largest_error == near_lossless
-    assert joined.pixels_sha256_before == whole.pixels_sha256_before
-    assert joined.pixels_sha256_after == whole.pixels_sha256_after
-
-
-def test_a_damaged_frame_range_is_not_put_into_the_file(tmp_path, monkeypatch):
-    job, encoded = encoded_in_ranges(random_frames((11, 40, 30), 12), tmp_path, monkeypatch)
-    path = Path(encoded[1].path)
-    data = bytearray(path.read_bytes())
-    data[-20] ^= 1
-    path.write_bytes(data)
-    record = jobs_module.join_frame_ranges(job, encoded)
-    assert record.status is Status.FAILED
-    assert "reads back differently from what was written" in record.reason
-    assert [path.name for path in tmp_path.iterdir()] == ["native.dcm"]
-
-
-def test_a_missing_frame_range_is_encoded_again(tmp_path, monkeypatch):
-    job, encoded = encoded_in_ranges(random_frames((11, 40, 30), 12), tmp_path, monkeypatch)
-    Path(encoded[1].path).unlink()
-    assert jobs_module.join_frame_ranges(job, encoded).status is Status.COMPRESSED
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "native.dcm"]
 
 
 def test_a_wrong_option_is_refused_before_any_file(tmp_path):

@@ -53,7 +53,10 @@ def test_a_tree_there_and_back_bit_for_bit(tree, tmp_path):
             assert record | expected == record, record["name"]
 
     run_cli("verify", tmp_path / "jls", "--workers", 1)
-    run_cli("verify", tmp_path / "jls", folder, "--workers", 1)
+    result = run_cli("verify", tmp_path / "jls", folder, "--workers", 1, status=ExitStatus.SOME_FAILED)
+    assert {line.split(": ")[0] for line in result.stderr.splitlines()} == {
+        str(tmp_path / "jls" / name) for name in broken
+    }
     run_cli("decompress", tmp_path / "jls", tmp_path / "native", "--workers", 1)
     for name, path in files_below(tmp_path / "native").items():
         if is_native_image(folder / name) and is_native_image(path):
@@ -159,12 +162,14 @@ def test_in_place_keeps_time_stamps_and_permissions(tmp_path):
     assert pydicom.dcmread(path).PixelData == pydicom.dcmread(CT).PixelData
 
 
-def test_in_place_through_a_link_replaces_the_file_and_not_the_link(tmp_path):
+def test_in_place_a_link_in_a_tree_is_left_alone_and_one_that_is_named_is_followed(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "links").mkdir()
     shutil.copy(CT, tmp_path / "real" / "a")
     (tmp_path / "links" / "a").symlink_to(tmp_path / "real" / "a")
-    run_cli("compress", "--in-place", tmp_path / "links")
+    assert "is a symbolic link, which is not followed" in run_cli("compress", "--in-place", tmp_path / "links").output
+    assert (tmp_path / "real" / "a").read_bytes() == CT.read_bytes()
+    run_cli("compress", "--in-place", tmp_path / "links" / "a")
     assert (tmp_path / "links" / "a").is_symlink()
     assert pydicom.dcmread(tmp_path / "real" / "a").file_meta.TransferSyntaxUID == pydicom.uid.JPEGLSLossless
 
@@ -217,7 +222,7 @@ def test_a_disk_that_is_full_leaves_whole_files_and_goes_on_later(tmp_path):
     )
     result = subprocess.run(["bash", "-c", arguments], capture_output=True, text=True, check=False)
     assert result.returncode == ExitStatus.SOME_FAILED, result.stderr
-    assert f"{folder}/large: File too large" in result.stderr
+    assert f"{folder}/large: {tmp_path}/jls/large: File too large" in result.stderr
     assert set(files_below(tmp_path / "jls")) == {"small"}
     assert batch.transcode([folder], tmp_path / "jls").counts == {Status.COMPRESSED: 1}
 
@@ -225,15 +230,18 @@ def test_a_disk_that_is_full_leaves_whole_files_and_goes_on_later(tmp_path):
 def test_files_without_permission_fail_alone(tmp_path, monkeypatch):
     for name in ("a", "b", "c"):
         shutil.copy(CT, tmp_path / name)
-    opened = Path.open
+    opened = os.open
 
     def guarded(path, *arguments, **options):
-        if path.name == "a" or path.name.startswith(".b."):
+        if Path(path).name == "a" or Path(path).name.startswith(".b."):
             raise PermissionError(13, "Permission denied", str(path))
         return opened(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "open", guarded)
+    monkeypatch.setattr(os, "open", guarded)
     summary = batch.transcode([tmp_path / "*"], tmp_path / "jls", workers=1)
     assert summary.counts == {Status.COMPRESSED: 1, Status.FAILED: 2}
-    assert {record.reason for record in summary.failures} == {"Permission denied"}
+    assert {record.reason for record in summary.failures} == {
+        "Permission denied",
+        f"{tmp_path}/jls/b: Permission denied",
+    }
     assert set(files_below(tmp_path / "jls")) == {"c"}

@@ -120,6 +120,17 @@ def make_tree(folder: Path, count: int, broken: int) -> set[str]:
     return names
 
 
+COUNT, BROKEN = 62, 10
+
+
+def make_shared_tree(tmp_path_factory):
+    """Write the tree that many tests read; return it and the names of those files that are broken."""
+    folder = tmp_path_factory.mktemp("archive") / "tree"
+    broken = make_tree(folder, COUNT, BROKEN)
+    assert len(broken) == BROKEN == len(BROKEN_KINDS)
+    return folder, broken
+
+
 def files_below(folder: Path) -> dict[str, Path]:
     """Return the files of a tree by their names in it, without journals."""
     return {
@@ -164,11 +175,11 @@ def check_result(tree, target):
         assert before.SOPInstanceUID == after.SOPInstanceUID, name
 
 
-def start_job(*arguments):
+def start_job(*arguments, stdout=subprocess.DEVNULL):
     """Start the command line in a separate process group."""
     return subprocess.Popen(
         [sys.executable, "-m", "dicom_jpegls", *map(str, arguments)],
-        stdout=subprocess.DEVNULL,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,

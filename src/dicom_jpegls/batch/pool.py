@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
     from types import FrameType
 
-    from dicom_jpegls.batch.jobs import Job, Record
+    from dicom_jpegls.batch.jobs import Job
+    from dicom_jpegls.batch.records import Record
     from dicom_jpegls.files import Steps
 
 # How often progress is reported, in seconds.
@@ -42,6 +43,10 @@ _GROUP_SIZE = 2**23
 
 # How many new files of a worker may be syncing while it codes the next.
 _SYNCING_PER_WORKER = 4
+
+# What asks a job to end: Ctrl-C, a service manager or batch system, a closed terminal. Without a handler, those but
+# Ctrl-C end the process at once.
+END_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 _SILENCE = logging.NullHandler()
 
@@ -142,7 +147,7 @@ class ProcessPool:
         max_groups = 1 if alone else self._workers * GROUPS_PER_WORKER
         running: dict[Future[list[Record]], list[Job]] = {}
         in_flight: deque[Job] = deque()
-        with _deferred_interrupts() as raise_interrupt:
+        with deferred_interrupts() as raise_interrupt:
             try:
                 while (waiting or running) and not in_flight:
                     raise_interrupt()
@@ -209,33 +214,40 @@ def _process_context() -> BaseContext:
 
 
 @contextmanager
-def _deferred_interrupts() -> Iterator[Callable[[], None]]:
-    """Let Ctrl-C take effect only where the yielded function is called, and at the end.
+def deferred_interrupts() -> Iterator[Callable[[], None]]:
+    """Let the first signal that ends a job take effect only where the yielded function is called, and at the end.
 
     Anywhere else in a process pool, it can leave a lock held or a process unknown, and the pool hangs. Blocking the
-    signal in this thread is not enough: another thread then receives it, and it is raised in this one.
+    signal in this thread is not enough: another thread then receives it, and it is raised in this one. A second signal
+    takes effect at once: something hangs.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    if threading.current_thread() is not threading.main_thread():
         yield lambda: None  # Python raises nothing here
         return
-    received = False
+    before = {number: handler for number in END_SIGNALS if callable(handler := signal.getsignal(number))}
+    received: list[signal.Signals] = []
+    raised = False
 
-    def note(_number: int, _frame: FrameType | None) -> None:
-        nonlocal received
-        received = True
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(signal.Signals(number))
+        if len(received) > 1:
+            with suppress(KeyboardInterrupt):
+                raise_interrupt()  # the first, so that the handler knows that this is the second
+            before[received[-1]](number, frame)
 
     def raise_interrupt() -> None:
-        nonlocal received
-        if received:
-            received = False
-            before(signal.SIGINT, None)
+        nonlocal raised
+        if received and not raised:
+            raised = True
+            before[received[0]](received[0], None)
 
-    signal.signal(signal.SIGINT, note)
+    for number in before:
+        signal.signal(number, note)
     try:
         yield raise_interrupt
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     raise_interrupt()
 
 
@@ -262,7 +274,10 @@ def _start_worker(stop: Event, counter: Synchronized[int]) -> None:
             raise CancelledError
 
     _on_frame = count_frame
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process says when to stop
+    # The parent process says when to stop. A process that SIGTERM ends is replaced, and the executor relies on it.
+    for number in END_SIGNALS:
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
     silence_pydicom()
     parent = multiprocessing.parent_process()
     if parent is not None:

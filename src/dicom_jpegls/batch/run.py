@@ -9,10 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dicom_jpegls.batch.cluster import run_on_dask
-from dicom_jpegls.batch.jobs import Action, Options, Status, run_job
-from dicom_jpegls.batch.journal import JOURNAL_NAME, Journal, read_records
-from dicom_jpegls.batch.plan import plan
-from dicom_jpegls.batch.pool import ProcessPool
+from dicom_jpegls.batch.expectations import plan_verification
+from dicom_jpegls.batch.jobs import Options, predict, run_job
+from dicom_jpegls.batch.journal import (
+    JOURNAL_NAME,
+    BadLine,
+    Journal,
+    check_is_journal,
+    describe_bad_lines,
+    is_done,
+    read_records,
+    records_by_name,
+)
+from dicom_jpegls.batch.plan import Selection, plan
+from dicom_jpegls.batch.pool import ProcessPool, deferred_interrupts
+from dicom_jpegls.batch.records import Action, Status
 from dicom_jpegls.files import remove_leftovers, sync_folder
 from dicom_jpegls.parallel import worker_count
 
@@ -21,7 +32,8 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-    from dicom_jpegls.batch.jobs import Job, Record
+    from dicom_jpegls.batch.jobs import Job
+    from dicom_jpegls.batch.records import Record
 
 
 class Summary:
@@ -40,7 +52,13 @@ class Summary:
     native_size, compressed_size : int
         Bytes of the native pixel data and of the JPEG-LS streams of the converted files.
     source_size, target_size : int
-        Bytes of the files, before and after.
+        Bytes of the new files, and of the files that they were made from.
+    read_size : int
+        Bytes of all files that did not fail.
+    cleared_samples, clipped_samples : int
+        Samples that were changed because the options allow it; see `CodingOptions`.
+    compared : collections.Counter
+        How many of the verified files were compared with the "reference", with the "records", or "only decoded".
     """
 
     def __init__(self) -> None:
@@ -49,6 +67,8 @@ class Summary:
         self.reasons: Counter[tuple[Status, str]] = Counter()
         self.failures: list[Record] = []
         self.native_size = self.compressed_size = self.source_size = self.target_size = 0
+        self.read_size = self.cleared_samples = self.clipped_samples = 0
+        self.compared: Counter[str] = Counter()
 
     @property
     def succeeded(self) -> int:
@@ -66,6 +86,11 @@ class Summary:
         if record.statistics is not None:
             self.native_size += record.statistics.native_size
             self.compressed_size += record.statistics.compressed_size or 0
+            self.cleared_samples += record.statistics.cleared_samples
+            self.clipped_samples += record.statistics.clipped_samples
+        if record.status is Status.VERIFIED:
+            self.compared.update(record.compared_with or ("only decoded",))
+        self.read_size += record.source_size or 0
         if record.target_size is not None:
             self.source_size += record.source_size or 0
             self.target_size += record.target_size
@@ -80,8 +105,11 @@ class Observer:
     def on_record(self, record: Record) -> None:
         """Take the record of a file."""
 
+    def on_notice(self, message: str) -> None:
+        """Take a message about the job as a whole, such as a line of a journal that is ignored."""
+
     def on_progress(self, size: int) -> None:
-        """Take the number of native bytes processed so far; called regularly, but not on a cluster."""
+        """Take the number of native bytes processed so far; called regularly."""
 
 
 def transcode(
@@ -90,9 +118,11 @@ def transcode(
     action: Action = Action.COMPRESS,
     options: Options | None = None,
     *,
+    selection: Selection | None = None,
     workers: int | None = None,
     dask: str | Client | None = None,
     records: str | os.PathLike[str] | None = None,
+    dry_run: bool = False,
     observer: Observer | None = None,
 ) -> Summary:
     """Compress, decompress or verify many files, and continue where an earlier call stopped.
@@ -107,13 +137,17 @@ def transcode(
         What to do.
     options : Options, optional
         How to do it.
+    selection : Selection, optional
+        Which files of the sources; by default all.
     workers : int or None, optional
         Processes; None, the default, for one per core. 1 works in the calling process. If there are fewer files than
         workers, frames of a file are coded on threads.
     dask : str or distributed.Client, optional
         A cluster to run on, or the address of its scheduler. Its workers must see the same files under the same names.
     records : str or path, optional
-        The journal; by default a file `.dicom-jpegls.jsonl` in the target, or in the first source when in place.
+        The journal; by default a file `.dicom-jpegls.jsonl` in the target, or in each source folder when in place.
+    dry_run : bool, optional
+        Whether to write nothing, and to report what would be done.
     observer : Observer, optional
         Is told how the job proceeds.
 
@@ -127,70 +161,62 @@ def transcode(
     ParameterError
         If `workers` is not allowed. No file is read or written then.
     FileNotFoundError, PlanError
-        See `plan`.
-    JournalInUseError
-        If another job writes to the same journal.
+        See `plan` and `plan_verification`.
+    JournalError
+        If the journal cannot be used; `JournalInUseError` if another job writes to it.
+    ClusterError
+        If the cluster cannot be used, or fails.
+    OSError
+        If the journal cannot be written.
     KeyboardInterrupt
         After an interrupt; what was done is in the journal, and no file is partly written.
     """
     workers = worker_count(workers)
     observer = observer or Observer()
-    sources = list(sources)
-    jobs = plan(sources, target, action, options)
-    if action is Action.VERIFY and target is None:
-        jobs = _with_recorded_hashes(jobs, sources)
     summary = Summary()
-    folders = sorted({Path(job.target).parent for job in jobs if job.target})
+
+    def handle(record: Record) -> None:
+        summary.add(record)
+        observer.on_record(record)
+
+    def run(jobs: Sequence[Job], on_record: Callable[[Record], None]) -> None:
+        if dask is not None:
+            run_on_dask(jobs, dask, on_record, observer.on_notice, observer.on_progress)
+        else:
+            _run_locally(jobs, workers, on_record, observer.on_progress)
+
+    if action is Action.VERIFY:
+        jobs = plan_verification(
+            sources, target, selection, options=options, records=records, on_notice=observer.on_notice
+        )
+        observer.on_plan(jobs, 0)
+        run(jobs, handle)
+        return summary
+    jobs = plan(sources, target, action, options, selection)
     with ExitStack() as stack:
-        journal: Journal | None = None
-        to_do = jobs
-        if action is not Action.VERIFY:
-            for folder in folders:
-                folder.mkdir(parents=True, exist_ok=True)
-            path = Path(records) if records is not None else _journal_path(sources, target)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            journal = stack.enter_context(Journal(path))
-            remove_leftovers(folders)
-            to_do = [job for job in jobs if not journal.is_done(job)]
+        journals = _Journals(jobs, records, stack, observer.on_notice, read_only=dry_run)
+        to_do = [job for job in jobs if not journals.is_done(job)]
         summary.done_before = len(jobs) - len(to_do)
         observer.on_plan(to_do, summary.done_before)
+        if dry_run:
+            for job in to_do:
+                handle(predict(job))
+            return summary
 
-        def handle(record: Record) -> None:
-            if journal is not None:
-                journal.add(record)
-            summary.add(record)
-            observer.on_record(record)
+        def handle_and_keep(record: Record) -> None:
+            journals.add(record)
+            handle(record)
 
-        if dask is not None:
-            run_on_dask(to_do, dask, handle)
-        else:
-            _run_locally(to_do, workers, handle, observer.on_progress)
-        if action is not Action.VERIFY:
-            remove_leftovers(folders)  # left by workers that were killed during this job
-            for folder in folders:
-                sync_folder(folder)
+        folders = _Folders(follow_links=selection is not None and selection.follow_links)
+        to_do = [folders.prepare(job) for job in to_do]
+        remove_leftovers(folders.made)
+        try:
+            run(to_do, handle_and_keep)
+        finally:
+            remove_leftovers(folders.made)  # of workers that were killed, or of this process after an interrupt
+        for folder in folders.made:
+            sync_folder(folder)
     return summary
-
-
-def _with_recorded_hashes(jobs: list[Job], sources: Sequence[str | os.PathLike[str]]) -> list[Job]:
-    """Add the hashes of the samples from the journals of the jobs that wrote the files."""
-    recorded: dict[str, str | None] = {}
-    for source in sources:
-        journal = Path(source) / JOURNAL_NAME
-        if journal.is_file():
-            recorded |= {
-                os.path.abspath(record.target): record.pixels_sha256_after
-                for record in read_records(journal)
-                if record.target is not None
-            }
-    return [job._replace(expected_sha256=recorded.get(os.path.abspath(job.source))) for job in jobs]
-
-
-def _journal_path(sources: Sequence[str | os.PathLike[str]], target: str | os.PathLike[str] | None) -> Path:
-    if target is not None:
-        return Path(target) / JOURNAL_NAME
-    first = Path(sources[0])
-    return (first if first.is_dir() else first.parent) / JOURNAL_NAME
 
 
 def _run_locally(
@@ -201,11 +227,133 @@ def _run_locally(
         ProcessPool(min(workers, len(jobs)), on_record, on_progress).run(jobs)
         return
     total = 0
+    with deferred_interrupts() as raise_interrupt:
 
-    def count_frame(size: int) -> None:
-        nonlocal total
-        total += size
-        on_progress(total)
+        def count_frame(size: int) -> None:
+            nonlocal total
+            total += size
+            on_progress(total)
+            raise_interrupt()
 
-    for job in jobs:
-        on_record(run_job(job, count_frame))
+        for job in jobs:
+            raise_interrupt()
+            on_record(run_job(job, count_frame))
+
+
+class _Journals:
+    """The journals of a job: one, or one for each tree when in place.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        What to do; their targets are below their roots.
+    given : str or path, optional
+        The journal for all of them.
+    stack : contextlib.ExitStack
+        Closes the journals.
+    on_notice : callable
+        Called with a message about each line that is ignored.
+    read_only : bool
+        Whether to create, lock and write nothing.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        given: str | os.PathLike[str] | None,
+        stack: ExitStack,
+        on_notice: Callable[[str], None],
+        *,
+        read_only: bool,
+    ) -> None:
+        self._given = Path(given) if given is not None else None
+        self._stack = stack
+        self._on_notice = on_notice
+        self._read_only = read_only
+        self._journals: dict[str, Journal] = {}
+        self._records: dict[str, dict[str, Record]] = {}
+        self._roots: dict[str, str] = {}
+        for job in jobs:
+            root = job.root or "."
+            self._roots[job.source] = root
+            if root not in self._records:
+                self._records[root] = self._open(Path(root))
+
+    def _open(self, root: Path) -> dict[str, Record]:
+        path = self._given or root / JOURNAL_NAME
+        tree = root if self._given is not None else None
+        bad_lines: list[BadLine] = []
+        if self._read_only:
+            found = read_records(path, bad_lines) if os.path.lexists(path) else ()
+            records = records_by_name(found, tree)
+        elif self._given is not None and self._journals:
+            journal = next(iter(self._journals.values()))
+            self._journals[str(root)] = journal
+            return records_by_name(read_records(path), tree)
+        else:
+            make_folder(root)
+            make_folder(path.parent)
+            if self._given is not None:
+                check_is_journal(path)
+            journal = self._stack.enter_context(Journal(path, tree))
+            self._journals[str(root)] = journal
+            records, bad_lines = journal.records, journal.bad_lines
+        for message in describe_bad_lines(path, bad_lines):
+            self._on_notice(message)
+        return records
+
+    def is_done(self, job: Job) -> bool:
+        """Whether an earlier job has done the file."""
+        return is_done(job, self._records[job.root or "."].get(job.name))
+
+    def add(self, record: Record) -> None:
+        """Append a record to the journal of its tree."""
+        self._journals[self._roots[record.source]].add(record)
+
+
+class _Folders:
+    """The folders of the targets below their roots, made when they are needed, and not through links."""
+
+    def __init__(self, *, follow_links: bool) -> None:
+        self._follow_links = follow_links
+        self._errors: dict[str, str | None] = {}
+
+    def prepare(self, job: Job) -> Job:
+        """Make the folder of a target; return the job, with an error if that is not possible."""
+        if job.target is None or job.root is None or job.error is not None:
+            return job
+        folder = job.root
+        error = None
+        for part in (".", *job.name.split("/")[:-1]):
+            folder = os.path.join(folder, part) if part != "." else folder
+            if folder not in self._errors:
+                self._errors[folder] = self._make(folder, is_root=part == ".")
+            error = self._errors[folder]
+            if error is not None:
+                break
+        return job if error is None else job._replace(error=error)
+
+    def _make(self, folder: str, *, is_root: bool) -> str | None:
+        try:
+            if not is_root and not self._follow_links and os.path.islink(folder):
+                return f"{folder} is a symbolic link, which is not followed: nothing is written there"
+            if not os.path.isdir(folder):
+                os.mkdir(folder)
+        except OSError as error:
+            return f"{folder}: {error.strerror}"
+        return None
+
+    @property
+    def made(self) -> list[Path]:
+        """The folders that can have targets."""
+        return [Path(folder) for folder, error in self._errors.items() if error is None]
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; without recursion, since trees can be deeper than Python's stack."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -15,48 +16,83 @@ from dicom_jpegls.batch import (
     Action,
     NonConvertible,
     Options,
+    Selection,
     Status,
     find_files,
     is_pattern,
+    plan_verification,
     silence_pydicom,
     statistics_values,
     transcode,
+    verify_one,
 )
 from dicom_jpegls.cli.info import OVERVIEW_COLUMNS, describe_file, detailed_table, overview_cells
-from dicom_jpegls.cli.options import PATH, batch_options, coding_options, writing_options
+from dicom_jpegls.cli.options import (
+    CHANGE_OPTIONS,
+    PATH,
+    batch_options,
+    coding_options,
+    selection_of,
+    with_options,
+    writing_options,
+)
+from dicom_jpegls.cli.output import cell, json_text, print_table, printable, write, write_about
 from dicom_jpegls.cli.plot_commands import compare_command, explore_command
-from dicom_jpegls.cli.progress import BarDisplay, Display, JsonDisplay, LineDisplay
+from dicom_jpegls.cli.progress import BarDisplay, Display, JsonDisplay, LineDisplay, has_bars, single_file_progress
 from dicom_jpegls.cli.status import (
     EXISTS,
     EXIT_STATUSES,
     ExitStatus,
     Failure,
+    Group,
     exit_with_counts,
     reporting_failures,
 )
 from dicom_jpegls.dicom import (
+    CodingOptions,
     OffsetTable,
     PhotometricInterpretation,
     PlanarConfiguration,
-    SignedOverflow,
-    UnusedBits,
 )
-from dicom_jpegls.files import SourceFile, compress_file, decompress_file, describe_error, verify_file
+from dicom_jpegls.files import NotConvertibleError, SourceFile, compress_file, decompress_file, describe_error
 from dicom_jpegls.parallel import worker_count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from dicom_jpegls.dicom import SignedOverflow, UnusedBits
 
 
-@click.group(epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
+def change_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options for samples that a conversion may change."""
+    return with_options(function, *CHANGE_OPTIONS)
+
+
+def parse_restart_interval(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | str | None:
+    """Return the number of lines; the record of options checks it."""
+    return int(value) if value is not None and value.isdecimal() else value
+
+
+@click.group(
+    cls=Group,
+    epilog=EXIT_STATUSES,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "DICOM_JPEGLS"},
+)
 @click.version_option(__version__)
-def cli() -> None:
-    """JPEG-LS for DICOM files."""
+@click.option("--debug", is_flag=True, help="Print where an unexpected error, or that of a file, comes from.")
+def cli(debug: bool) -> None:
+    """JPEG-LS for DICOM files.
+
+    Environment variables set other defaults: DICOM_JPEGLS_COMPRESS_NEAR_LOSSLESS=2 is --near-lossless 2 for compress.
+    """
     silence_pydicom()
+    if debug:
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("dicom_jpegls").setLevel(logging.DEBUG)
 
 
 @cli.command("compress")
-@click.argument("paths", metavar="SRC... DST", nargs=-1, required=True, type=PATH)
+@click.argument("paths", metavar="[SRC]... DST", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--near-lossless",
     type=int,
@@ -75,20 +111,6 @@ def cli() -> None:
     help="Convert the colours before coding, which is lossy.",
 )
 @click.option(
-    "--signed-overflow",
-    type=click.Choice(get_args(SignedOverflow)),
-    default="error",
-    show_default=True,
-    help="Signed samples too close to the ends of their range for near-lossless coding: fail, or clip them.",
-)
-@click.option(
-    "--unused-bits",
-    type=click.Choice(get_args(UnusedBits)),
-    default="error",
-    show_default=True,
-    help="Bits set above Bits Stored: fail, or clear them.",
-)
-@click.option(
     "--offset-table",
     type=click.Choice(get_args(OffsetTable)),
     default="basic",
@@ -96,17 +118,23 @@ def cli() -> None:
     help="The offset table to write; basic becomes extended where 32-bit offsets are too small.",
 )
 @click.option(
+    "--restart-interval",
+    metavar="LINES|auto",
+    callback=parse_restart_interval,
+    help="Write restart markers after so many lines, with which several cores can code a large frame. Some viewers "
+    "cannot read such streams.",
+)
+@click.option(
     "--lossy-attributes/--no-lossy-attributes",
     default=True,
     show_default=True,
     help="After a lossy change, write the attributes that record it and a new SOP Instance UID.",
 )
+@change_options
 @writing_options
 def compress_command(
-    paths: tuple[Path, ...],
-    in_place: bool,
+    paths: tuple[str, ...],
     non_convertible: NonConvertible,
-    records: Path | None,
     force: bool,
     planar_configuration: str | None,
     **values: Any,
@@ -114,33 +142,26 @@ def compress_command(
     """Compress the pixel data of DICOM files with JPEG-LS.
 
     SRC is a file, a folder with everything below it, or a quoted pattern such as 'studies/**/*.dcm'. DST is the file
-    to write for a single SRC file, otherwise a folder for the same tree. Every frame is decoded and compared before
-    a file is written. Repeating the command continues where it stopped.
+    to write for a single SRC file; otherwise, or if it ends in /, it is a folder for the same tree. Every frame is
+    decoded and compared before a file is written. Repeating the command continues where it stopped.
     """
-    batch_values = {name: values.pop(name) for name in ("workers", "dask", "quiet", "as_json")}
+    coding = {name: values.pop(name) for name in [*values] if name in CodingOptions.__dataclass_fields__}
     if planar_configuration is not None:
-        values["planar_configuration"] = int(planar_configuration)
-    options = Options(coding_options(**values), non_convertible, force)
-    _convert(Action.COMPRESS, paths, options, in_place=in_place, records=records, **batch_values)
+        coding["planar_configuration"] = int(planar_configuration)
+    options = Options(coding_options(**coding), non_convertible, force)
+    _convert(Action.COMPRESS, paths, options, **values)
 
 
 @cli.command("decompress")
-@click.argument("paths", metavar="SRC... DST", nargs=-1, required=True, type=PATH)
+@click.argument("paths", metavar="[SRC]... DST", nargs=-1, required=True, type=click.Path())
 @writing_options
-def decompress_command(
-    paths: tuple[Path, ...],
-    in_place: bool,
-    non_convertible: NonConvertible,
-    records: Path | None,
-    force: bool,
-    **batch_values: Any,
-) -> None:
+def decompress_command(paths: tuple[str, ...], non_convertible: NonConvertible, force: bool, **values: Any) -> None:
     """Decompress the JPEG-LS pixel data of DICOM files, to Explicit VR Little Endian.
 
     SRC and DST are the same as for compress.
     """
     options = Options(non_convertible=non_convertible, force=force)
-    _convert(Action.DECOMPRESS, paths, options, in_place=in_place, records=records, **batch_values)
+    _convert(Action.DECOMPRESS, paths, options, **values)
 
 
 @cli.command("info")
@@ -155,60 +176,86 @@ def info_command(sources: tuple[Path, ...], as_json: bool) -> None:
         with reporting_failures(source):
             description = describe_file(source)
         if as_json:
-            click.echo(json.dumps({"file": str(source), **description}, indent=2))
+            write(json_text({"file": str(source), **description}, indent=2))
         else:
-            click.echo(source)
-            Console().print(detailed_table(description))
+            write(printable(source))
+            print_table(detailed_table(description))
         return
     with reporting_failures(sources[0]):
         files = find_files(sources)
     table = Table(*OVERVIEW_COLUMNS)
     failed = 0
-    for path, name in files:
+    for file in files:
+        if file.path.is_symlink() and file.error is None:
+            continue
         try:
-            description = describe_file(path)
+            if file.error is not None:
+                raise OSError(0, file.error)
+            description = describe_file(file.path)
+            line = json_text({"file": str(file.path), **description})
+            cells = [cell(text) for text in overview_cells(file.name, description)]
         except Exception as error:  # the other files are still described
             failed += 1
-            click.echo(f"{path}: {describe_error(error)}", err=True)
+            write_about(file.path, describe_error(error), err=True)
             continue
         if as_json:
-            click.echo(json.dumps({"file": str(path), **description}))
+            write(line)
         else:
-            table.add_row(*overview_cells(name, description))
+            table.add_row(*cells)
     if not as_json:
-        Console().print(table)
+        print_table(table)
     exit_with_counts(failed, len(files) - failed)
 
 
 @cli.command("verify")
 @click.argument("source", metavar="SRC", type=PATH)
 @click.argument("reference", metavar="[REFERENCE]", type=PATH, required=False)
+@change_options
 @batch_options
-def verify_command(source: Path, reference: Path | None, **batch_values: Any) -> None:
-    """Decode every frame of SRC; with REFERENCE, also compare the samples, within the NEAR of the streams of SRC.
+def verify_command(
+    source: Path, reference: Path | None, signed_overflow: SignedOverflow, unused_bits: UnusedBits, **values: Any
+) -> None:
+    """Decode every frame of SRC, and compare the files with what was recorded of them, and with REFERENCE.
 
-    SRC is a file, a folder or a quoted pattern. REFERENCE is a file, or a folder with the same tree. Without it, files
-    that this program wrote to a folder are compared with the hashes that it recorded there.
+    SRC is a file, a folder or a quoted pattern. Files that this program wrote are compared with its journal, which is
+    searched in the folder of each file and in those above; files that it names must be there.
+
+    REFERENCE is a file, or a folder with the same tree. Each of its files must have a counterpart in SRC: a copy, byte
+    for byte, or the same image: samples within the NEAR of the streams of SRC, and all attributes but those that a
+    conversion changes. --signed-overflow and --unused-bits tell how SRC was compressed, if no journal does.
     """
-    if _is_many(source):
-        _run_many(Action.VERIFY, [source], reference, Options(), None, **batch_values)
+    options = Options(coding_options(signed_overflow=signed_overflow, unused_bits=unused_bits))
+    if _is_many(source) or values["files_from"] is not None:
+        _run_many(Action.VERIFY, [source], reference, options, selection=_selection(values), **values)
         return
-    with reporting_failures(source, ExitStatus.NOT_VERIFIED, reference):
-        verification = verify_file(source, reference, threads=worker_count(batch_values["workers"]))
-    statistics = verification.statistics
-    if batch_values["as_json"]:
-        values = {
-            "file": str(source),
-            **statistics_values(statistics),
-            "near_lossless": verification.near_lossless,
-            "pixels_sha256_after": verification.pixels_sha256,
-        }
-        click.echo(json.dumps(values))
-    elif not batch_values["quiet"]:
-        result = f"decodes, shape {verification.shape}"
+    _refuse_for_one(_selection(values), values)
+    notices: list[str] = []
+    found: dict[str, Any] = {}
+    with reporting_failures(source, ExitStatus.NOT_VERIFIED):
+        (job,) = plan_verification(
+            [source], reference, options=options, records=values["records"], on_notice=notices.append
+        )
+        for notice in notices:
+            write_about("dicom-jpegls", notice, err=True)
+        job = job._replace(source=str(source), threads=worker_count(values["workers"]))
+        status, reason = verify_one(job, lambda _size: None, found, allows_stream=True)
+        if status is not Status.VERIFIED:
+            raise NotConvertibleError(str(reason))
+    statistics = found.get("statistics")
+    if values["as_json"]:
+        result = {"file": str(source), **found}
+        if statistics is not None:
+            result |= statistics_values(result.pop("statistics"))
+        write(json_text(result))
+    elif not values["quiet"]:
+        compared = []
         if reference is not None:
-            result = f"matches {reference}, largest error {statistics.largest_error}"
-        click.echo(f"{source}: {result}, NEAR {verification.near_lossless}")
+            error = f", largest error {statistics.largest_error}" if statistics and statistics.largest_error else ""
+            compared.append(f"matches {reference}{error}")
+        if job.expected is not None:
+            compared.append("is as recorded")
+        near = f", NEAR {found['near_lossless']}" if statistics is not None else ""
+        write_about(source, f"{', '.join(compared) or 'decodes'}{near}")
 
 
 def _is_many(path: Path) -> bool:
@@ -216,25 +263,46 @@ def _is_many(path: Path) -> bool:
     return path.is_dir() or is_pattern(path)
 
 
+def _selection(values: dict[str, Any]) -> Selection | None:
+    """Take the options that select files."""
+    names = ("include", "exclude", "files_from", "null", "follow_links")
+    selected = {name: values.pop(name) for name in names}
+    with reporting_failures(Path(selected["files_from"] or ".")):
+        return selection_of(**selected)
+
+
+def _refuse_for_one(selection: Selection | None, values: dict[str, Any]) -> None:
+    if values.pop("dask"):
+        raise click.UsageError("--dask is for many files")
+    if selection is not None and not selection.follow_links:
+        raise click.UsageError("--include, --exclude and --files-from are for many files")
+
+
 def _convert(
-    action: Action,
-    paths: Sequence[Path],
-    options: Options,
-    *,
-    in_place: bool,
-    records: Path | None,
-    **batch_values: Any,
+    action: Action, paths: Sequence[str], options: Options, *, in_place: bool, dry_run: bool, **values: Any
 ) -> None:
+    selection = _selection(values)
+    *names, last = paths
     if in_place:
-        _run_many(action, paths, None, options, records, **batch_values)
+        sources = [Path(name) for name in paths]
+        _run_many(action, sources, None, options, selection=selection, dry_run=dry_run, **values)
         return
-    if len(paths) < 2:
+    if not names and selection is not None and selection.files is not None:
+        names = ["."]
+    if not names:
         raise click.UsageError("DST is missing; --in-place replaces the source files")
-    *sources, target = paths
-    if len(sources) > 1 or _is_many(sources[0]) or target.is_dir():
-        _run_many(action, sources, target, options, records, **batch_values)
+    sources, target = [Path(name) for name in names], Path(last)
+    is_folder = last.endswith(tuple(separator for separator in (os.sep, os.altsep) if separator))
+    many = len(sources) > 1 or _is_many(sources[0]) or target.is_dir() or is_folder
+    if many or dry_run:
+        if not many:
+            raise click.UsageError("--dry-run is for many files")
+        if is_folder and os.path.lexists(target) and not target.is_dir():
+            raise click.UsageError(f"DST must be a folder; {printable(target)} is a file")
+        _run_many(action, sources, target, options, selection=selection, dry_run=dry_run, **values)
     else:
-        _convert_one(action, sources[0], target, options, **batch_values)
+        _refuse_for_one(selection, values)
+        _convert_one(action, sources[0], target, options, **values)
 
 
 def _convert_one(
@@ -243,36 +311,42 @@ def _convert_one(
     target: Path,
     options: Options,
     *,
+    records: Path | None,
     workers: int | None,
-    dask: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    if dask:
-        raise click.UsageError("--dask is for many files")
-    if target.exists() and not options.force:
+    if records is not None:
+        raise click.UsageError("--records is for many files")
+    if os.path.lexists(target) and not options.force:
         raise Failure(ExitStatus.TARGET_EXISTS, target, EXISTS)
-    with reporting_failures(source), SourceFile(source) as file:
+    real_source = Path(os.path.realpath(source)) if source.is_symlink() else source  # it is named, and so followed
+    with reporting_failures(source), SourceFile(real_source) as file:
         before = file.pixel_data_size
     threads = worker_count(workers)
-    with reporting_failures(source, target=target):
+    with (
+        single_file_progress(before, shown=not quiet and not as_json) as on_frame,
+        reporting_failures(source, target=target),
+    ):
         if action is Action.COMPRESS:
-            conversion = compress_file(source, target, options.coding, force=options.force, threads=threads)
+            conversion = compress_file(
+                real_source, target, options.coding, force=options.force, threads=threads, on_frame=on_frame
+            )
         else:
-            conversion = decompress_file(source, target, force=options.force, threads=threads)
+            conversion = decompress_file(real_source, target, force=options.force, threads=threads, on_frame=on_frame)
     for count, what in (
         (conversion.statistics.clipped_samples, "signed sample(s) clipped"),
         (conversion.statistics.cleared_samples, "sample(s) with bits above Bits Stored cleared"),
     ):
         if count:
-            click.echo(f"{source}: {count} {what}", err=True)
+            write_about(source, f"{count} {what}", err=True)
     if as_json:
         values = {"source": str(source), "target": str(target), **conversion._asdict()}
         values |= statistics_values(values.pop("statistics"))
-        click.echo(json.dumps(values))
+        write(json_text(values))
     elif not quiet:
         with SourceFile(target) as file:
-            click.echo(f"{source} -> {target}: {before} -> {file.pixel_data_size} bytes of pixel data")
+            write_about(f"{source} -> {target}", f"{before} -> {file.pixel_data_size} bytes of pixel data")
 
 
 def _run_many(
@@ -280,39 +354,47 @@ def _run_many(
     sources: Sequence[Path],
     target: Path | None,
     options: Options,
-    records: Path | None,
     *,
+    selection: Selection | None,
+    records: Path | None,
     workers: int | None,
     dask: str | None,
     quiet: bool,
     as_json: bool,
+    dry_run: bool = False,
 ) -> None:
-    console, errors = Console(), Console(stderr=True)
     kind: type[Display]
     if as_json:
         kind = JsonDisplay
     elif quiet:
         kind = Display
+    elif has_bars(Console(stderr=True)) and not dry_run:
+        kind = BarDisplay
     else:
-        kind = BarDisplay if errors.is_terminal else LineDisplay
-    interrupted = False
-    with kind(console, errors) as display:
-        with reporting_failures(sources[0]):
-            try:
+        kind = LineDisplay
+    ending: BaseException | None = None
+    with kind(dry_run=dry_run) as display:
+        try:
+            with reporting_failures(sources[0]):
                 transcode(
                     sources,
                     target,
                     action,
                     options,
+                    selection=selection,
                     workers=workers,
                     dask=dask,
                     records=records,
+                    dry_run=dry_run,
                     observer=display,
                 )
-            except KeyboardInterrupt:
-                interrupted = True
-        display.show_summary(interrupted=interrupted)
-    if interrupted:
+        except (KeyboardInterrupt, Failure) as error:
+            ending = error
+        if ending is None or display.summary.counts:
+            display.show_summary(interrupted=isinstance(ending, KeyboardInterrupt))
+    if isinstance(ending, Failure):
+        raise ending
+    if ending is not None:
         click.get_current_context().exit(ExitStatus.INTERRUPTED)
     exit_with_counts(display.summary.counts[Status.FAILED], display.summary.succeeded)
 

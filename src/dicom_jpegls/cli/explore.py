@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from itertools import islice
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +15,7 @@ from matplotlib.patches import Rectangle
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut, convert_color_space
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from dicom_jpegls.cli.output import printable
 from dicom_jpegls.dicom import CodingOptions, FrameCoder
 from dicom_jpegls.errors import DatasetError, ParameterError
 from dicom_jpegls.files import SourceFile
@@ -35,6 +37,9 @@ _DETAIL = 192
 _SSIM_WINDOW = 7
 
 _DOTS_PER_INCH = 110
+
+# Characters of a file name above a plot.
+_LONGEST_NAME = 32
 _GREY = "0.35"
 
 
@@ -187,7 +192,7 @@ def draw_exploration(exploration: Exploration, target: Path) -> None:
             trial.samples[detail],
             trial.quality,
         )
-    figure.savefig(target, dpi=_DOTS_PER_INCH)
+    _save(figure, target)
 
 
 class Comparison(NamedTuple):
@@ -230,14 +235,29 @@ def draw_comparison(comparison: Comparison, target: Path) -> None:
     for column, path in enumerate(comparison.paths):
         axes = figure.add_subplot(grid[0, column])
         window.draw(axes, comparison.samples[column][detail])
-        axes.set_title(path.name, fontweight="bold")
+        _set_name(axes, path)
         transfer_syntax = comparison.datasets[column].file_meta.TransferSyntaxUID.name
-        axes.set_xlabel(f"{fill(transfer_syntax, 42)}\n{path.stat().st_size:,} bytes")
+        text = f"{fill(printable(transfer_syntax), 42)}\n{path.stat().st_size:,} bytes"
+        axes.set_xlabel(text, parse_math=False)
     _draw_difference(figure.add_subplot(grid[0, 2]), original[detail], other[detail], comparison.quality)
     axes = figure.add_subplot(grid[0, 3])
     _draw_histogram(axes, other.astype(np.int32) - original)
     axes.set_title(_quality_text(comparison.quality))
-    figure.savefig(target, dpi=_DOTS_PER_INCH)
+    _save(figure, target)
+
+
+def _set_name(axes: Axes, path: Path) -> None:
+    """Write the name of a file above a plot, as it is: not as a formula, and not wider than the plot."""
+    name = printable(path.name)
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[: _LONGEST_NAME // 2]}…{name[-_LONGEST_NAME // 2 :]}"
+    axes.set_title(name, fontweight="bold", parse_math=False)
+
+
+def _save(figure: Figure, target: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the font has no Chinese characters, for example
+        figure.savefig(target, dpi=_DOTS_PER_INCH, format="png")
 
 
 def _quality_text(values: Quality) -> str:
@@ -324,10 +344,11 @@ def _remove_ticks(axes: Axes) -> None:
 def _draw_original(axes: Axes, exploration: Exploration, window: _ScreenTransform, detail: tuple[slice, slice]) -> None:
     image_pixel, samples = exploration.image_pixel, exploration.samples
     window.draw(axes, samples)
-    axes.set_title(exploration.path.name, fontweight="bold")
+    _set_name(axes, exploration.path)
     axes.set_xlabel(
         f"{image_pixel.rows} x {image_pixel.columns}, {image_pixel.photometric_interpretation}, "
-        f"{image_pixel.bits_stored} bits\n{image_pixel.frame_size:,} bytes native"
+        f"{image_pixel.bits_stored} bits\n{image_pixel.frame_size:,} bytes native",
+        parse_math=False,
     )
     rows, columns = detail
     if (rows.stop - rows.start, columns.stop - columns.start) != samples.shape[:2]:

@@ -8,6 +8,7 @@ from pydicom.uid import JPEGLSTransferSyntaxes
 from rich.table import Table
 
 from dicom_jpegls._codec import read_info
+from dicom_jpegls.cli.output import cell
 from dicom_jpegls.dicom import ImagePixel, keyword_of
 from dicom_jpegls.files import SourceFile, read_stream, reading_dataset
 
@@ -83,7 +84,7 @@ def detailed_table(description: dict[str, Any]) -> Table:
     table = Table("name", "value", show_header=False)
     table.columns[0].no_wrap = True
     for name, value in _flattened(description):
-        table.add_row(name, value)
+        table.add_row(cell(name), cell(value))
     return table
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from dicom_jpegls.cli.options import PATH, coding_options, plot_options
+from dicom_jpegls.cli.output import cell, print_table, printable, write, write_about
 from dicom_jpegls.cli.status import EXISTS, ExitStatus, Failure, reporting_failures
 
 
@@ -61,13 +61,13 @@ def explore_command(source: Path, near_lossless: list[int], frame: int, output: 
             number(values.ssim, 5),
         )
         if trial.clipped_samples:
-            click.echo(
-                f"{source}: NEAR {trial.near_lossless}: {trial.clipped_samples} signed sample(s) clipped", err=True
+            write_about(
+                source, f"NEAR {trial.near_lossless}: {trial.clipped_samples} signed sample(s) clipped", err=True
             )
-    Console().print(table)
+    print_table(table)
     with reporting_failures(target):
         draw_exploration(exploration, target)
-    click.echo(target)
+    write(printable(target))
 
 
 @click.command("compare")
@@ -79,25 +79,25 @@ def compare_command(first: Path, second: Path, frame: int, output: Path | None, 
     from dicom_jpegls.cli.explore import compare, draw_comparison, number
 
     target = _plot_path(second, output, "compare", force)
-    with reporting_failures(second, other=first):
+    with reporting_failures(second):
         comparison = compare(first, second, frame=frame)
     values = comparison.quality
     table = Table("", "bytes", "largest error", "mean error", "PSNR / dB", "SSIM")
     for column in table.columns[1:]:
         column.justify = "right"
-    table.add_row(str(first), str(first.stat().st_size))
+    table.add_row(cell(first), str(first.stat().st_size))
     table.add_row(
-        str(second),
+        cell(second),
         str(second.stat().st_size),
         str(values.largest_error),
         f"{values.mean_error:.3f}",
         number(values.psnr, 1),
         number(values.ssim, 5),
     )
-    Console().print(table)
+    print_table(table)
     with reporting_failures(target):
         draw_comparison(comparison, target)
-    click.echo(target)
+    write(printable(target))
 
 
 def _plot_path(source: Path, output: Path | None, what: str, force: bool) -> Path:

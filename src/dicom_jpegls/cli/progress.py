@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import re
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from dicom_jpegls.batch import Observer, Status, Summary
+from dicom_jpegls.cli.output import cell, json_text, print_table, printable, write, write_about
 from dicom_jpegls.files import file_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
-    from rich.console import Console
     from rich.progress import Task
 
     from dicom_jpegls.batch import Job, Record
@@ -27,14 +29,23 @@ _LINE_INTERVAL = 10.0
 
 _REASONS_SHOWN = 20
 
+# So many files that failed for the same reason are named in the summary.
+_FILES_NAMED = 3
+
+# Columns of a terminal below which the progress bar has less beside it.
+_NARROW, _WIDE = 72, 110
+
+# Bytes of native samples from which the progress of a single file is shown.
+_LARGE_FILE = 2**26
+
 
 class Display(Observer):
     """Shows failures only; derived classes show more.
 
     Parameters
     ----------
-    out, err : rich.console.Console
-        Standard output and standard error.
+    dry_run : bool, optional
+        Whether the job only reports what it would do.
 
     Attributes
     ----------
@@ -42,9 +53,8 @@ class Display(Observer):
         The results so far, also after an interrupt.
     """
 
-    def __init__(self, out: Console, err: Console) -> None:
-        self.out = out
-        self.err = err
+    def __init__(self, *, dry_run: bool = False) -> None:
+        self.dry_run = dry_run
         self.start = time.monotonic()
         self.summary = Summary()
 
@@ -64,9 +74,12 @@ class Display(Observer):
         if record.status is Status.FAILED:
             self.show_failure(record)
 
+    def on_notice(self, message: str) -> None:  # noqa: D102
+        write_about("dicom-jpegls", message, err=True)
+
     def show_failure(self, record: Record) -> None:
         """Print a file that failed, and why."""
-        self.err.print(f"{record.source}: {record.reason}", markup=False, highlight=False, soft_wrap=True)
+        write_about(record.source, record.reason, err=True)
 
     def show_summary(self, *, interrupted: bool) -> None:
         """Print the results of the job, at its end."""
@@ -101,8 +114,8 @@ class _Workload:
 class LineDisplay(Display):
     """For logs: a line for each failure, one about the progress every few seconds, and a table at the end."""
 
-    def __init__(self, out: Console, err: Console) -> None:
-        super().__init__(out, err)
+    def __init__(self, *, dry_run: bool = False) -> None:
+        super().__init__(dry_run=dry_run)
         self.workload = _Workload()
         self._next = self.start + _LINE_INTERVAL
 
@@ -110,11 +123,14 @@ class LineDisplay(Display):
         super().on_plan(jobs, done_before)
         self.workload.on_plan(jobs)
         before = f", {done_before} done before" if done_before else ""
-        self._print(f"{len(jobs)} file(s), {human_size(self.workload.size)}{before}")
+        write(f"{len(jobs)} file(s), {human_size(self.workload.size)}{before}")
 
     def on_record(self, record: Record) -> None:  # noqa: D102
         super().on_record(record)
         self.workload.on_record(record)
+        if self.dry_run and record.status is not Status.FAILED:
+            reason = f" ({record.reason})" if record.reason else ""
+            write_about(record.source, f"{record.status}, {record.source_size or 0} bytes{reason}")
         self.show_progress()
 
     def on_progress(self, size: int) -> None:  # noqa: D102
@@ -130,26 +146,24 @@ class LineDisplay(Display):
         self._next = now + _LINE_INTERVAL
         seconds = now - self.start
         left = seconds * (self.workload.size - completed) / completed
-        self._print(
+        write(
             f"{counts.total()}/{self.workload.files} files, {counts.total() / seconds:.1f} files/s, "
             f"{human_size(completed / seconds)}/s, {saved_text(self.summary)}, {counts[Status.FAILED]} failed, "
             f"{left:.0f} s left"
         )
 
-    def _print(self, text: str) -> None:
-        self.out.print(text, markup=False, highlight=False, soft_wrap=True)
-
     def show_summary(self, *, interrupted: bool) -> None:  # noqa: D102
-        self.out.print(summary_table(self.summary, time.monotonic() - self.start))
+        lines = ["Nothing was written (--dry-run)."] if self.dry_run else []
         if interrupted:
-            self._print("Interrupted: the same command continues from here.")
+            lines.append("Interrupted: the same command continues from here.")
+        print_table(summary_table(self.summary, time.monotonic() - self.start, dry_run=self.dry_run), lines)
 
 
 class _FieldColumn(ProgressColumn):
     """A column of the bar, made from the counts of a display."""
 
     def __init__(self, display: LineDisplay, name: str) -> None:
-        super().__init__()
+        super().__init__(Column(no_wrap=True))
         self._display = display
         self._name = name
 
@@ -158,7 +172,7 @@ class _FieldColumn(ProgressColumn):
         files, failed = summary.counts.total(), summary.counts[Status.FAILED]
         seconds = task.elapsed or 0
         if self._name == "files":
-            return Text(f"{files}/{workload.files} files{f' ({failed} failed)' if failed else ''}")
+            return Text(f"{files}/{workload.files}{f' ({failed} failed)' if failed else ''}")
         if self._name == "rate":
             rate = human_size(workload.completed_size / seconds) if seconds else "0 B"
             return Text(f"{files / seconds if seconds else 0:.0f} files/s, {rate}/s", style="cyan")
@@ -166,24 +180,35 @@ class _FieldColumn(ProgressColumn):
 
 
 class BarDisplay(LineDisplay):
-    """For a terminal: a bar with rate, bytes saved and time left."""
+    """For a terminal: a bar with rate, bytes saved and time left, as far as there is room."""
 
-    def __init__(self, out: Console, err: Console) -> None:
-        super().__init__(out, err)
-        self.progress = Progress(
-            SpinnerColumn(),
-            BarColumn(bar_width=None),
-            TextColumn("{task.percentage:>3.0f} %"),
+    def __init__(self, *, dry_run: bool = False, console: Console | None = None) -> None:
+        super().__init__(dry_run=dry_run)
+        self.console = console or Console(stderr=True)
+        width = self.console.width
+        columns: list[ProgressColumn] = [
+            BarColumn(bar_width=None, table_column=Column(ratio=1)),
+            TextColumn("{task.percentage:>3.0f} %", table_column=Column(no_wrap=True)),
             _FieldColumn(self, "files"),
-            _FieldColumn(self, "rate"),
-            _FieldColumn(self, "saved"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=err,
-            transient=True,
-            expand=True,
-        )
+        ]
+        if width >= _NARROW:
+            columns = [SpinnerColumn(), *columns, _FieldColumn(self, "rate")]
+        if width >= _WIDE:
+            columns.append(_FieldColumn(self, "saved"))
+        if width >= _NARROW:
+            columns += [TimeRemainingColumn(compact=True), TextColumn("left")]
+        self.progress = Progress(*columns, console=self.console, transient=True, expand=True)
         self._task = self.progress.add_task("", total=None)
+
+    def on_notice(self, message: str) -> None:  # noqa: D102
+        self._print_above(f"dicom-jpegls: {message}")
+
+    def show_failure(self, record: Record) -> None:
+        """Print a file that failed, and why, above the bar."""
+        self._print_above(f"{record.source}: {record.reason}")
+
+    def _print_above(self, text: str) -> None:
+        self.console.print(Text(printable(text)), soft_wrap=True)
 
     def __enter__(self) -> Display:
         self.progress.start()
@@ -211,7 +236,7 @@ class JsonDisplay(Display):
 
     def on_record(self, record: Record) -> None:  # noqa: D102
         super().on_record(record)
-        self._print(record.to_json())
+        write(record.to_json())
 
     def show_failure(self, record: Record) -> None:
         """Print nothing: the record has it."""
@@ -225,28 +250,38 @@ class JsonDisplay(Display):
             "compressed_size": summary.compressed_size,
             "source_size": summary.source_size,
             "target_size": summary.target_size,
+            "cleared_samples": summary.cleared_samples,
+            "clipped_samples": summary.clipped_samples,
+            **({"compared_with": dict(summary.compared)} if summary.compared else {}),
             "seconds": round(time.monotonic() - self.start, 3),
             "interrupted": interrupted,
         }
-        self._print(json.dumps({"summary": counts}))
-
-    def _print(self, text: str) -> None:
-        self.out.file.write(text + "\n")
-        self.out.file.flush()
+        write(json_text({"summary": counts}))
 
 
-def summary_table(summary: Summary, seconds: float) -> Table:
+def summary_table(summary: Summary, seconds: float, *, dry_run: bool = False) -> Table:
     """Return the table at the end of a job."""
-    table = Table("files", "", "reason", title="Summary", title_justify="left")
+    title = "What would be done" if dry_run else "Summary"
+    table = Table("files", "", "reason", title=title, title_justify="left")
     table.columns[0].justify = "right"
     for status in Status:
         count = summary.counts[status]
         if not count:
             continue
         table.add_row(str(count), status.value, "", style="red" if status is Status.FAILED else "")
-        reasons = [(reason, number) for (of, reason), number in summary.reasons.most_common() if of is status]
-        for reason, number in reasons[:_REASONS_SHOWN]:
-            table.add_row("", Text(f"{number}", justify="right"), Text(reason), style="dim")
+        reasons: list[tuple[str, int, list[str]]] = [
+            (reason, number, []) for (of, reason), number in summary.reasons.most_common() if of is status
+        ]
+        if status is Status.FAILED:
+            reasons = [(reason, len(names), names) for reason, names in grouped_failures(summary)]
+        elif status is Status.VERIFIED:
+            reasons = [(_COMPARED[what], number, []) for what, number in summary.compared.most_common()]
+        for reason, number, names in reasons[:_REASONS_SHOWN]:
+            table.add_row("", Text(f"{number}", justify="right"), cell(reason), style="dim")
+            for name in names[:_FILES_NAMED]:
+                table.add_row("", "", cell(f"  {name}"), style="dim")
+            if len(names) > _FILES_NAMED:
+                table.add_row("", "", f"  and {len(names) - _FILES_NAMED} more", style="dim")
         if len(reasons) > _REASONS_SHOWN:
             table.add_row("", "", f"and {len(reasons) - _REASONS_SHOWN} more reasons", style="dim")
     if summary.done_before:
@@ -256,11 +291,57 @@ def summary_table(summary: Summary, seconds: float) -> Table:
         ratio = summary.native_size / summary.compressed_size
         sizes = f"{human_size(summary.native_size)} native, {human_size(summary.compressed_size)} JPEG-LS"
         table.add_row("", "pixel data", f"{sizes}, ratio {ratio:.2f}")
+    for changed, what in (
+        (summary.cleared_samples, "sample(s) with bits above Bits Stored cleared"),
+        (summary.clipped_samples, "signed sample(s) clipped"),
+    ):
+        if changed:
+            table.add_row("", "changed", f"{changed} {what}")
     if summary.target_size:
         table.add_row("", "files", f"{human_size(summary.source_size)} -> {human_size(summary.target_size)}")
+    elif summary.read_size:
+        table.add_row("", "files", human_size(summary.read_size))
     rate = summary.counts.total() / seconds if seconds else 0
     table.add_row("", "time", f"{seconds:.1f} s, {rate:.0f} files/s")
     return table
+
+
+_COMPARED = {
+    "reference": "compared with the reference",
+    "records": "compared with the records",
+    "only decoded": "only decoded: no reference, no record",
+}
+
+
+def grouped_failures(summary: Summary) -> list[tuple[str, list[str]]]:
+    """Return the reasons of failures and the files that they have, the most frequent first.
+
+    Reasons that differ only in numbers and file names are one; the first is shown.
+    """
+    groups: dict[str, tuple[str, list[str]]] = {}
+    for record in summary.failures:
+        reason = record.reason or ""
+        key = re.sub(r"\d+", "0", reason.replace(record.name, "..."))
+        groups.setdefault(key, (reason, []))[1].append(record.source)
+    return sorted(groups.values(), key=lambda group: -len(group[1]))
+
+
+@contextmanager
+def single_file_progress(size: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    """Show a bar for a large file, on a terminal; yield the function to call with the bytes of each frame."""
+    console = Console(stderr=True)
+    if not shown or size < _LARGE_FILE or not has_bars(console):
+        yield lambda _size: None
+        return
+    columns = (BarColumn(bar_width=None), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn(compact=True))
+    with Progress(*columns, console=console, transient=True, expand=True) as progress:
+        task = progress.add_task("", total=size)
+        yield lambda done: progress.advance(task, done)
+
+
+def has_bars(console: Console) -> bool:
+    """Whether a bar can be drawn and redrawn."""
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 def saved_text(summary: Summary) -> str:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # Ends the names of temporary files, and of no other program's files.
 _SUFFIX = ".dicom-jpegls-tmp"
 
+# Characters of the target's name in that of its temporary file. With four bytes each, 255 bytes are enough.
+_START = 50
+
 _CHUNK = 2**20
 
 # Of renameat2 (Linux) and renamex_np (macOS).
@@ -254,7 +257,7 @@ def sync_folder(folder: Path) -> None:
 
 def temporary_path(target: Path) -> Path:
     """Return an unused name for a temporary file beside a target."""
-    return target.parent / f".{target.name[:100]}.{secrets.token_hex(6)}{_SUFFIX}"
+    return target.parent / f".{target.name[:_START]}.{secrets.token_hex(6)}{_SUFFIX}"
 
 
 def is_temporary(name: str) -> bool:
