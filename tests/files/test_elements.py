@@ -32,7 +32,9 @@ def test_short_and_long_headers_and_unknown_vrs():
 
 
 @pytest.mark.parametrize("undefined_items", [False, True])
-@pytest.mark.parametrize("encode", [lambda tag, vr, value: explicit(tag, vr, value), lambda tag, _, value: implicit(tag, value)])
+@pytest.mark.parametrize(
+    "encode", [lambda tag, vr, value: explicit(tag, vr, value), lambda tag, _, value: implicit(tag, value)]
+)
 def test_sequences_of_undefined_length_end_at_their_delimiter(encode, undefined_items):
     inner = implicit if encode(NAME, "PN", b"")[4:6] != b"PN" else None
     header = implicit(SEQUENCE, b"", length=UNDEFINED) if inner else explicit(SEQUENCE, "SQ", b"", length=UNDEFINED)
@@ -49,7 +51,9 @@ def test_sequences_of_undefined_length_end_at_their_delimiter(encode, undefined_
 
 def test_implicit_elements_in_explicit_datasets():
     """Some programs write single ones, and sequences of VR UN have implicit items (PS3.5 6.2.2)."""
-    unknown = explicit(PRIVATE, "UN", b"", length=UNDEFINED) + item(implicit(NAME, b"A "), undefined=True) + SEQUENCE_END
+    unknown = (
+        explicit(PRIVATE, "UN", b"", length=UNDEFINED) + item(implicit(NAME, b"A "), undefined=True) + SEQUENCE_END
+    )
     data = implicit(0x00080005, b"ISO_IR 100") + explicit(0x00080060, "CS", b"CT") + unknown
     assert [vr for _, vr, _ in found(explicit(0x00080000, "UL", bytes(4)) + data)] == ["UL", "CS", "CS", "UN"]
     elements, _ = scan(unknown)
@@ -110,7 +114,9 @@ def test_deeply_nested_sequences_end_in_an_error_and_not_in_that_of_the_stack(le
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
-@pytest.mark.parametrize("name", [*NATIVE_FILES, "JPEG2000.dcm", "dicomdirtests/DICOMDIR", "rtplan.dcm", "meta_missing_tsyntax.dcm"])
+@pytest.mark.parametrize(
+    "name", [*NATIVE_FILES, "JPEG2000.dcm", "dicomdirtests/DICOMDIR", "rtplan.dcm", "meta_missing_tsyntax.dcm"]
+)
 def test_pydicom_finds_the_same_elements(name):
     from dicom_jpegls.files import SourceFile
 

@@ -16,7 +16,7 @@ from pydicom.uid import (
 
 import dicom_jpegls as jls
 from dicom_jpegls.dicom import item_header
-from dicom_jpegls.files import NotVerifiedError, compress_file, convert, decompress_file, verify_file
+from dicom_jpegls.files import NotVerifiedError, compress_file, decompress_file, verify_file, writer
 from support.dicom_files import TEST_FILES, make_dataset, random_frames
 from support.raw_elements import (
     SEQUENCE_END,
@@ -126,7 +126,9 @@ def test_a_second_pixel_data_element_is_refused(tmp_path, is_compressed):
 
 
 def test_what_is_no_element_after_pixel_data_is_refused(tmp_path):
-    (tmp_path / "a.dcm").write_bytes(dicom_file(ExplicitVRLittleEndian, dataset_bytes(image_elements(SAMPLES)) + b"rest"))
+    (tmp_path / "a.dcm").write_bytes(
+        dicom_file(ExplicitVRLittleEndian, dataset_bytes(image_elements(SAMPLES)) + b"rest")
+    )
     with pytest.raises(jls.DatasetError, match="inside the header of an element: it is truncated"):
         compress_file(tmp_path / "a.dcm", tmp_path / "b.dcm")
 
@@ -143,11 +145,13 @@ LOSSES = {
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_loss_is_found_before_the_file_gets_its_name(tmp_path, monkeypatch, loss):
     """Whatever the reason might be."""
-    encode = convert.encode_head
-    monkeypatch.setattr(convert, "encode_head", lambda *arguments: [LOSSES[loss](b"".join(encode(*arguments)))])
+    encode = writer.encode_head
+    monkeypatch.setattr(writer, "encode_head", lambda *arguments: [LOSSES[loss](b"".join(encode(*arguments)))])
     data = dataset_bytes(image_elements(SAMPLES), (NAME, explicit(NAME, "PN", b"A^B ")))
     (tmp_path / "a.dcm").write_bytes(dicom_file(ExplicitVRLittleEndian, data))
-    with pytest.raises(NotVerifiedError, match=r"verification failed: element \(0010,00[12]0\) (is missing|differs|was added)"):
+    with pytest.raises(
+        NotVerifiedError, match=r"verification failed: element \(0010,00[12]0\) (is missing|differs|was added)"
+    ):
         compress_file(tmp_path / "a.dcm", tmp_path / "b.dcm")
     assert [path.name for path in tmp_path.iterdir()] == ["a.dcm"]
 
@@ -161,7 +165,9 @@ SEQUENCE = 0x00081140
 def test_implicit_datasets_get_vrs_and_keep_their_bytes(tmp_path):
     """Retired and ambiguous VRs, private elements, values that are too long for their VR, and nested sequences."""
     undefined = implicit(SEQUENCE, b"", length=UNDEFINED)
-    nested = undefined + item(implicit(0x00081155, b"1.2.3.4 ") + implicit(SMALLEST, b"\1\0"), undefined=True) + SEQUENCE_END
+    nested = (
+        undefined + item(implicit(0x00081155, b"1.2.3.4 ") + implicit(SMALLEST, b"\1\0"), undefined=True) + SEQUENCE_END
+    )
     private = implicit(0x00091099, b"", length=UNDEFINED) + item(nested) + SEQUENCE_END
     long_text = b"x" * 70_000
     more = {
@@ -217,7 +223,9 @@ def test_big_endian_values_are_swapped_by_their_vr(tmp_path):
         0x00280009: big(0x00280009, "AT", struct.pack(">HH", 0x0018, 0x1063)),
         0x00091001: big(0x00091001, "UN", b"\1\2\3\4"),
     }
-    ds = converted(tmp_path, dicom_file(ExplicitVRBigEndian, dataset_bytes(image_elements(SAMPLES, order=">"), *more.items())))
+    ds = converted(
+        tmp_path, dicom_file(ExplicitVRBigEndian, dataset_bytes(image_elements(SAMPLES, order=">"), *more.items()))
+    )
     assert (ds[0x00189087].value, ds[0x00280009].value) == (2.5, 0x00181063)
     assert ds[0x00091001].value == b"\1\2\3\4"
     inner = ds[0x00081111].value[0]

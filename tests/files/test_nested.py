@@ -129,7 +129,9 @@ def test_an_icon_that_cannot_be_decoded_fails_the_file(tmp_path):
     icon.PixelData = encapsulate([b"no coding at all"])
     icon["PixelData"].is_undefined_length = True
     ds.save_as(source)
-    with pytest.raises(jls.DatasetError, match=r"Icon Image Sequence \(0088,0200\), item 0: Pixel Data .* known coding"):
+    with pytest.raises(
+        jls.DatasetError, match=r"Icon Image Sequence \(0088,0200\), item 0: Pixel Data .* known coding"
+    ):
         compress_file(source, tmp_path / "jls.dcm")
     assert not (tmp_path / "jls.dcm").exists()
 

@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,7 +70,7 @@ SPECIAL_FILES = {
 def test_no_function_waits_for_or_reads_what_is_no_regular_file(tmp_path, monkeypatch, kind):
     monkeypatch.chdir(tmp_path)  # names of sockets are short
     make, message = SPECIAL_FILES[kind]
-    path = type(tmp_path)(make(tmp_path))
+    path = Path(make(tmp_path))
     names = sorted(os.listdir(tmp_path))
     calls = {
         "compress": lambda: compress_file(path, tmp_path / "new"),
@@ -244,11 +245,16 @@ def test_errors_name_the_file_that_has_them(tmp_path, monkeypatch):
 def test_a_full_disk_is_told_of_the_target(tmp_path, monkeypatch):
     """Large writes fail at once, small ones when they are flushed."""
     target = tmp_path / "new"
-    monkeypatch.setattr("dicom_jpegls.files.target.create_private", lambda _path: open("/dev/full", "w+b"))
-    for size in (1, 2**20):
-        with pytest.raises(OSError, match="No space left") as caught, NewFile(target) as new:
+    monkeypatch.setattr("dicom_jpegls.files.target.create_private", lambda _path: open("/dev/full", "w+b"))  # noqa: SIM115
+
+    def write(size):
+        with NewFile(target) as new:
             new.write(bytes(size))
             new.sync()
+
+    for size in (1, 2**20):
+        with pytest.raises(OSError, match="No space left") as caught:
+            write(size)
         assert describe_error(caught.value) == f"{target}: No space left on device", size
 
 

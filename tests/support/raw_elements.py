@@ -13,7 +13,13 @@ def explicit(tag, vr, value, *, length=None, order="<"):
     """Return an element with an explicit VR."""
     length = len(value) if length is None else length
     head = struct.pack(f"{order}HH2s", tag >> 16, tag & 0xFFFF, vr.encode())
-    return head + struct.pack(f"{order}HL" if vr in EXPLICIT_VR_LENGTH_32 else f"{order}H", *[0] * (vr in EXPLICIT_VR_LENGTH_32), length) + value
+    return (
+        head
+        + struct.pack(
+            f"{order}HL" if vr in EXPLICIT_VR_LENGTH_32 else f"{order}H", *[0] * (vr in EXPLICIT_VR_LENGTH_32), length
+        )
+        + value
+    )
 
 
 def implicit(tag, value, *, length=None):
@@ -56,7 +62,9 @@ def image_elements(samples, bits_stored=12, *, element=explicit, order="<"):
         0x00280101: short(0x00280101, bits_stored),
         0x00280102: short(0x00280102, bits_stored - 1),
         0x00280103: short(0x00280103, 0),
-        0x7FE00010: implicit(0x7FE00010, data) if element is implicit else explicit(0x7FE00010, "OW", data, order=order),
+        0x7FE00010: implicit(0x7FE00010, data)
+        if element is implicit
+        else explicit(0x7FE00010, "OW", data, order=order),
     }
 
 

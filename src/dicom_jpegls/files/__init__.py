@@ -5,7 +5,6 @@ from dicom_jpegls.files.convert import (
     EncodedFrames,
     compress_file,
     compress_steps,
-    copy_steps,
     decompress_file,
     decompress_steps,
     encode_frames,
@@ -24,6 +23,7 @@ from dicom_jpegls.files.target import (
     temporary_path,
 )
 from dicom_jpegls.files.verify import Verification, file_sha256, read_stream, verify_file
+from dicom_jpegls.files.writer import copy_steps
 
 __all__ = [
     "MAXIMUM_INFLATED_SIZE",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 import struct
 import zlib
 from dataclasses import replace
-from itertools import chain, count, repeat, zip_longest
+from itertools import chain, count, repeat
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,18 +27,17 @@ from dicom_jpegls.dicom import (
     offset_tables,
 )
 from dicom_jpegls.errors import DatasetError
-from dicom_jpegls.files.differences import first_difference, native_sequences
 from dicom_jpegls.files.elements import UNDEFINED_LENGTH
-from dicom_jpegls.files.encoding import encode_head, encode_trailing
 from dicom_jpegls.files.errors import NotConvertibleError, NothingToDoError, NotVerifiedError
-from dicom_jpegls.files.opening import ReadOptions, naming_file, open_regular, same_contents
+from dicom_jpegls.files.opening import DEFAULT_READ_OPTIONS, ReadOptions, naming_file
 from dicom_jpegls.files.source import SourceFile, ignore_frame, little_endian_bytes, reading_dataset
-from dicom_jpegls.files.target import NewFile, create_private, finish_steps
+from dicom_jpegls.files.target import create_private, finish_steps
+from dicom_jpegls.files.writer import Writer
 from dicom_jpegls.parallel import map_in_order
 from dicom_jpegls.ranges import clear_unused_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -55,7 +52,6 @@ _STREAMS_IN_MEMORY = 2**24
 # The header of an element with an explicit VR and a 32-bit length (PS3.5 7.1.2).
 _ELEMENT = struct.Struct("<HH2sHL")
 _PIXEL_DATA = (0x7FE0, 0x0010)
-_SOP_INSTANCE_UID = 0x00080018
 
 _CHUNK = 2**20
 
@@ -109,7 +105,7 @@ def compress_file(
     threads: int = 1,
     encoded: Sequence[EncodedFrames] = (),
     on_frame: Callable[[int], None] = ignore_frame,
-    reading: ReadOptions = ReadOptions(),
+    reading: ReadOptions = DEFAULT_READ_OPTIONS,
 ) -> Conversion:
     """Compress a file with JPEG-LS; every frame is decoded again and compared, and the new file is read back.
 
@@ -170,7 +166,7 @@ def compress_steps(
     threads: int = 1,
     encoded: Sequence[EncodedFrames] = (),
     on_frame: Callable[[int], None] = ignore_frame,
-    reading: ReadOptions = ReadOptions(),
+    reading: ReadOptions = DEFAULT_READ_OPTIONS,
 ) -> Steps[Conversion]:
     """Do what `compress_file` does, in steps between which the caller syncs the new file."""
     options = options or CodingOptions()
@@ -181,7 +177,7 @@ def compress_steps(
         if source.transfer_syntax in JPEGLSTransferSyntaxes:
             source.check_encapsulation()
             raise NothingToDoError(f"its transfer syntax is {source.transfer_syntax.name} already")
-        conversion = _Conversion(source_path, source, target, force=force)
+        writer = Writer(source_path, source, target, force=force)
         image_pixel, frames, attributes = source.decoded()
         coder = _new_coder(image_pixel, options)
         coded = _encode_to_spool(frames, coder, spool, target, threads=threads, encoded=encoded, on_frame=on_frame)
@@ -203,7 +199,7 @@ def compress_steps(
                 yield chunk
             yield SEQUENCE_DELIMITER
 
-        target_sha256 = yield from conversion.write_steps(coder.transfer_syntax_uid, changes, pixel_data())
+        target_sha256 = yield from writer.write_steps(coder.transfer_syntax_uid, changes, pixel_data())
         return Conversion(
             coded.statistics,
             options.near_lossless,
@@ -320,7 +316,7 @@ def decompress_file(
     force: bool = False,
     threads: int = 1,
     on_frame: Callable[[int], None] = ignore_frame,
-    reading: ReadOptions = ReadOptions(),
+    reading: ReadOptions = DEFAULT_READ_OPTIONS,
 ) -> Conversion:
     """Decompress the JPEG-LS pixel data of a file; the new file is read back.
 
@@ -339,7 +335,7 @@ def decompress_steps(
     force: bool = False,
     threads: int = 1,
     on_frame: Callable[[int], None] = ignore_frame,
-    reading: ReadOptions = ReadOptions(),
+    reading: ReadOptions = DEFAULT_READ_OPTIONS,
 ) -> Steps[Conversion]:
     """Do what `decompress_file` does, in steps between which the caller syncs the new file."""
     with SourceFile(source_path, reading) as source:
@@ -348,9 +344,10 @@ def decompress_steps(
             raise NothingToDoError("its pixel data is uncompressed already")
         if source.transfer_syntax not in JPEGLSTransferSyntaxes:
             raise NotConvertibleError(
-                f"Transfer Syntax UID (0002,0010) is {source.transfer_syntax.name}; only JPEG-LS can be decompressed"
+                f"Transfer Syntax UID (0002,0010) is {source.transfer_syntax.name} ({source.transfer_syntax}); only "
+                "JPEG-LS can be decompressed"
             )
-        conversion = _Conversion(source_path, source, target, force=force)
+        writer = Writer(source_path, source, target, force=force)
         image_pixel, frames, attributes = source.decoded(threads)
         size = image_pixel.frame_size * image_pixel.number_of_frames
         digest = hashlib.sha256()
@@ -363,7 +360,7 @@ def decompress_steps(
                 on_frame(image_pixel.frame_size)
             yield b"\0" * (size % 2)
 
-        target_sha256 = yield from conversion.write_steps(ExplicitVRLittleEndian, attributes, pixel_data())
+        target_sha256 = yield from writer.write_steps(ExplicitVRLittleEndian, attributes, pixel_data())
         statistics = CodingStatistics(
             frame_count=image_pixel.number_of_frames, native_size=size, compressed_size=source.compressed_size
         )
@@ -371,151 +368,3 @@ def decompress_steps(
         return Conversion(
             statistics, source.near_lossless, pixels_sha256, pixels_sha256, target_sha256, tuple(source.warnings)
         )
-
-
-class _Conversion:
-    """Writes a new file from an old one, checks it, and gives it its name.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The old file.
-    source : SourceFile
-        The same, open.
-    target : pathlib.Path
-        The new file, possibly the old one.
-    force : bool
-        Whether to replace another file.
-
-    Raises
-    ------
-    OSError
-        If the old file would be replaced, and is a link or has other names.
-    """
-
-    def __init__(self, path: Path, source: SourceFile, target: Path, *, force: bool) -> None:
-        self._path, self._source, self._target = path, source, target
-        self._before = os.fstat(source.handle)
-        self._replace = force
-        if os.path.lexists(target) and os.path.samestat(self._before, os.lstat(target)):
-            self._replace = True
-            check_replaceable(path, self._before)
-        elif path == target:
-            raise OSError(errno.ELOOP, "a symbolic link; files are not replaced through links", str(path))
-
-    def write_steps(
-        self, transfer_syntax_uid: str, changes: Dataset, pixel_data: Iterable[bytes]
-    ) -> Steps[str]:
-        """Write and check the new file, and return its hash; the caller syncs it before it gets its name.
-
-        Raises
-        ------
-        NotVerifiedError
-            If it reads back differently from what was written, lacks an element of the old file, or the old file was
-            changed meanwhile.
-        FileExistsError
-            If there is another file of its name.
-        """
-        sequences = native_sequences(self._source)
-        with reading_dataset():
-            for element in [*changes]:
-                if element == self._source.ds.get(element.tag):
-                    del changes[element.tag]
-        ignored = {int(tag) for tag in changes.keys()}  # noqa: SIM118  # a dataset iterates over elements
-        changes.update(sequences)
-        with NewFile(self._target, like=self._source.handle) as new:
-            for part in (
-                encode_head(self._source, transfer_syntax_uid, changes), pixel_data, encode_trailing(self._source)
-            ):
-                for data in part:
-                    new.write(data)
-            yield new
-            if not new.is_as_written():
-                raise NotVerifiedError("verification failed: the file reads back differently from what was written")
-            with SourceFile(new.path) as written:
-                difference = first_difference(self._source, written, ignored, compares_nested=False)
-            if difference is not None:
-                raise NotVerifiedError(f"verification failed: {difference} in the new file")
-            self._check_unchanged()
-            try:
-                new.commit(replace=self._replace)
-            except FileExistsError:
-                if not _is_same_result(new.path, self._target):
-                    raise _exists_error(self._target) from None
-            return new.sha256
-
-    def _check_unchanged(self) -> None:
-        after = os.stat(self._path)
-        if not os.path.samestat(after, self._before) or (after.st_size, after.st_mtime_ns) != (
-            self._before.st_size,
-            self._before.st_mtime_ns,
-        ):
-            raise NotVerifiedError("the source changed while it was read")
-
-
-def check_replaceable(path: Path, status: os.stat_result) -> None:
-    """Check that a file may be replaced by a new one.
-
-    Raises
-    ------
-    OSError
-        If it has other names, which would keep the old contents.
-    """
-    if status.st_nlink > 1:
-        raise OSError(
-            errno.EMLINK, f"has {status.st_nlink} hard links, which replacing it would separate: it is left", str(path)
-        )
-
-
-def _exists_error(target: Path) -> FileExistsError:
-    return FileExistsError(0, f"{target} exists and is another file: --force replaces it")
-
-
-def _is_same_result(path: Path, other: Path) -> bool:
-    """Whether two files are equal, except for the SOP Instance UID that every lossy compression generates."""
-    try:
-        if same_contents(path, other):
-            return True
-        with SourceFile(path) as first, SourceFile(other) as second:
-            if first.transfer_syntax != second.transfer_syntax or first.transfer_syntax not in JPEGLSTransferSyntaxes:
-                return False
-            if first.ds.SOPInstanceUID == second.ds.SOPInstanceUID:
-                return False
-            if first_difference(first, second, {_SOP_INSTANCE_UID}) is not None:
-                return False
-            image_pixel = first.image_pixel
-            streams = zip_longest(first.streams(image_pixel), second.streams(image_pixel))
-            return all(stream == other_stream for stream, other_stream in streams)
-    except Exception:  # an unreadable file is not what was written
-        return False
-
-
-def copy_steps(
-    source: Path, target: Path, *, force: bool, reading: ReadOptions = ReadOptions()
-) -> Steps[str]:
-    """Copy a file byte for byte, with what the file system knows of it; return the hash of its bytes.
-
-    The copy is compared before it gets its name.
-    """
-    with open_regular(source, follow_links=reading.follow_links) as file, NewFile(target, like=file.fileno()) as new:
-        before = os.fstat(file.fileno())
-        new.copy(file)
-        yield new
-        after = os.fstat(file.fileno())
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            raise NotVerifiedError("the source changed while it was copied")
-        if not new.is_as_written():
-            raise NotVerifiedError("verification failed: the copy differs")
-        try:
-            new.commit(replace=force)
-        except FileExistsError:
-            if not _is_equal(new.path, target):
-                raise _exists_error(target) from None
-        return new.sha256
-
-
-def _is_equal(path: Path, other: Path) -> bool:
-    try:
-        return same_contents(path, other)
-    except OSError:  # such as a link, or a folder
-        return False

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 # Photometric Interpretation, Planar Configuration, Bits Allocated.
 _PIXEL_ATTRIBUTES = frozenset((0x00280004, 0x00280006, 0x00280100))
 
+# What is added to File Meta Information that lacks it (PS3.10 7.1), and the transfer syntax.
+_COMPLETED_META = frozenset((0x00020001, 0x00020002, 0x00020003, 0x00020012))
+_TRANSFER_SYNTAX = 0x00020010
+
 _Place: TypeAlias = tuple[int, ...]
 
 
@@ -35,7 +39,8 @@ def first_difference(
     first, second : SourceFile
         The files.
     ignored : container of int
-        Tags that are not compared, besides group lengths and offset tables.
+        Tags that are not compared, besides group lengths, offset tables and the transfer syntax. The second file may
+        have more File Meta Information, if that of the first is not complete.
     compares_nested : bool, optional
         Whether Pixel Data in items of sequences is decoded and compared where its bytes differ.
 
@@ -50,20 +55,27 @@ def first_difference(
     DatasetError
         If a file is damaged.
     """
-    for element, other in zip_longest(_compared(first, ignored), _compared(second, ignored)):
-        if element is None or (other is not None and other.tag < element.tag):
-            return f"element {other.name} was added"
-        if other is None or element.tag < other.tag:
-            return f"element {element.name} is missing"
-        if _is_copied(first.reader, element) and _is_copied(second.reader, other):
-            if first.reader.read(element.start, element.end) == second.reader.read(other.start, other.end):
-                continue
-        if list(_values(first.reader, [element], ())) == list(_values(second.reader, [other], ())):
+    if first.preamble and first.preamble != second.preamble:
+        return f"the preamble {'differs' if second.preamble else 'is missing'}"
+    is_copied = _has_same_dataset(first, second)
+    expected = _compared(first, ignored, meta_only=is_copied)
+    added = _COMPLETED_META - {element.tag for _, element in expected}
+    found = [pair for pair in _compared(second, ignored, meta_only=is_copied) if pair[1].tag not in added]
+    for pair, other_pair in zip_longest(expected, found):
+        if pair is None or (other_pair is not None and other_pair[1].tag < pair[1].tag):
+            return f"element {other_pair[1].name} was added"
+        if other_pair is None or pair[1].tag < other_pair[1].tag:
+            return f"element {pair[1].name} is missing"
+        (reader, element), (other_reader, other) = pair, other_pair
+        may_be_alike = _is_copied(reader, element) and _is_copied(other_reader, other)
+        if may_be_alike and reader.read(element.start, element.end) == other_reader.read(other.start, other.end):
+            continue
+        if list(_values(reader, [element], ())) == list(_values(other_reader, [other], ())):
             continue
         if not (has_pixel_data(first, element) and has_pixel_data(second, other)):
             return f"element {element.name} differs"
-        if list(_values(first.reader, [element], (), with_pixels=False)) != list(
-            _values(second.reader, [other], (), with_pixels=False)
+        if list(_values(reader, [element], (), with_pixels=False)) != list(
+            _values(other_reader, [other], (), with_pixels=False)
         ):
             return f"element {element.name} differs, not only in its pixel data"
         if compares_nested and nested_samples(first, element) != nested_samples(second, other):
@@ -71,13 +83,28 @@ def first_difference(
     return None
 
 
-def _compared(source: SourceFile, ignored: Container[int]) -> list[Element]:
-    elements = [
-        element
-        for element in (*source.elements, *source.trailing)
+def _has_same_dataset(first: SourceFile, second: SourceFile) -> bool:
+    """Whether all elements are the same bytes, as they are where nothing had to change."""
+    if first.trailing or second.trailing or first.reader.is_little_endian != second.reader.is_little_endian:
+        return False
+    starts_alike = [source.elements and source.elements[0].is_implicit for source in (first, second)]
+    return starts_alike[0] == starts_alike[1] and _dataset_bytes(first) == _dataset_bytes(second)
+
+
+def _dataset_bytes(source: SourceFile) -> bytes:
+    return source.reader.read(source.elements[0].start, source.elements[-1].end) if source.elements else b""
+
+
+def _compared(source: SourceFile, ignored: Container[int], *, meta_only: bool) -> list[tuple[ElementReader, Element]]:
+    pairs = [(source.meta_reader, element) for element in source.meta if element.tag != _TRANSFER_SYNTAX]
+    if not meta_only:
+        pairs += [(source.reader, element) for element in (*source.elements, *source.trailing)]
+    compared = [
+        (reader, element)
+        for reader, element in pairs
         if not (element.tag in ignored or element.tag in OLD_PIXEL_ELEMENTS or element.is_group_length)
     ]
-    return sorted(elements, key=lambda element: element.tag)  # equal tags keep their order
+    return sorted(compared, key=lambda pair: pair[1].tag)  # equal tags keep their order
 
 
 def _is_copied(reader: ElementReader, element: Element) -> bool:

@@ -55,12 +55,12 @@ class Element(NamedTuple):
 
     @property
     def is_group_length(self) -> bool:
-        """Whether the value is the length of the group (retired but in File Meta Information), which is no attribute."""
+        """Whether the value is the length of the group, which is retired but in File Meta Information."""
         return self.tag & 0xFFFF == 0
 
     @property
     def is_sequence(self) -> bool:
-        """Whether the value consists of items that are datasets. Unknown ones are sequences if they need a delimiter."""
+        """Whether the value consists of datasets in items. Unknown elements that need a delimiter do (PS3.5 6.2.2)."""
         return self.vr == "SQ" or (self.is_undefined and self.vr == "UN" and self.tag != PIXEL_DATA)
 
 
@@ -188,7 +188,7 @@ class ElementReader:
         return Element(tag, vr, is_implicit, position, value, end, True)
 
     def items(self, element: Element, depth: int = 0) -> list[tuple[Item, list[Element]]]:
-        """Return the items of a sequence and their elements; `depth` is that of the dataset which the sequence is in."""
+        """Return the items of a sequence and their elements; `depth` is that of the dataset that contains it."""
         end = None if element.is_undefined else element.end
         found, _ = self._scan_items(element.value, end, element.is_implicit, depth, element.name)
         return [
@@ -233,7 +233,9 @@ class ElementReader:
         if any(rest):
             raise DatasetError(f"the file ends after {size} bytes inside the header of an element: it is truncated")
         if position > size:
-            raise DatasetError(f"the file ends after {size} bytes inside the value of {found[-1].name}: it is truncated")
+            raise DatasetError(
+                f"the file ends after {size} bytes inside the value of {found[-1].name}: it is truncated"
+            )
 
 
 def _is_vr(letters: bytes) -> bool:

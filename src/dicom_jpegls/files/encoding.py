@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # What describes the old pixel data: the length of its group, offset tables, and the length of all fragments.
 OLD_PIXEL_ELEMENTS = frozenset((0x7FE00000, 0x7FE00001, 0x7FE00002, 0x7FE00003))
 
+_PREAMBLE_SIZE = 128
 _PREFIX = b"DICM"
 _META_LENGTH = struct.Struct("<HH2sHL")
 _SHORT_HEADER = struct.Struct("<HH2sH")
@@ -61,7 +62,7 @@ def encode_head(source: SourceFile, transfer_syntax_uid: str, changes: Dataset) 
     DatasetError
         If an element that changes is there more than once, or a value cannot be written.
     """
-    yield source.preamble + _PREFIX
+    yield (source.preamble or bytes(_PREAMBLE_SIZE)) + _PREFIX
     meta = b"".join(_merge(source.meta_reader, source.meta, _meta_changes(source, transfer_syntax_uid, changes)))
     yield _META_LENGTH.pack(2, 0, b"UL", 4, len(meta)) + meta
     yield from _merge(source.reader, source.elements, changes, source.ds.get("SpecificCharacterSet"))
@@ -100,7 +101,9 @@ def _merge(
     present = [element.tag for element in elements]
     for tag in changed:
         if present.count(tag) > 1:
-            raise DatasetError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is there {present.count(tag)} times, and must change")
+            raise DatasetError(
+                f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is there {present.count(tag)} times, and must change"
+            )
     new = sorted(changed.keys() - set(present), reverse=True)
     is_signed = _is_signed(reader, elements, default=False)
     start = end = 0  # of the elements that are copied next, all at once

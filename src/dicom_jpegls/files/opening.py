@@ -53,7 +53,10 @@ class ReadOptions(NamedTuple):
     max_inflated_size: int = MAXIMUM_INFLATED_SIZE
 
 
-def open_regular(path: Path, *, follow_links: bool = False) -> BinaryIO:
+DEFAULT_READ_OPTIONS = ReadOptions()
+
+
+def open_regular(path: Path, *, follow_links: bool = False) -> io.BufferedReader:
     """Open a regular file for reading; never wait for another program, as opening a pipe does.
 
     Raises
@@ -94,7 +97,10 @@ def naming_file(path: Path) -> Iterator[None]:
 
 def same_contents(path: Path, other: Path, *, follow_links: bool = False) -> bool:
     """Whether two regular files have the same bytes."""
-    with open_regular(path, follow_links=follow_links) as first, open_regular(other, follow_links=follow_links) as second:
+    with (
+        open_regular(path, follow_links=follow_links) as first,
+        open_regular(other, follow_links=follow_links) as second,
+    ):
         if os.fstat(first.fileno()).st_size != os.fstat(second.fileno()).st_size:
             return False
         while chunk := first.read(_CHUNK):

@@ -50,7 +50,7 @@ from dicom_jpegls.dicom import (
 from dicom_jpegls.errors import DatasetError, DatasetWarning, JPEGLSError
 from dicom_jpegls.files.elements import PIXEL_DATA, UNDEFINED_LENGTH, Element, ElementReader
 from dicom_jpegls.files.errors import NotConvertibleError
-from dicom_jpegls.files.opening import InflatedFile, ReadOptions, open_regular
+from dicom_jpegls.files.opening import DEFAULT_READ_OPTIONS, InflatedFile, ReadOptions, open_regular
 from dicom_jpegls.parallel import map_in_order
 
 if TYPE_CHECKING:
@@ -101,8 +101,6 @@ class SourceFile:
 
     Attributes
     ----------
-    ds : pydicom.dataset.Dataset
-        Everything before Pixel Data, and the File Meta Information.
     transfer_syntax : pydicom.uid.UID
         Of the dataset; Explicit VR Little Endian if it was deflated.
     reader, meta_reader : ElementReader
@@ -110,7 +108,7 @@ class SourceFile:
     meta, elements : list of Element
         The File Meta Information, and the dataset up to Pixel Data.
     preamble : bytes
-        128 bytes; zeros if the file has none.
+        128 bytes; none if the file begins with the File Meta Information.
     handle : int
         The descriptor of the open file.
     warnings : list of str
@@ -134,7 +132,7 @@ class SourceFile:
         If it cannot be read, or is not a regular file.
     """
 
-    def __init__(self, path: Path, options: ReadOptions = ReadOptions(), *, needs_image: bool = True) -> None:
+    def __init__(self, path: Path, options: ReadOptions = DEFAULT_READ_OPTIONS, *, needs_image: bool = True) -> None:
         self.near_lossless = self.compressed_size = 0
         self.warnings: list[str] = []
         self._file: BinaryIO = open_regular(path, follow_links=options.follow_links)
@@ -168,23 +166,26 @@ class SourceFile:
             raise
         self.has_pixel_data = self._find_pixel_data(end, needs_image)
         self._is_implicit = bool(self.elements) and self.elements[0].is_implicit
-        self.ds = self.dataset(self.elements)
-        self.ds.file_meta = self._file_meta
+
+    @cached_property
+    def ds(self) -> Dataset:
+        """Everything before Pixel Data, and the File Meta Information."""
+        ds = self.dataset(self.elements)
+        ds.file_meta = self._file_meta
+        return ds
 
     def dataset(self, elements: list[Element]) -> Dataset:
         """Return some of the elements as a pydicom dataset."""
         ds = Dataset(_raw_elements(self.reader, elements))
         with reading_dataset():
             character_set = ds.get("SpecificCharacterSet") or default_encoding
-            ds.set_original_encoding(
-                self._is_implicit, self.reader.is_little_endian, convert_encodings(character_set)
-            )
+            ds.set_original_encoding(self._is_implicit, self.reader.is_little_endian, convert_encodings(character_set))
         return ds
 
     def _read_meta(self) -> int:
         """Read the File Meta Information, and return the position after it."""
         start = self.reader.read(0, _PREAMBLE_SIZE + len(_PREFIX))
-        self.preamble, position = bytes(_PREAMBLE_SIZE), 0
+        self.preamble, position = b"", 0
         if start.endswith(_PREFIX):
             self.preamble, position = start[:_PREAMBLE_SIZE], len(start)
         elif not start.startswith(struct.pack("<H", _META_GROUP)) or not start[4:6].isalpha():
@@ -207,7 +208,9 @@ class SourceFile:
             get_decoder(uid)
         except NotImplementedError:
             name = "it" if uid.name == uid else uid.name
-            raise NotConvertibleError(f"Transfer Syntax UID (0002,0010) is {uid}; pydicom cannot decode {name}") from None
+            raise NotConvertibleError(
+                f"Transfer Syntax UID (0002,0010) is {uid}; pydicom cannot decode {name}"
+            ) from None
 
     def _find_pixel_data(self, start: int, needs_image: bool) -> bool:
         header = self.reader.read(start, start + 12)
@@ -446,7 +449,8 @@ class SourceFile:
         self._file.seek(self._offset)
         ds.add_new(0x7FE00010, "OB", self._file)
         frames = decoder.iter_array(ds, raw=True)
-        with reading_dataset():
+        fault = f"pydicom cannot decode {self.transfer_syntax.name}"
+        with reading_dataset(fault):
             first, properties = next(frames)
         decoded = image_pixel._replace(
             # pydicom returns subsampled colours (JPEG) with full resolution.
@@ -459,7 +463,7 @@ class SourceFile:
             count = 1
             yield first
             while count < image_pixel.number_of_frames:
-                with reading_dataset():
+                with reading_dataset(fault):
                     following = next(frames, None)
                 if following is None:
                     break
@@ -491,7 +495,7 @@ class SourceFile:
 
 
 def _raw_elements(reader: ElementReader, elements: list[Element]) -> dict[BaseTag, DataElement | RawDataElement]:
-    """Return elements for a pydicom dataset, which interprets a value when it is asked for it; the last of duplicates."""
+    """Return elements for a pydicom dataset, which parses a value when it is asked for it; the last of duplicates."""
     raw: dict[BaseTag, DataElement | RawDataElement] = {}
     for element in elements:
         tag = BaseTag(element.tag)
@@ -505,14 +509,14 @@ def _raw_elements(reader: ElementReader, elements: list[Element]) -> dict[BaseTa
 
 
 @contextmanager
-def reading_dataset() -> Iterator[None]:
-    """Turn whatever pydicom raises for a damaged dataset into an error of the dataset."""
+def reading_dataset(fault: str = "cannot be read as DICOM") -> Iterator[None]:
+    """Turn whatever pydicom raises for a damaged dataset into an error of the dataset, with `fault` before it."""
     try:
         yield
     except (JPEGLSError, MemoryError, OSError, Warning):
         raise
     except Exception as error:
-        raise DatasetError(f"cannot be read as DICOM: {type(error).__name__}: {error}") from error
+        raise DatasetError(f"{fault}: {type(error).__name__}: {error}") from error
 
 
 def little_endian_bytes(samples: NDArray[Any]) -> memoryview:

@@ -196,10 +196,12 @@ def _rename_without_replacing(path: Path, target: Path) -> None:
 def _system_rename() -> Callable[[bytes, bytes], int] | None:
     """Return the function of the C library that renames a file unless the target exists: on Linux and macOS."""
     library = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
-    if (rename := getattr(library, "renameat2", None)) is not None:
-        return lambda path, target: rename(_AT_FDCWD, path, _AT_FDCWD, target, _RENAME_NOREPLACE)
-    if (rename := getattr(library, "renamex_np", None)) is not None:
-        return lambda path, target: rename(path, target, _RENAME_EXCL)
+    linux: Callable[..., int] | None = getattr(library, "renameat2", None)
+    macos: Callable[..., int] | None = getattr(library, "renamex_np", None)
+    if linux is not None:
+        return lambda path, target: linux(_AT_FDCWD, path, _AT_FDCWD, target, _RENAME_NOREPLACE)
+    if macos is not None:
+        return lambda path, target: macos(path, target, _RENAME_EXCL)
     return None
 
 

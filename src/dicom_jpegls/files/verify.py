@@ -15,7 +15,7 @@ from dicom_jpegls.array import decode
 from dicom_jpegls.dicom import START_OF_IMAGE, CodingStatistics, FrameCoder, keyword_of
 from dicom_jpegls.files.differences import first_difference
 from dicom_jpegls.files.errors import NotConvertibleError, NotVerifiedError
-from dicom_jpegls.files.opening import ReadOptions, open_regular, same_contents
+from dicom_jpegls.files.opening import DEFAULT_READ_OPTIONS, ReadOptions, open_regular, same_contents
 from dicom_jpegls.files.source import SourceFile, ignore_frame, little_endian_bytes
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ _LOSS = _tags(
     "LossyImageCompression",
     "LossyImageCompressionMethod",
     "LossyImageCompressionRatio",
+    "MediaStorageSOPInstanceUID",
     "SOPInstanceUID",
     "SourceImageSequence",
 )
@@ -61,7 +62,7 @@ class DecodedFile(NamedTuple):
 
 
 @contextmanager
-def open_decoded(path: Path, threads: int = 1, reading: ReadOptions = ReadOptions()) -> Iterator[DecodedFile]:
+def open_decoded(path: Path, threads: int = 1, reading: ReadOptions = DEFAULT_READ_OPTIONS) -> Iterator[DecodedFile]:
     """Open a DICOM file or a JPEG-LS stream, and decode each frame when it is asked for.
 
     Raises
@@ -82,18 +83,16 @@ def open_decoded(path: Path, threads: int = 1, reading: ReadOptions = ReadOption
             shape += (image_pixel.samples_per_pixel,)
         if image_pixel.number_of_frames > 1:
             shape = (image_pixel.number_of_frames, *shape)
-        yield DecodedFile(
-            shape, frames, image_pixel, source, lambda: (source.near_lossless, source.compressed_size)
-        )
+        yield DecodedFile(shape, frames, image_pixel, source, lambda: (source.near_lossless, source.compressed_size))
 
 
-def read_stream(path: Path, reading: ReadOptions = ReadOptions()) -> bytes | None:
+def read_stream(path: Path, reading: ReadOptions = DEFAULT_READ_OPTIONS) -> bytes | None:
     """Return the contents of a file that is a JPEG-LS stream; None for any other file."""
     with open_regular(path, follow_links=reading.follow_links) as file:
         return file.read() if file.read(2) == START_OF_IMAGE and file.seek(0) == 0 else None
 
 
-def file_sha256(path: Path, reading: ReadOptions = ReadOptions()) -> str:
+def file_sha256(path: Path, reading: ReadOptions = DEFAULT_READ_OPTIONS) -> str:
     """Return the hash of all bytes of a file, in hexadecimal digits."""
     with open_regular(path, follow_links=reading.follow_links) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -119,7 +118,7 @@ def verify_file(
     options: CodingOptions | None = None,
     threads: int = 1,
     on_frame: Callable[[int], None] = ignore_frame,
-    reading: ReadOptions = ReadOptions(),
+    reading: ReadOptions = DEFAULT_READ_OPTIONS,
 ) -> Verification:
     """Decode every frame of a file, and compare it with another file or its samples with their hash.
 
@@ -145,8 +144,8 @@ def verify_file(
     Raises
     ------
     NotVerifiedError
-        If the shapes differ, a sample differs by more than the NEAR of the streams of the file, an element is missing or
-        differs, the bytes of a copy differ, or the hash differs.
+        If the shapes differ, a sample differs by more than the NEAR of the streams of the file, an element is missing,
+        was added or differs, the bytes of a copy differ, or the hash differs.
     NotConvertibleError, JPEGLSError, OSError
         As `compress_file` does.
     """
@@ -156,7 +155,9 @@ def verify_file(
         if reference is None:
             raise
         if not same_contents(path, reference, follow_links=reading.follow_links):
-            raise NotVerifiedError(f"is not a copy of {reference}, and cannot be compared as an image: {error}") from None
+            raise NotVerifiedError(
+                f"is not a copy of {reference}, and cannot be compared as an image: {error}"
+            ) from None
         return Verification((), CodingStatistics(), 0, None)
 
 
