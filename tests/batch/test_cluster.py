@@ -201,8 +201,9 @@ def test_a_scheduler_that_dies_is_told(tmp_path):
         _, errors = job.communicate(timeout=40)
     assert job.returncode == ExitStatus.CLUSTER_ERROR, errors
     assert "Traceback" not in errors
-    lines = [line for line in errors.splitlines() if line.startswith("dicom-jpegls: ")]
-    assert len(lines) == 1
+    lines = [line for line in errors.splitlines() if "waiting for workers" not in line]
+    assert len(lines) == 1, errors
+    assert lines[0].startswith("dicom-jpegls: --dask: ")
     summary = batch.transcode([tree], tmp_path / "jls", workers=1)
     assert summary.done_before >= 3
     assert summary.counts[Status.FAILED] == 0
