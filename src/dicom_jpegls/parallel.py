@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import os
 import threading
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -97,9 +99,13 @@ def map_all(function: Callable[[_Item], _Result], items: Sequence[_Item], worker
     return [results[number] for number in range(len(items))]
 
 
+_numbers = itertools.count()
+
+
 @contextmanager
 def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    executor = ThreadPoolExecutor(count, thread_name_prefix="dicom_jpegls")
+    prefix = f"dicom_jpegls-{next(_numbers)}"
+    executor = ThreadPoolExecutor(count, thread_name_prefix=prefix)
     try:
         yield executor
     finally:
@@ -108,3 +114,7 @@ def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
         except KeyboardInterrupt:  # while it waits
             executor.shutdown(wait=True, cancel_futures=True)
             raise
+        finally:
+            # An executor that is interrupted while it starts a thread does not know of the thread, and does not wait.
+            while any(thread.name.startswith(f"{prefix}_") for thread in threading.enumerate()):
+                time.sleep(0.001)

@@ -101,6 +101,26 @@ def test_the_first_item_that_fails_is_the_one_that_is_told(workers):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("dicom_jpegls")]
 
 
+@pytest.mark.parametrize("function", [map_all, lambda *arguments: list(map_in_order(*arguments))])
+def test_a_thread_that_was_starting_is_waited_for(monkeypatch, function):
+    start, running = threading.Thread.start, []
+
+    def interrupted(thread):
+        start(thread)
+        raise KeyboardInterrupt  # as if the signal came before start() returned
+
+    def work(item):
+        running.append(item)
+        time.sleep(0.05)
+        running.remove(item)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        function(work, range(100), 2)
+    assert running == []
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("dicom_jpegls")]
+
+
 def test_worker_count(monkeypatch):
     assert worker_count(3) == 3
     assert 1 <= worker_count(None) <= (os.cpu_count() or 1)
