@@ -26,6 +26,7 @@ from dicom_jpegls.dicom import (
     unregister,
 )
 from dicom_jpegls.errors import (
+    AssumedThresholdsWarning,
     BufferTooSmallError,
     ClippedSamplesWarning,
     DatasetError,
@@ -38,6 +39,7 @@ from dicom_jpegls.errors import (
 )
 from dicom_jpegls.parameters import (
     ColorTransformation,
+    DefaultThresholds,
     FrameInfo,
     InterleaveMode,
     OptionalSegments,
@@ -46,12 +48,14 @@ from dicom_jpegls.parameters import (
 )
 
 __all__ = [
+    "AssumedThresholdsWarning",
     "BufferTooSmallError",
     "ClippedSamplesWarning",
     "CodingOptions",
     "CodingStatistics",
     "ColorTransformation",
     "DatasetError",
+    "DefaultThresholds",
     "FrameInfo",
     "InterleaveMode",
     "InvalidStreamError",

@@ -79,6 +79,13 @@ class ClippedSamplesWarning(UserWarning):
     """Signed samples were clipped to the range that near-lossless coding is safe for (`signed_overflow="clip"`)."""
 
 
+class AssumedThresholdsWarning(UserWarning):
+    """A stream was decoded with the default thresholds of an encoder that does not follow the standard.
+
+    The message names the encoder; `StreamInfo.default_thresholds` does, too.
+    """
+
+
 class UnpatchedCharLSWarning(RuntimeWarning):
     """The package is linked to an installed CharLS, which lacks this package's patches (see SECURITY.md).
 

@@ -263,6 +263,8 @@ status check_encoding(const frame_info& frame, const encoding_parameters& parame
         (frame.component_count != 3 || frame.bits_per_sample % 8 != 0 || parameters.near_lossless != 0 ||
          parameters.interleave_mode == interleave_none))
         return to_status(fault::color_transformation_use);
+    if (parameters.is_signed > 1)
+        return status::reserved_field;
     for (const std::uint32_t field : parameters.reserved)
         if (field != 0)
             return status::reserved_field;
@@ -308,6 +310,8 @@ std::uint64_t header_segments::annotations_size() const noexcept
 
 std::optional<std::int32_t> find_unsafe_sample(const image_source& image) noexcept
 {
+    if (image.parameters.near_lossless == 0)
+        return std::nullopt;
     return bytes_per_sample(image.frame.bits_per_sample) == 1 ? find_unsafe_sample<std::uint8_t>(image)
                                                               : find_unsafe_sample<std::uint16_t>(image);
 }
