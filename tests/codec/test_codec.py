@@ -23,7 +23,6 @@ from support.jls_streams import (
     COM,
     EOI,
     IMAGE_KINDS,
-    LSE,
     SOF55,
     SOS,
     encode_image,
@@ -237,21 +236,6 @@ def test_default_presets(bits, near):
         third = clamp(max(4, 21 // factor + 7 * near), second)
     stream = encode_image(make_image("smooth", (5, 7), bits), bits=bits, near=near)
     assert jls.read_info(stream).preset_coding_parameters == (maximum, first, second, third, 64)
-    # Spelled out, they change nothing.
-    explicit = encode_image(
-        make_image("smooth", (5, 7), bits),
-        bits=bits,
-        near=near,
-        preset_coding_parameters=jls.PresetCodingParameters(maximum, first, second, third, 64),
-    )
-    assert explicit == stream
-
-
-@pytest.mark.parametrize("bits", range(2, 17))
-def test_presets_are_written_only_above_12_bits(bits):
-    # Harmless for any decoder, and needed by one that is in wide use.
-    stream = encode_image(make_image("smooth", (5, 7), bits), bits=bits)
-    assert [part.marker for part in parts(stream)] == [SOF55, *([LSE] if bits > 12 else []), SOS]
 
 
 # --- Presets ----------------------------------------------------------------------------------------------------------

@@ -93,20 +93,34 @@ struct decoded_lines
     std::uint32_t count;
 };
 
-// The end of the data of a piece without zeros that may stand for missing data: those at the end, and so many in a row
-// that no encoder writes them. At most 79 zero bits follow each other: 16 of a code's binary part, 16 of a run's length
-// and 47 of the next code's unary part (T.87 A.5.3, A.7.1, LIMIT 64, qbpp 16).
+// The end of the data of a piece, a restart interval or a scan, without what does not belong to it: a damaged marker
+// and all after it, and zeros that may stand for missing data: those at the end, and so many in a row that no encoder
+// writes them. At most 79 zero bits follow each other: 16 of a code's binary part, 16 of a run's length and 47 of the
+// next code's unary part (T.87 A.5.3, A.7.1, LIMIT 64, qbpp 16).
 std::size_t end_without_zeros(const byte_span stream, const piece& part) noexcept
 {
     constexpr std::size_t impossible_zeros{16};
     std::size_t zeros{};
     for (std::size_t i{part.begin}; i != part.end; ++i)
     {
+        if (stream.data[i] == 0xFF && i + 1 != part.end && (stream.data[i + 1] & 0x80) != 0)
+            return i - zeros;
         zeros = stream.data[i] == 0 ? zeros + 1 : 0;
         if (zeros == impossible_zeros)
             return i + 1 - zeros;
     }
     return part.end - zeros;
+}
+
+// Whether a piece ends with a marker that has to follow it: EOI only after the last piece of the image.
+bool ends_where_it_has_to(const inspected_stream& source, const piece& part) noexcept
+{
+    segment_reader reader{source.bytes.subspan(part.end, source.bytes.size - part.end)};
+    if (reader.next() != fault::none)
+        return false;
+    return reader.current().code != marker_eoi ||
+           (part.first_line + part.line_count == source.info.height &&
+            part.first_component + part.component_count == source.info.component_count);
 }
 
 // Decodes as many lines of a piece as can be decoded. The code is that of the whole piece; if it is an error, the line
@@ -117,8 +131,8 @@ decoded_lines decode_first_lines(const inspected_stream& source, const piece& pa
     status code = decode_lines(source, part, part.line_count, samples, layout);
     piece sure{part};
     sure.end = end_without_zeros(source.bytes, part);
-    // Only a marker shows that zeros at the end belong to the data; one of them may be padding.
-    const std::size_t allowed_zeros = part.end == source.bytes.size ? 0 : 1;
+    // One zero at the end may belong to the data or be padding, but also stand for the end of what is missing.
+    const std::size_t allowed_zeros = ends_where_it_has_to(source, part) ? 1 : 0;
     if (code == status::success && part.end - sure.end <= allowed_zeros)
         return {code, part.line_count};
     if (sure.end == sure.begin)
