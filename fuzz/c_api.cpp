@@ -96,7 +96,8 @@ memory_shape shape_of(const dicom_jpegls_frame_info& frame, const std::int32_t i
     shape.line_count = frame.height * (planes ? components : 1);
     stride = choose_stride(input, shape.line_size);
     shape.stride = stride == 0 ? shape.line_size : stride;
-    if (shape.stride < shape.line_size || shape.stride > shape.line_size + 64)
+    // Smaller strides are refused, and memory for much larger ones is not allocated; a single line needs none.
+    if (shape.stride < shape.line_size || (shape.line_count > 1 && shape.stride > shape.line_size + 64))
         shape.stride = shape.line_size;
     shape.size = (shape.line_count - 1) * shape.stride + shape.line_size;
     return shape;

@@ -101,7 +101,7 @@ void check_changed(const inspected_stream& source)
     for (const unsigned change : {0xFFU, 1U, 2U, 64U})
     {
         changed.data()[position] = static_cast<std::uint8_t>(source.bytes.data[position] ^ change);
-        const inspected_stream other{changed.bytes(), source.allowed, source.info, false};
+        const inspected_stream other{changed.bytes(), source.allowed, source.info, false, {}};
         static_cast<void>(decode_image(other, samples.data(), layout));
         const auto [error, pieces] = find_pieces(other, 1);
         REQUIRE(error == status::success ? !pieces.empty() : pieces.empty());
@@ -127,7 +127,7 @@ void check_damaged(const block& stream)
     const piece_list found = salvage(stream.bytes(), allowed, 1);
     if (found.pieces.empty())
         return;
-    const inspected_stream source{stream.bytes(), allowed, found.info, true};
+    const inspected_stream source{stream.bytes(), allowed, found.info, true, {}};
     const image_layout layout = arrange(found.info, 2);
     for (const piece& part : found.pieces)
     {

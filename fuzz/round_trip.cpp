@@ -156,7 +156,7 @@ void check_truncated(const block& stream, const block& decoded, const image_layo
         return;
     const block samples{packed.size, 0xA5};
     const block good{packed.line_count, 0};
-    REQUIRE(decode_good_lines({part.bytes(), {}, found.info, true}, samples.data(), packed, good.data()) ==
+    REQUIRE(decode_good_lines({part.bytes(), {}, found.info, true, {}}, samples.data(), packed, good.data()) ==
             status::success);
     for (std::uint64_t line = 0; line < packed.line_count; ++line)
         if (good.data()[line] == 1)
@@ -203,7 +203,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, const std::size_
 
     const image_layout packed = layout_of(image.frame, image.parameters.interleave_mode, 0);
     const block decoded{packed.size, 0xA5};
-    REQUIRE(decode_image({stream.bytes(), {}, info, false}, decoded.data(), packed) == status::success);
+    REQUIRE(decode_image({stream.bytes(), {}, info, false, {}}, decoded.data(), packed) == status::success);
     compare(image, decoded, packed);
     check_truncated(stream, decoded, packed, cut % stream.size());
     return 0;

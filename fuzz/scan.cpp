@@ -133,7 +133,7 @@ void decode_both(const std::vector<std::uint8_t>& bytes, const bool sound)
     REQUIRE(!sound || error.code == fault::none);
     if (error.code != fault::none)
         return;
-    const inspected_stream source{stream.bytes(), {}, info, false};
+    const inspected_stream source{stream.bytes(), {}, info, false, {}};
     const image_layout layout = layout_of(frame_of(info), info.interleave_mode, 0);
     const block fast{layout.size, 0xA5};
     const block own{layout.size, 0xA5};

@@ -26,6 +26,7 @@ from dicom_jpegls.dicom import (
     unregister,
 )
 from dicom_jpegls.errors import (
+    AssumedThresholdsWarning,
     BufferTooSmallError,
     ClippedSamplesWarning,
     DatasetError,
@@ -39,6 +40,7 @@ from dicom_jpegls.errors import (
 )
 from dicom_jpegls.parameters import (
     ColorTransformation,
+    DefaultThresholds,
     FrameInfo,
     InterleaveMode,
     OptionalSegments,
@@ -47,6 +49,7 @@ from dicom_jpegls.parameters import (
 )
 
 __all__ = [
+    "AssumedThresholdsWarning",
     "BufferTooSmallError",
     "ClippedSamplesWarning",
     "CodingOptions",
@@ -54,6 +57,7 @@ __all__ = [
     "ColorTransformation",
     "DatasetError",
     "DatasetWarning",
+    "DefaultThresholds",
     "FrameInfo",
     "InterleaveMode",
     "InvalidStreamError",

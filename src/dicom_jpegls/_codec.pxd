@@ -27,6 +27,7 @@ cdef extern from "dicom_jpegls/dicom_jpegls.h" nogil:
     enum: DICOM_JPEGLS_OVERLAP
     enum: DICOM_JPEGLS_FOURTH_COMPONENT
     enum: DICOM_JPEGLS_RESERVED_FIELD
+    enum: DICOM_JPEGLS_UNSAFE_SAMPLE
 
     enum: DICOM_JPEGLS_INTERLEAVE_MODE_NONE
     enum: DICOM_JPEGLS_INTERLEAVE_MODE_LINE
@@ -63,12 +64,16 @@ cdef extern from "dicom_jpegls/dicom_jpegls.h" nogil:
         int32_t color_transformation
         dicom_jpegls_preset_coding_parameters preset_coding_parameters
         uint32_t restart_interval
-        uint32_t[7] reserved
+        uint32_t is_signed
+        uint32_t[6] reserved
 
 
 cdef int dicom_jpegls_read_info(
     const uint8_t* source, size_t source_size, dicom_jpegls_stream_info* info) noexcept nogil
 cdef int dicom_jpegls_decode(
+    const uint8_t* source, size_t source_size, uint8_t* destination, size_t destination_size, size_t stride,
+    dicom_jpegls_stream_info* info) noexcept nogil
+cdef int dicom_jpegls_decode_signed(
     const uint8_t* source, size_t source_size, uint8_t* destination, size_t destination_size, size_t stride,
     dicom_jpegls_stream_info* info) noexcept nogil
 cdef int dicom_jpegls_encode(

@@ -1,7 +1,7 @@
 from typing import Any, Literal, TypedDict, final
 
 from dicom_jpegls.errors import StreamError
-from dicom_jpegls.parameters import BufferLike, InterleaveMode, OptionalSegments, StreamInfo
+from dicom_jpegls.parameters import BufferLike, InterleaveMode, OptionalSegments, PresetCodingParameters, StreamInfo
 
 __version__: str
 __pyx_capi__: dict[str, Any]  # the functions of _codec.pxd
@@ -27,7 +27,13 @@ def _stream_faults() -> list[tuple[int, str, str]]: ...
 @final
 class Stream:
     def __new__(
-        cls, src: BufferLike, *, max_dimension: int = ..., max_samples: int = ..., partial: bool = False
+        cls,
+        src: BufferLike,
+        *,
+        max_dimension: int = ...,
+        max_samples: int = ...,
+        partial: bool = False,
+        preset_coding_parameters: PresetCodingParameters | None = None,
     ) -> Stream: ...
     @property
     def info(self) -> StreamInfo: ...
@@ -46,6 +52,7 @@ def decode_into(
     max_dimension: int = ...,
     max_samples: int = ...,
     workers: int | None = None,
+    preset_coding_parameters: PresetCodingParameters | None = None,
 ) -> StreamInfo: ...
 def max_encoded_size(*, width: int, height: int, component_count: int = 1, bits_per_sample: int) -> int: ...
 def check_precision(bits_per_sample: int, near_lossless: int) -> None: ...

@@ -32,6 +32,7 @@ import sys
 import warnings
 
 from dicom_jpegls.errors import (
+    AssumedThresholdsWarning,
     BufferTooSmallError,
     InvalidStreamError,
     JPEGLSError,
@@ -43,6 +44,7 @@ from dicom_jpegls.errors import (
 from dicom_jpegls.parallel import map_all, worker_count
 from dicom_jpegls.parameters import (
     ColorTransformation,
+    DefaultThresholds,
     InterleaveMode,
     OptionalSegments,
     PresetCodingParameters,
@@ -420,6 +422,27 @@ cdef int _set_frame(
     return 0
 
 
+cdef dicom_jpegls_preset_coding_parameters _presets(object presets) except *:
+    """Return preset coding parameters that fit their segment."""
+    names = PresetCodingParameters._fields
+    values = _several("preset_coding_parameters", presets)
+    if len(values) != len(names):
+        raise ParameterError(f"preset_coding_parameters: must be {len(names)} numbers, found {len(values)}")
+    values = [
+        _integer("preset_coding_parameters." + name, value, 0, native.maximum_preset_value)
+        for name, value in zip(names, values)
+    ]
+    return dicom_jpegls_preset_coding_parameters(values[0], values[1], values[2], values[3], values[4])
+
+
+cdef object _presets_error(const dicom_jpegls_preset_coding_parameters& presets, int code):
+    """Return the exception for preset coding parameters that do not fit each other or the image."""
+    return ParameterError("preset_coding_parameters: {}: found {}".format(
+        error_text(code),
+        PresetCodingParameters(presets.maximum_sample_value, presets.threshold1, presets.threshold2,
+                               presets.threshold3, presets.reset_value)), code)
+
+
 cdef int32_t _precision(object bits_per_sample) except -1:
     return <int32_t>_integer(
         "bits_per_sample", bits_per_sample, native.minimum_bits_per_sample, native.maximum_bits_per_sample)
@@ -444,6 +467,7 @@ def default_interleave_mode(int32_t component_count):
 cdef object _new_tuple = tuple.__new__  # creates a named tuple without its constructor, which is Python
 cdef tuple _INTERLEAVE_MODES = tuple(InterleaveMode)
 cdef tuple _COLOR_TRANSFORMATIONS = tuple(ColorTransformation)
+cdef tuple _DEFAULT_THRESHOLDS = tuple(DefaultThresholds)
 
 
 cdef object _member(object enumeration, int32_t value):
@@ -519,11 +543,14 @@ cdef class Stream:
         Largest width x height x components, 2**29 by default.
     partial : bool, optional
         Whether to accept a stream that is damaged after its first scan header, for `decode_partial_into`.
+    preset_coding_parameters : PresetCodingParameters, optional
+        What a stream without presets is decoded with, instead of the standard's defaults; 0 stands for a default.
 
     Attributes
     ----------
     info : StreamInfo
-        The content of the stream's marker segments.
+        The content of the stream's marker segments; once the stream has been decoded, also whose default thresholds
+        that took.
     damage : InvalidStreamError or UnsupportedStreamError or None
         The first fault of a damaged stream that was accepted.
 
@@ -532,7 +559,7 @@ cdef class Stream:
     InvalidStreamError, UnsupportedStreamError
         If the stream is damaged, or not one that can be decoded.
     ParameterError
-        If a limit is out of range.
+        If a limit or a preset coding parameter is out of range.
     TypeError
         If `src` has no buffer.
     """
@@ -545,6 +572,7 @@ cdef class Stream:
     # Once for each object, unlike __init__: threads that share the object rely on its buffer.
     def __cinit__(
         self, object src not None, max_dimension=DEFAULT_MAX_DIMENSION, max_samples=DEFAULT_MAX_SAMPLES, partial=False,
+        preset_coding_parameters=None,
     ):
         cdef native.inspection found
         self.source.allowed.dimension = <uint32_t>_integer(
@@ -552,7 +580,7 @@ cdef class Stream:
         self.source.allowed.samples = <uint64_t>_integer("max_samples", max_samples, 1, INT64_MAX)
         self.region = _open("src", src, False)
         self.region.check_stream()
-        self.source.bytes = self.region.span()
+        self.source.bytes = native.without_fill_bytes(self.region.span())
         with nogil:  # reads every compressed byte once
             found = native.inspect(self.source.bytes, self.source.allowed)
         self.source.info = found.info
@@ -561,6 +589,8 @@ cdef class Stream:
             self.damage = _stream_error(self.fault)
             if not partial or not self._salvage():
                 raise self.damage
+        if preset_coding_parameters is not None:
+            self._assume_presets(preset_coding_parameters)
         self.info = self._record()
 
     cdef bint _salvage(self) except -1:
@@ -570,8 +600,19 @@ cdef class Stream:
             found = native.salvage(self.source.bytes, self.source.allowed, 1)
         self.source.is_damaged = True
         self.source.info = found.info
-        self.source.info.size = self.region.size
+        self.source.info.size = self.source.bytes.size
         return not found.pieces.empty()
+
+    cdef int _assume_presets(self, object presets) except -1:
+        cdef dicom_jpegls_preset_coding_parameters values = _presets(presets)
+        cdef native.preset_coding_parameters assumed
+        assumed.maximum_sample_value = values.maximum_sample_value
+        assumed.threshold1, assumed.threshold2 = values.threshold1, values.threshold2
+        assumed.threshold3, assumed.reset_value = values.threshold3, values.reset_value
+        cdef native.fault code = native.assume_presets(self.source, assumed)
+        if code != native.fault.none:
+            raise _presets_error(values, <int>code)
+        return 0
 
     cdef object _record(self):
         cdef native.stream_info* info = &self.source.info
@@ -593,6 +634,7 @@ cdef class Stream:
             application_data,
             info.size,
             info.trailing_size,
+            _DEFAULT_THRESHOLDS[0],
         ))
 
     cdef tuple _annotations(self):
@@ -626,13 +668,48 @@ cdef class Stream:
         if self.damage is not None:
             raise _stream_error(self.fault)  # a new one, because raising changes it
         if count > 1 and self._has_pieces():
-            self._decode_pieces(target, count)
+            try:
+                self._decode_pieces(target, count)
+            except StreamError as error:
+                if not self._decode_with_variants(target):
+                    raise error
             return 0
         with nogil:  # both buffers are held by their regions, so no Python object is touched
             code = native.decode_image(self.source, target.output.data(), target.output.layout())
             if code == native.status.success:
                 target.output.deliver()
-        return _check(code)
+        if code == native.status.success:
+            return 0
+        error = _error(<int>code)
+        if not isinstance(error, StreamError) or not self._decode_with_variants(target):
+            raise error
+        return 0
+
+    cdef bint _decode_with_variants(self, _Target target) except -1:
+        """Decode a stream that cannot be decoded otherwise as one of an encoder with other default thresholds.
+
+        Return whether it is one.
+        """
+        cdef native.variant_result result
+        with nogil:
+            result = native.decode_with_variants(self.source, target.output.data(), target.output.layout())
+            if result.error == native.status.success and result.variant != native.default_thresholds.standard:
+                target.output.deliver()
+        _check(result.error)
+        if result.variant == native.default_thresholds.standard:
+            return False
+        thresholds = _DEFAULT_THRESHOLDS[<int>result.variant]
+        presets = _new_tuple(PresetCodingParameters, (
+            result.presets.maximum_sample_value, result.presets.threshold1, result.presets.threshold2,
+            result.presets.threshold3, result.presets.reset_value))
+        with cython.critical_section(self):
+            self.info = self.info._replace(preset_coding_parameters=presets, default_thresholds=thresholds)
+        warnings.warn(
+            f"the stream has no preset coding parameters and cannot be decoded with the standard's default thresholds, "
+            f"but with those of {thresholds.encoder}: {tuple(presets[1:4])}. This is how streams of that encoder are "
+            "recognised; a damaged stream is, very seldom, taken for one",
+            AssumedThresholdsWarning, stacklevel=2)
+        return True
 
     cdef bint _has_pieces(self) noexcept:
         """Return whether there are parts that can be decoded separately."""
@@ -738,6 +815,7 @@ def read_info(src, *, max_dimension=DEFAULT_MAX_DIMENSION, max_samples=DEFAULT_M
 
 def decode_into(
     src, dst, *, stride=0, max_dimension=DEFAULT_MAX_DIMENSION, max_samples=DEFAULT_MAX_SAMPLES, workers=None,
+    preset_coding_parameters=None,
 ):
     """Decode a JPEG-LS stream into a buffer, without allocating or copying samples and with the GIL released.
 
@@ -760,22 +838,24 @@ def decode_into(
         Number of threads that decode restart intervals and planes; in other streams nothing can be decoded in parallel.
         None, the default, is one per core, but no more than one for each 2**18 samples, so that a small image is
         decoded in the calling thread.
+    preset_coding_parameters : PresetCodingParameters, optional
+        See `decode`.
 
     Returns
     -------
     StreamInfo
-        The content of the stream's marker segments.
+        The content of the stream's marker segments, and the default thresholds that decoding it took.
 
     Raises
     ------
     InvalidStreamError
-        If the stream is damaged or truncated; `dst` may then contain a part of the image.
+        If the stream is damaged or truncated; the content of `dst` is then undefined.
     UnsupportedStreamError
         If the stream uses a part of JPEG-LS that cannot be decoded.
     BufferTooSmallError
         If `dst` is too small; the message says how many bytes are needed. Nothing has been written then.
     ParameterError
-        If `dst` is read-only, overlaps `src` or has another layout, or `stride` is too small.
+        If `dst` is read-only, overlaps `src` or has another layout, or another argument is out of range.
     TypeError
         If `src` or `dst` has no buffer.
 
@@ -790,7 +870,8 @@ def decode_into(
     >>> list(pixels)
     [0, 1, 2, 3, 4, 5]
     """
-    cdef Stream source = Stream.__new__(Stream, src, max_dimension, max_samples)  # without a call in Python
+    cdef Stream source = Stream.__new__(  # without a call in Python
+        Stream, src, max_dimension, max_samples, False, preset_coding_parameters)
     source.decode_to(source._target(dst, stride), workers)
     return source.info
 
@@ -864,7 +945,7 @@ cdef class _Encoding:
             parameters.color_transformation = <int32_t>_integer(
                 "color_transformation", segments.color_transformation, 0, native.maximum_color_transformation)
             if segments.preset_coding_parameters is not None:
-                self._set_presets(segments.preset_coding_parameters)
+                parameters.preset_coding_parameters = _presets(segments.preset_coding_parameters)
         code = native.check_encoding(self.image.frame, self.image.parameters)
         if code != native.status.success:
             raise self._refusal(<int>code)
@@ -909,25 +990,8 @@ cdef class _Encoding:
                 f"{frame.component_count} component(s), interleave mode {interleave_mode}, {frame.bits_per_sample} "
                 f"bits, near_lossless {parameters.near_lossless}")
         else:
-            presets = parameters.preset_coding_parameters
-            message = "preset_coding_parameters: {}: found {}".format(
-                error_text(code),
-                PresetCodingParameters(presets.maximum_sample_value, presets.threshold1, presets.threshold2,
-                                       presets.threshold3, presets.reset_value))
+            return _presets_error(parameters.preset_coding_parameters, code)
         return ParameterError(message, code)
-
-    cdef int _set_presets(self, object presets) except -1:
-        names = PresetCodingParameters._fields
-        values = _several("preset_coding_parameters", presets)
-        if len(values) != len(names):
-            raise ParameterError(f"preset_coding_parameters: must be {len(names)} numbers, found {len(values)}")
-        values = [
-            _integer("preset_coding_parameters." + name, value, 0, native.maximum_preset_value)
-            for name, value in zip(names, values)
-        ]
-        self.image.parameters.preset_coding_parameters = dicom_jpegls_preset_coding_parameters(
-            values[0], values[1], values[2], values[3], values[4])
-        return 0
 
     cdef uint32_t _restart_interval(self, object restart_interval, size_t workers) except? 0:
         cdef uint32_t lines
@@ -1184,6 +1248,13 @@ cdef int dicom_jpegls_decode(
     dicom_jpegls_stream_info* info,
 ) noexcept nogil:
     return native.c_decode(source, source_size, destination, destination_size, stride, info)
+
+
+cdef int dicom_jpegls_decode_signed(
+    const uint8_t* source, size_t source_size, uint8_t* destination, size_t destination_size, size_t stride,
+    dicom_jpegls_stream_info* info,
+) noexcept nogil:
+    return native.c_decode_signed(source, source_size, destination, destination_size, stride, info)
 
 
 cdef int dicom_jpegls_encode(

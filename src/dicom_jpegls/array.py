@@ -9,7 +9,7 @@ import numpy as np
 
 from dicom_jpegls import _codec
 from dicom_jpegls.errors import ClippedSamplesWarning, ParameterError, StreamError
-from dicom_jpegls.parameters import InterleaveMode, OptionalSegments, StreamInfo
+from dicom_jpegls.parameters import InterleaveMode, OptionalSegments, PresetCodingParameters, StreamInfo
 from dicom_jpegls.ranges import (
     count_outside,
     first_outside,
@@ -157,9 +157,10 @@ class PartialImage(NamedTuple):
     image: NDArray[Any]
     """As returned by `decode`, with `fill_value` in the lines that are not good."""
     good_lines: NDArray[np.bool_]
-    """Shape (rows,) or (rows, components): True for each line that was decoded before a fault was found. JPEG-LS has no
-    checksums: if bytes were changed, the fault may be found some lines later, or never. In a truncated stream all of
-    them are correct."""
+    """Shape (rows,) or (rows, components): True for each line that was decoded before a fault was found. In a truncated
+    stream, also one that is padded with zeros, all of them are correct. If other bytes were changed or added, the fault
+    may be found some lines later, or never, as JPEG-LS has no checksums; where data is left after the last line, no
+    line of that scan or restart interval is marked."""
     error: StreamError | None
     """The first fault; None if the stream is valid."""
 
@@ -172,6 +173,7 @@ def decode(
     max_dimension: int = _codec.DEFAULT_MAX_DIMENSION,
     max_samples: int = _codec.DEFAULT_MAX_SAMPLES,
     workers: int | None = None,
+    preset_coding_parameters: PresetCodingParameters | None = None,
 ) -> NDArray[Any]:
     """Decode a JPEG-LS stream into an array.
 
@@ -194,6 +196,11 @@ def decode(
         Number of threads that decode restart intervals and planes; in other streams nothing can be decoded in parallel.
         None, the default, is one per core, but no more than one for each 2**18 samples, so that a small image is
         decoded in the calling thread.
+    preset_coding_parameters : PresetCodingParameters, optional
+        What a stream without an LSE segment with such parameters is decoded with, if its encoder did not follow the
+        standard; 0 stands for the standard's default. By default the standard's are taken and, if that fails, those
+        of known encoders (`DefaultThresholds`): if every scan ends where its data does, the image is returned with an
+        `AssumedThresholdsWarning`. Streams with restart markers are decoded with the standard's only.
 
     Returns
     -------
@@ -222,7 +229,12 @@ def decode(
     array([[-5, -5, -5],
            [-5, -5, -5]], dtype=int16)
     """
-    stream = _codec.Stream(src, max_dimension=max_dimension, max_samples=max_samples)
+    stream = _codec.Stream(
+        src,
+        max_dimension=max_dimension,
+        max_samples=max_samples,
+        preset_coding_parameters=preset_coding_parameters,
+    )
     if out is None:
         return decode_stream(stream, workers, signed=signed)
     return decode_stream_into(stream, out, workers, signed=signed)

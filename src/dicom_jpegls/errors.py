@@ -83,6 +83,13 @@ class DatasetWarning(UserWarning):
     """A dataset does not conform to the standard, but what is meant is clear: it is read as every decoder reads it."""
 
 
+class AssumedThresholdsWarning(UserWarning):
+    """A stream was decoded with the default thresholds of an encoder that does not follow the standard.
+
+    The message names the encoder; `StreamInfo.default_thresholds` does, too.
+    """
+
+
 class UnpatchedCharLSWarning(RuntimeWarning):
     """The package is linked to an installed CharLS, which lacks this package's patches (see SECURITY.md).
 

@@ -19,6 +19,10 @@ cdef extern from "stream/bytes.hpp" namespace "dicom_jpegls" nogil:
         size_t size
 
 
+cdef extern from "stream/markers.hpp" namespace "dicom_jpegls" nogil:
+    byte_span without_fill_bytes(byte_span stream)
+
+
 cdef extern from "stream/faults.hpp" namespace "dicom_jpegls" nogil:
     enum class fault(int):
         none
@@ -76,6 +80,9 @@ cdef extern from "stream/inspector.hpp" namespace "dicom_jpegls" nogil:
         int32_t threshold3
         int32_t reset_value
 
+    enum class default_thresholds(int32_t):
+        standard
+
     int32_t maximum_near_lossless(int32_t bits_per_sample)
 
     const uint32_t default_maximum_dimension
@@ -104,6 +111,7 @@ cdef extern from "stream/inspector.hpp" namespace "dicom_jpegls" nogil:
         size_t annotation_count
         size_t size
         size_t trailing_size
+        bool has_presets
 
     cppclass inspection:
         stream_info info
@@ -177,7 +185,17 @@ cdef extern from "codec/decode.hpp" namespace "dicom_jpegls" nogil:
         stream_info info
         bool is_damaged
 
+    fault assume_presets(inspected_stream& source, const preset_coding_parameters& presets)
+
     status decode_image(const inspected_stream& source, uint8_t* samples, const image_layout& layout)
+
+    cppclass variant_result:
+        status error
+        default_thresholds variant
+        preset_coding_parameters presets
+
+    variant_result decode_with_variants(
+        const inspected_stream& source, uint8_t* samples, const image_layout& layout)
 
     cppclass found_pieces:
         status error
@@ -258,6 +276,9 @@ cdef extern from "codec/c_api.hpp" namespace "dicom_jpegls::c_api" nogil:
     int c_read_info "dicom_jpegls::c_api::read_info"(
         const uint8_t* source, size_t source_size, dicom_jpegls_stream_info* info)
     int c_decode "dicom_jpegls::c_api::decode"(
+        const uint8_t* source, size_t source_size, uint8_t* destination, size_t destination_size, size_t stride,
+        dicom_jpegls_stream_info* info)
+    int c_decode_signed "dicom_jpegls::c_api::decode_signed"(
         const uint8_t* source, size_t source_size, uint8_t* destination, size_t destination_size, size_t stride,
         dicom_jpegls_stream_info* info)
     int c_encode "dicom_jpegls::c_api::encode"(

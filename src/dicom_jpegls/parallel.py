@@ -18,12 +18,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
+# More threads than any machine has use for, and so few that numbers of tasks computed from it stay small.
+MAXIMUM_WORKERS = 512
+
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
 def worker_count(workers: int | None) -> int:
-    """Check the option `workers` and return it; None stands for the number of cores that this process may use."""
+    """Check the option `workers` and return it, at most `MAXIMUM_WORKERS`.
+
+    None stands for the number of cores that this process may use.
+    """
+    return min(_requested_workers(workers), MAXIMUM_WORKERS)
+
+
+def _requested_workers(workers: int | None) -> int:
     if workers is None:
         if hasattr(os, "process_cpu_count"):  # Python 3.13
             return os.process_cpu_count() or 1
@@ -64,9 +74,10 @@ def map_all(function: Callable[[_Item], _Result], items: Sequence[_Item], worker
 
     The calling thread is one of the workers, and each worker takes the next item itself: faster than `map_in_order`,
     whose items go through the calling thread. After an exception or Ctrl-C no new call is started and running ones are
-    waited for. Of several exceptions, that of the first item is raised.
+    waited for. Of several exceptions, that of the first item is raised. There are never more threads than items.
     """
-    if workers == 1:
+    workers = min(workers, len(items))
+    if workers <= 1:
         return list(map(function, items))
     results: dict[int, _Result] = {}
     failures: dict[int, Exception] = {}

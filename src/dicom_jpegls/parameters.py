@@ -41,6 +41,21 @@ class ColorTransformation(IntEnum):
     HP3 = 3
 
 
+class DefaultThresholds(IntEnum):
+    """Whose default thresholds hold in a stream without preset coding parameters (T.87 C.2.4.1.1.1)."""
+
+    STANDARD = 0
+    JAI = 1
+    """Java Advanced Imaging's, as in dcm4chee 2: 13 to 16 bits, lossless. MAXVAL is not limited to 4095."""
+    CHARLS_1 = 2
+    """CharLS's before version 2, as in DCMTK: less than 8 bits. The formula is that for MAXVAL from 128 on."""
+
+    @property
+    def encoder(self) -> str:
+        """The encoder in words."""
+        return ("the standard", "Java Advanced Imaging (dcm4chee 2)", "CharLS 1 (DCMTK)")[self]
+
+
 class PresetCodingParameters(NamedTuple):
     """JPEG-LS preset coding parameters (T.87 C.2.4.1.1); 0 stands for the default value.
 
@@ -65,7 +80,8 @@ class OptionalSegments(NamedTuple):
     """Only for 3 components of 8 or 16 bits, lossless and interleaved. Not part of the standard; not allowed in DICOM.
     Written as an APP8 segment."""
     preset_coding_parameters: PresetCodingParameters | None = None
-    """None for the defaults of the standard. Written as an LSE segment."""
+    """None for the defaults of the standard. Written as an LSE segment; the defaults are written only below 8 bits per
+    sample, where other decoders assume other ones."""
     spiff_header: SpiffHeader | None = None
     """Written before everything else, as an APP8 segment."""
     comments: Iterable[BufferLike] = ()
@@ -116,6 +132,9 @@ class StreamInfo(NamedTuple):
     """Bytes from SOI to EOI."""
     trailing_size: int = 0
     """Bytes in the buffer after EOI, without padding by 00 or FF at the end."""
+    default_thresholds: DefaultThresholds = DefaultThresholds.STANDARD
+    """Whose thresholds the samples were decoded with; STANDARD until then, and if the stream or the caller has given
+    them."""
 
     @property
     def frame_info(self) -> FrameInfo:

@@ -4,14 +4,20 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
+from contextlib import ExitStack
 
 import pytest
 
 from dicom_jpegls import batch
 from dicom_jpegls.batch import JOURNAL_NAME, Observer, Options, Status
+from dicom_jpegls.batch import cluster as cluster_module
+from dicom_jpegls.cli.status import ExitStatus
 from dicom_jpegls.dicom import CodingOptions
-from support.archive_tree import files_below, make_tree
+from support.archive_tree import files_below, make_tree, start_job, wait_for_records
+from support.command_line import one_line, run_cli
 from support.dicom_files import TEST_FILES
 
 distributed = pytest.importorskip("distributed")
@@ -86,3 +92,119 @@ def test_jobs_fit_delayed(tmp_path, cluster):
         ("a", Status.COMPRESSED, 1),
         ("b", Status.COMPRESSED, 1),
     ]
+
+
+def small_tree(folder, count=4):
+    folder.mkdir()
+    for number in range(count):
+        shutil.copy(TEST_FILES / "CT_small.dcm", folder / f"{number}")
+    return folder
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "no address", "http://x:y", "inproc://nothing", ""])
+def test_a_bad_address_is_told_in_one_line(tmp_path, address, monkeypatch):
+    monkeypatch.setattr(cluster_module, "_TIMEOUT", 1)
+    start = time.monotonic()
+    result = run_cli(
+        "compress",
+        "--quiet",
+        "--dask",
+        address,
+        small_tree(tmp_path / "tree"),
+        tmp_path / "jls",
+        status=ExitStatus.CLUSTER_ERROR,
+    )
+    assert time.monotonic() - start < 15
+    assert "no Dask scheduler at" in one_line(result)
+
+
+def test_a_cluster_without_workers_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster_module, "_WORKERLESS_TIME", 1.0)
+    with distributed.LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None, silence_logs=50) as empty:
+        result = run_cli(
+            "compress",
+            "--dask",
+            empty.scheduler_address,
+            small_tree(tmp_path / "tree"),
+            tmp_path / "jls",
+            status=ExitStatus.CLUSTER_ERROR,
+        )
+    assert "waiting for workers" in result.stderr
+    assert "has had no workers for 1 s" in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [("0.0.1", "has dicom-jpegls 0.0.1; "), (ModuleNotFoundError("No module named 'x'"), "does not have dicom-jpegls")],
+)
+def test_workers_of_another_version_are_refused(tmp_path, cluster, monkeypatch, answer, text):
+    monkeypatch.setattr(distributed.Client, "run", lambda *_arguments, **_options: {"tcp://worker": answer})
+    with pytest.raises(batch.ClusterError, match=text):
+        batch.transcode([small_tree(tmp_path / "tree")], tmp_path / "jls", dask=cluster)
+    assert set(files_below(tmp_path / "jls")) == set()
+
+
+def test_relative_paths_and_progress(tmp_path, cluster, monkeypatch):
+    small_tree(tmp_path / "tree")
+    monkeypatch.chdir(tmp_path)
+    sizes = []
+
+    class Watching(Observer):
+        def on_progress(self, size):
+            sizes.append(size)
+
+    monkeypatch.setattr(cluster_module, "_INTERVAL", 0.01)
+    summary = batch.transcode(["tree"], "jls", dask=cluster, observer=Watching())
+    assert summary.counts == {Status.COMPRESSED: 4}
+    assert sizes == sorted(sizes)
+    assert batch.transcode([tmp_path / "tree"], tmp_path / "jls", workers=1).done_before == 4
+    summary = batch.transcode(["jls"], "tree", batch.Action.VERIFY, dask=cluster)
+    assert summary.compared == {"reference": 4, "records": 4}
+
+
+def test_a_scheduler_that_dies_is_told(tmp_path):
+    tree = small_tree(tmp_path / "tree", 40)
+    script = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--no-dashboard",
+    ]
+    script += ["--scheduler-file", str(tmp_path / "scheduler.json")]
+    with ExitStack() as stack:
+        run = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        scheduler = stack.enter_context(subprocess.Popen(script, **run))
+        stack.callback(scheduler.kill)
+        wait_until((tmp_path / "scheduler.json").exists)
+        time.sleep(0.2)
+        address = json.loads((tmp_path / "scheduler.json").read_text())["address"]
+        command = [
+            sys.executable,
+            "-m",
+            "distributed.cli.dask_worker",
+            address,
+            "--nthreads",
+            "1",
+            "--no-dashboard",
+            "--no-nanny",
+        ]
+        worker = stack.enter_context(subprocess.Popen([*command, "--local-directory", str(tmp_path / "w")], **run))
+        stack.callback(worker.kill)
+        job = start_job("compress", "--dask", address, tree, tmp_path / "jls", "--quiet")
+        wait_for_records(tmp_path / "jls", 3)
+        scheduler.kill()
+        _, errors = job.communicate(timeout=40)
+    assert job.returncode == ExitStatus.CLUSTER_ERROR, errors
+    assert "Traceback" not in errors
+    lines = [line for line in errors.splitlines() if "waiting for workers" not in line]
+    assert len(lines) == 1, errors
+    assert lines[0].startswith("dicom-jpegls: --dask: ")
+    summary = batch.transcode([tree], tmp_path / "jls", workers=1)
+    assert summary.done_before >= 3
+    assert summary.counts[Status.FAILED] == 0
+    assert len(files_below(tmp_path / "jls")) == 40

@@ -78,3 +78,25 @@ def test_the_written_file_has_the_permissions_of_the_source(tmp_path):
     source.chmod(0o640)
     run_cli("compress", source, tmp_path / "out.dcm")
     assert (tmp_path / "out.dcm").stat().st_mode & 0o777 == 0o640
+
+
+def test_restart_interval(tmp_path):
+    for value, expected in (("16", 16), ("auto", None)):
+        run_cli("compress", "--restart-interval", value, "--force", CT, tmp_path / "a.dcm")
+        facts = json.loads(run_cli("info", "--json", tmp_path / "a.dcm").output)
+        assert expected in (None, facts["first_stream"]["restart_interval"])
+        run_cli("verify", tmp_path / "a.dcm", CT)
+    for value in ("0", "-1", "many", "65536"):
+        result = run_cli("compress", "--restart-interval", value, CT, tmp_path / "b.dcm", status=ExitStatus.WRONG_USAGE)
+        assert "restart_interval" in result.stderr
+
+
+def test_environment_variables_set_defaults(tmp_path, monkeypatch):
+    monkeypatch.setenv("DICOM_JPEGLS_COMPRESS_NEAR_LOSSLESS", "3")
+    monkeypatch.setenv("DICOM_JPEGLS_WORKERS", "1")
+    run_cli("compress", CT, tmp_path / "a.dcm")
+    assert "NEAR 3" in run_cli("verify", tmp_path / "a.dcm", CT).output
+    run_cli("compress", "--near-lossless", 0, CT, tmp_path / "b.dcm")
+    assert "NEAR 0" in run_cli("verify", tmp_path / "b.dcm", CT).output
+    monkeypatch.setenv("DICOM_JPEGLS_WORKERS", "0")
+    run_cli("verify", tmp_path / "b.dcm", status=ExitStatus.WRONG_USAGE)

@@ -62,7 +62,8 @@ class Parameters(ctypes.Structure):
         ("color_transformation", ctypes.c_int32),
         ("preset_coding_parameters", Presets),
         ("restart_interval", ctypes.c_uint32),
-        ("reserved", ctypes.c_uint32 * 7),
+        ("is_signed", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32 * 6),
     ]
 
 
@@ -85,6 +86,7 @@ class Api(ctypes.Structure):
         ("max_encoded_size", function(ctypes.c_int, POINTER, POINTER)),
         ("error_text", function(ctypes.c_char_p, ctypes.c_int)),
         ("version", function(ctypes.c_char_p)),
+        ("decode_signed", function(ctypes.c_int, POINTER, SIZE, POINTER, SIZE, SIZE, POINTER)),
     ]
 
 
@@ -110,10 +112,10 @@ def read_info(data):
     return API.read_info(address(array), array.size, ctypes.byref(info)), info
 
 
-def decode(data, target, size=None, stride=0):
+def decode(data, target, size=None, stride=0, function=API.decode):
     array, info = as_array(data), StreamInfo()
     size = target.nbytes if size is None else size
-    return API.decode(address(array), array.size, address(target), size, stride, ctypes.byref(info)), info
+    return function(address(array), array.size, address(target), size, stride, ctypes.byref(info)), info
 
 
 def encode(source, frame, parameters=None, *, size=None, stride=0, capacity=100_000):
@@ -150,7 +152,7 @@ def test_every_code_has_a_text():
     for code, _, text in _codec._stream_faults():
         assert API.error_text(code).decode() == text, code
     texts = [API.error_text(code).decode() for code in OWN_CODES.values()]
-    assert len(set(texts)) == len(texts) == 7
+    assert len(set(texts)) == len(texts) == 8
     unknown = API.error_text(999)
     assert unknown not in [text.encode() for text in texts]
     for code in (-1, -(2**31), 2**31 - 1, 1999, max(OWN_CODES.values()) + 1):
@@ -266,6 +268,50 @@ def test_stride_and_address(image, bits, mode, gap, shift):
     assert encode(part, frame_of(image, bits, mode), parameters, size=size, stride=line + gap) == (0, stream)
 
 
+@pytest.mark.parametrize("shift", [0, 1], ids=["even address", "odd address"])
+@pytest.mark.parametrize("gap", [0, 6])
+@pytest.mark.parametrize("bits", [2, 7, 8, 12, 15, 16])
+def test_signed_samples(bits, gap, shift):
+    dtype = np.dtype(np.int8 if bits <= 8 else np.int16)
+    half = 1 << (bits - 1)
+    image = np.random.default_rng(bits).integers(-half, half, (7, 9)).astype(dtype)
+    frame = FrameInfo(9, 7, bits, 1)
+    stream = encode_image(image, bits=bits)
+    code, found = encode(image, frame, Parameters(is_signed=1))
+    assert (code, found) == (0, stream)
+
+    line = image.itemsize * 9
+    memory = np.full((line + gap) * 7 + 66, 0xA5, np.uint8)
+    part = memory[32 + shift + address(memory) % 2 :]
+    code, info = decode(stream, part, (line + gap) * 6 + line, line + gap, API.decode_signed)
+    assert (code, info.frame.bits_per_sample) == (0, bits)
+    rows = np.lib.stride_tricks.as_strided(part, (7, line), (line + gap, 1))
+    assert rows.tobytes() == image.tobytes()
+    rows[...] = 0xA5
+    assert (memory == 0xA5).all()
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_signed_samples_that_near_lossless_coding_may_reverse_are_refused(bits):
+    near, half = 3, 1 << (bits - 1)
+    image = np.zeros((7, 9), np.int8 if bits == 8 else np.int16)
+    frame = FrameInfo(9, 7, bits, 1)
+    for sample, code in ((half - 1 - near, 0), (near - half, 0), (half - near, 2007), (near - half - 1, 2007)):
+        image[3, 4] = sample
+        assert encode(image, frame, Parameters(near_lossless=near, is_signed=1))[0] == code, sample
+        assert encode(image, frame, Parameters(near_lossless=near))[0] == 0, sample
+        assert encode(image, frame, Parameters(is_signed=1))[0] == 0, sample
+
+
+def test_fill_bytes_before_the_stream():
+    target = np.zeros_like(GREY)
+    for count in (1, 2, 9):
+        code, info = decode(b"\xff" * count + GREY_STREAM, target)
+        assert (code, info.size) == (0, len(GREY_STREAM)), count
+        assert np.array_equal(target, GREY), count
+        assert read_info(b"\xff" * count + GREY_STREAM)[1].size == len(GREY_STREAM), count
+
+
 GREY = IMAGES["12 bits"][0]
 GREY_STREAM = encode_image(GREY, bits=12)
 
@@ -313,7 +359,8 @@ REFUSED = {
     "large RESET": (FrameInfo(9, 7, 12, 1), presets(0, 0, 0, 0, 300), "preset_reset"),
     "color transformation of planes": (COLOR, parameters(color_transformation=1), "color_transformation_use"),
     "first reserved field": (FrameInfo(9, 7, 12, 1), reserved(0), "RESERVED_FIELD"),
-    "last reserved field": (FrameInfo(9, 7, 12, 1), reserved(6), "RESERVED_FIELD"),
+    "signedness": (FrameInfo(9, 7, 12, 1), parameters(is_signed=2), "RESERVED_FIELD"),
+    "last reserved field": (FrameInfo(9, 7, 12, 1), reserved(5), "RESERVED_FIELD"),
 }
 FAULTS = {name: code for code, name, _ in _codec._stream_faults()}
 
@@ -326,7 +373,7 @@ def test_refused_parameters(frame, chosen, code):
     assert (target == 0xA5).all()
 
 
-@pytest.mark.parametrize("name", [name for name in REFUSED if not name.endswith("reserved field")])
+@pytest.mark.parametrize("name", [name for name, case in REFUSED.items() if case[2] != "RESERVED_FIELD"])
 def test_python_refuses_the_same(name):
     frame, chosen, code = REFUSED[name]
     presets = chosen.preset_coding_parameters

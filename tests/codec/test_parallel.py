@@ -14,8 +14,8 @@ from imagecodecs import jpegls_decode
 from libjpeg import decode as libjpeg_decode
 
 import dicom_jpegls as jls
-from dicom_jpegls import _codec, spiff
-from dicom_jpegls.parallel import map_all, map_in_order, worker_count
+from dicom_jpegls import _codec, parallel, spiff
+from dicom_jpegls.parallel import MAXIMUM_WORKERS, map_all, map_in_order, worker_count
 from support.commands import ROOT
 from support.jls_streams import IMAGE_KINDS, encode_strips, largest_error, make_image, scans, with_record
 
@@ -121,9 +121,31 @@ def test_a_thread_that_was_starting_is_waited_for(monkeypatch, function):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("dicom_jpegls")]
 
 
+def test_no_more_threads_than_items(monkeypatch):
+    counts = []
+    pool = parallel.ThreadPoolExecutor
+    monkeypatch.setattr(parallel, "ThreadPoolExecutor", lambda n, **options: (counts.append(n), pool(n, **options))[1])
+    assert map_all(str, range(3), MAXIMUM_WORKERS) == ["0", "1", "2"]
+    assert counts == [2]  # and the calling thread
+    assert map_all(str, range(1), MAXIMUM_WORKERS) == ["0"]
+    assert counts == [2]
+
+
+@pytest.mark.parametrize("workers", [40000, 2**28, 2**60, 2**64])
+def test_many_workers_do_what_one_does(workers):
+    image = make_image("smooth", (600, 16), 8)
+    for restart_interval in (20, "auto"):
+        stream = jls.encode(image, restart_interval=restart_interval, workers=workers)
+        assert np.array_equal(jls.decode(stream, workers=workers), image)
+    assert jls.encode(image, restart_interval=20, workers=workers) == jls.encode(image, restart_interval=20)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("dicom_jpegls")]
+
+
 def test_worker_count(monkeypatch):
     assert worker_count(3) == 3
     assert 1 <= worker_count(None) <= (os.cpu_count() or 1)
+    for large in (MAXIMUM_WORKERS, MAXIMUM_WORKERS + 1, 40000, 2**60, 2**64, 2**100):
+        assert worker_count(large) == MAXIMUM_WORKERS, large
     for wrong, message in ((0, "must be at least 1, .* found 0"), (-1, "found -1"), ("two", "an integer or None")):
         with pytest.raises(jls.ParameterError, match="^workers: .*" + message):
             worker_count(wrong)

@@ -15,6 +15,7 @@ from support.jls_streams import (
     join,
     make_image,
     parts,
+    scans,
 )
 
 FILL = 3
@@ -59,12 +60,66 @@ def test_truncated_at_every_byte(name, kind):
         count = int(lines.sum())
         assert lines[:count].all(), size
         assert before <= count, size
-        assert count >= sum(size > bytes_needed for bytes_needed in needed), size
+        end = len(stream[:size].rstrip(b"\0"))  # zeros may be padding
+        assert count >= sum(end > bytes_needed for bytes_needed in needed), size
         assert isinstance(error, jls.InvalidStreamError), size
         before = count
     good, error = check(stream, image)
     assert good.all()
     assert error is None
+
+
+@pytest.mark.parametrize("lines", [None, 3])
+@pytest.mark.parametrize("bits", [2, 5, 8, 12, 16])
+@pytest.mark.parametrize("kind", ["noise", "smooth", "runs"])
+def test_truncated_and_padded_with_zeros(kind, bits, lines):
+    image = make_image(kind, (12, 11), bits)
+    stream = encode_image(image, bits=bits, restart_interval=lines)
+    (scan,) = scans(stream)
+    start = stream.index(scan)
+    for size in range(start + 1, len(stream) - 2):
+        for zeros in (1, 2, len(stream) - size, len(stream) - size + 40):
+            for ending in (b"", EOI):
+                padded = stream[:size] + bytes(zeros) + ending
+                result = jls.decode_partial(padded)
+                if result.error is not None:
+                    good = result.good_lines
+                    assert np.array_equal(result.image[good], image[good]), (size, zeros, ending)
+                elif not np.array_equal(result.image, image):
+                    # The zeros complete the stream of another image, but for a 00 that old encoders write.
+                    again = scans(encode_image(result.image, bits=bits, restart_interval=lines))
+                    assert scans(padded)[0] in (again[0], again[0] + b"\0"), (size, zeros, ending)
+
+
+def test_hole_of_zeros_is_the_end_of_an_interval():
+    image = make_image("noise", (40, 14), 8)
+    stream = encode_image(image)
+    (scan,) = scans(stream)
+    start = stream.index(scan)
+    for begin in range(start + 50, start + 250, 7):
+        damaged = stream[:begin] + bytes(30) + stream[begin + 30 :]
+        good, error = check(damaged, image)
+        assert good.any()
+        assert isinstance(error, jls.InvalidStreamError)
+        whole = encode_scan(image[: good.sum() + 2])
+        assert len(whole) > begin - start - 20  # not many lines are lost before it
+
+
+@pytest.mark.parametrize("more", [b"\x5a" * 6, b"\1\2\3\4", b"\x5a" + bytes(9)])
+def test_data_left_after_the_last_line_leaves_no_line(more):
+    image, stream = restart_stream()
+    at = interval_positions(stream)
+    good, error = check(stream[: at[4]] + more + stream[at[4] :], image)
+    assert good[:8].all()
+    assert not good[8:10].any()
+    assert good[10:].all()
+    assert isinstance(error, jls.InvalidStreamError)
+    image = make_image("noise", (12, 9), 8)
+    (scan,) = scans(encode_image(image))
+    stream = encode_image(image).replace(scan, scan + more)
+    good, error = check(stream, image)
+    assert not good.any()
+    assert isinstance(error, jls.InvalidStreamError)
 
 
 def test_truncated_in_the_header_raises():

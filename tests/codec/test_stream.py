@@ -1,5 +1,6 @@
 """The stream checks of native/stream: what is refused, how and where; and which odd streams are accepted."""
 
+import re
 from typing import NamedTuple
 
 import libjpeg
@@ -73,7 +74,6 @@ REFUSED = [
     Refused("no_start_of_image", b"", b"\xff"),
     Refused("no_start_of_image", b"", EOI),
     Refused("no_start_of_image", b"", b"\0" + STREAM),
-    Refused("no_start_of_image", b"", b"\xff" + STREAM),
     Refused("no_start_of_image", b"", FRAME + REST),
     Refused("truncated", SOI, b"\xff"),
     Refused("truncated", SOI, b"\xff\xf7", 0xFFF7),
@@ -623,3 +623,30 @@ def test_maximum_number_of_components():
     stream = jls.encode(image)
     assert len(parts(stream)) == 1 + 255
     check(stream, image, component_count=255)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+@pytest.mark.parametrize("lines", [None, 3])
+@pytest.mark.parametrize(("mode", "bits"), [(None, 6), (None, 8), (0, 16), (1, 8), (2, 12)])
+def test_fill_bytes_before_any_marker(mode, bits, lines, count):
+    shape = {None: (9, 8), 0: (3, 9, 8)}.get(mode, (9, 8, 3))
+    image = make_image("noise", shape, bits)
+    stream = encode_image(image, bits=bits, mode=mode, restart_interval=lines)
+    fill = b"\xff" * count
+    filled = fill + SOI
+    for part in parts(stream):
+        scan = re.sub(rb"\xff[\xd0-\xd7]", lambda found: fill + found[0], part.scan)
+        filled += fill + segment(part.marker, part.data) + scan
+    filled += fill + EOI
+    info = jls.read_info(filled + b"more")
+    assert (info.size, info.trailing_size) == (len(filled) - count, 4)
+    for workers in (1, 2):
+        found = jls.decode(filled, workers=workers)
+        assert np.array_equal(found, image.transpose(1, 2, 0) if mode == 0 else image), workers
+    assert jls.decode_partial(filled).error is None
+
+
+def test_nothing_but_fill_bytes():
+    for stream in (b"\xff", b"\xff" * 1000):
+        with pytest.raises(jls.InvalidStreamError, match="does not start with an SOI marker"):
+            jls.read_info(stream)

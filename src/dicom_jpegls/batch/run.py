@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,7 +25,7 @@ from dicom_jpegls.batch.journal import (
 from dicom_jpegls.batch.plan import Selection, plan
 from dicom_jpegls.batch.pool import ProcessPool, deferred_interrupts
 from dicom_jpegls.batch.records import Action, Status
-from dicom_jpegls.files import remove_leftovers, sync_folder
+from dicom_jpegls.files import is_temporary, remove_leftovers, sync_folder
 from dicom_jpegls.parallel import worker_count
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
     from dicom_jpegls.batch.jobs import Job
     from dicom_jpegls.batch.records import Record
+
+
+# Seconds for which an interrupted job waits for workers that were ended with it.
+_ENDING_TIME = 5.0
 
 
 class Summary:
@@ -212,11 +217,24 @@ def transcode(
         remove_leftovers(folders.made)
         try:
             run(to_do, handle_and_keep)
-        finally:
-            remove_leftovers(folders.made)  # of workers that were killed, or of this process after an interrupt
+        except BaseException:
+            _wait_for_leftovers(folders.made)
+            raise
+        remove_leftovers(folders.made)  # of workers that were killed
         for folder in folders.made:
             sync_folder(folder)
     return summary
+
+
+def _wait_for_leftovers(folders: Sequence[Path]) -> None:
+    """Delete temporary files; workers that are still ending, in a sync for example, hold theirs for a moment."""
+    end = time.monotonic() + _ENDING_TIME
+    while folders:
+        remove_leftovers(folders)
+        folders = [folder for folder in folders if any(map(is_temporary, os.listdir(folder)))]
+        if time.monotonic() > end:
+            break
+        time.sleep(_ENDING_TIME / 100 if folders else 0)
 
 
 def _run_locally(

@@ -103,12 +103,19 @@ def cli(debug: bool) -> None:
 @click.option(
     "--planar-configuration",
     type=click.Choice([str(value) for value in get_args(PlanarConfiguration)]),
-    help="Code colour-by-pixel (0) or colour-by-plane (1); by default as in the input.",
+    default="0",
+    show_default=True,
+    help="Code colour-by-pixel (0), which every decoder reads, or colour-by-plane (1).",
 )
 @click.option(
     "--photometric-interpretation",
     type=click.Choice(get_args(PhotometricInterpretation)),
     help="Convert the colours before coding, which is lossy.",
+)
+@click.option(
+    "--reduce-bits-allocated",
+    is_flag=True,
+    help="Write images of at most 8 bits stored in 16 bits allocated with 8 bits allocated, which is smaller.",
 )
 @click.option(
     "--offset-table",
@@ -136,7 +143,7 @@ def compress_command(
     paths: tuple[str, ...],
     non_convertible: NonConvertible,
     force: bool,
-    planar_configuration: str | None,
+    planar_configuration: str,
     **values: Any,
 ) -> None:
     """Compress the pixel data of DICOM files with JPEG-LS.
@@ -146,8 +153,7 @@ def compress_command(
     decoded and compared before a file is written. Repeating the command continues where it stopped.
     """
     coding = {name: values.pop(name) for name in [*values] if name in CodingOptions.__dataclass_fields__}
-    if planar_configuration is not None:
-        coding["planar_configuration"] = int(planar_configuration)
+    coding["planar_configuration"] = int(planar_configuration)
     options = Options(coding_options(**coding), non_convertible, force)
     _convert(Action.COMPRESS, paths, options, **values)
 

@@ -104,7 +104,7 @@ def read_frame(path: Path, frame: int = 0) -> tuple[Dataset, ImagePixel, NDArray
         If the file has no image.
     """
     with SourceFile(path) as source:
-        image_pixel, frames, attributes = source.decoded()
+        image_pixel, frames, attributes = source.decoded(as_numbers=True)
         samples = next(islice(frames, frame, None), None)
         if samples is None:
             raise ParameterError(f"frame: must be 0 to {image_pixel.number_of_frames - 1}, found {frame}")

@@ -51,7 +51,8 @@ CHANGE_OPTIONS = (
         type=click.Choice(get_args(UnusedBits)),
         default="error",
         show_default=True,
-        help="Bits set above Bits Stored: fail, or clear them.",
+        help="Bits set above Bits Stored: fail, keep them (readers ignore them), clear them, or clip the samples to "
+        "the range of Bits Stored.",
     ),
 )
 

@@ -2,12 +2,10 @@
 
 from dicom_jpegls.files.convert import (
     Conversion,
-    EncodedFrames,
     compress_file,
     compress_steps,
     decompress_file,
     decompress_steps,
-    encode_frames,
 )
 from dicom_jpegls.files.errors import NotConvertibleError, NothingToDoError, NotVerifiedError, describe_error
 from dicom_jpegls.files.opening import MAXIMUM_INFLATED_SIZE, ReadOptions, open_regular, same_contents
@@ -28,7 +26,6 @@ from dicom_jpegls.files.writer import copy_steps
 __all__ = [
     "MAXIMUM_INFLATED_SIZE",
     "Conversion",
-    "EncodedFrames",
     "NewFile",
     "NotConvertibleError",
     "NotVerifiedError",
@@ -43,7 +40,6 @@ __all__ = [
     "decompress_file",
     "decompress_steps",
     "describe_error",
-    "encode_frames",
     "file_sha256",
     "file_size",
     "finish_steps",

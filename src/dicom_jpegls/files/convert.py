@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-import zlib
 from dataclasses import replace
-from itertools import chain, count, repeat
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,16 +26,15 @@ from dicom_jpegls.dicom import (
 )
 from dicom_jpegls.errors import DatasetError
 from dicom_jpegls.files.elements import UNDEFINED_LENGTH
-from dicom_jpegls.files.errors import NotConvertibleError, NothingToDoError, NotVerifiedError
+from dicom_jpegls.files.errors import NotConvertibleError, NothingToDoError
 from dicom_jpegls.files.opening import DEFAULT_READ_OPTIONS, ReadOptions, naming_file
 from dicom_jpegls.files.source import SourceFile, ignore_frame, little_endian_bytes, reading_dataset
-from dicom_jpegls.files.target import create_private, finish_steps
+from dicom_jpegls.files.target import finish_steps
 from dicom_jpegls.files.writer import Writer
 from dicom_jpegls.parallel import map_in_order
-from dicom_jpegls.ranges import clear_unused_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -54,18 +51,6 @@ _ELEMENT = struct.Struct("<HH2sHL")
 _PIXEL_DATA = (0x7FE0, 0x0010)
 
 _CHUNK = 2**20
-
-
-class EncodedFrames(NamedTuple):
-    """Consecutive frames of a file, encoded and verified by `encode_frames`."""
-
-    path: str
-    """A file of the concatenated streams."""
-    lengths: list[int]
-    """Bytes of each stream."""
-    checksum: int
-    """The CRC-32 of the file."""
-    statistics: CodingStatistics
 
 
 class Conversion(NamedTuple):
@@ -103,7 +88,6 @@ def compress_file(
     *,
     force: bool = False,
     threads: int = 1,
-    encoded: Sequence[EncodedFrames] = (),
     on_frame: Callable[[int], None] = ignore_frame,
     reading: ReadOptions = DEFAULT_READ_OPTIONS,
 ) -> Conversion:
@@ -119,8 +103,6 @@ def compress_file(
         Whether to replace an existing target.
     threads : int, optional
         How many frames are coded at a time.
-    encoded : sequence of EncodedFrames, optional
-        All frames in order, if they have been encoded before.
     on_frame : callable, optional
         Called after each frame with its size in bytes (of native samples). May raise an exception to stop.
     reading : ReadOptions, optional
@@ -150,7 +132,6 @@ def compress_file(
             options,
             force=force,
             threads=threads,
-            encoded=encoded,
             on_frame=on_frame,
             reading=reading,
         )
@@ -164,7 +145,6 @@ def compress_steps(
     *,
     force: bool = False,
     threads: int = 1,
-    encoded: Sequence[EncodedFrames] = (),
     on_frame: Callable[[int], None] = ignore_frame,
     reading: ReadOptions = DEFAULT_READ_OPTIONS,
 ) -> Steps[Conversion]:
@@ -180,7 +160,7 @@ def compress_steps(
         writer = Writer(source_path, source, target, force=force)
         image_pixel, frames, attributes = source.decoded()
         coder = _new_coder(image_pixel, options)
-        coded = _encode_to_spool(frames, coder, spool, target, threads=threads, encoded=encoded, on_frame=on_frame)
+        coded = _encode_to_spool(frames, coder, spool, target, threads=threads, on_frame=on_frame)
         tables = offset_tables(coded.lengths, options.offset_table)
         changes = Dataset()
         changes.update(attributes)
@@ -219,52 +199,6 @@ def _new_coder(image_pixel: ImagePixel, options: CodingOptions) -> FrameCoder:
         raise NotConvertibleError(str(error)) from error
 
 
-def encode_frames(source_path: Path, options: CodingOptions, frames: range, path: Path) -> EncodedFrames:
-    """Encode and verify some frames of a native file, for `compress_file` to put together.
-
-    Parameters
-    ----------
-    source_path : pathlib.Path
-        The file to read.
-    options : CodingOptions
-        How to code the frames.
-    frames : range
-        Numbers of consecutive frames.
-    path : pathlib.Path
-        The file for the streams.
-
-    Raises
-    ------
-    JPEGLSError, OSError
-        As `compress_file` does.
-    """
-    lengths = []
-    checksum = 0
-    statistics = CodingStatistics()
-    path.unlink(missing_ok=True)  # of a task that did not end
-    with SourceFile(source_path) as source, create_private(path) as file:
-        image_pixel = source.image_pixel
-        coder = _new_coder(image_pixel, options)
-        for index, native in zip(frames, source.native_frames(image_pixel, frames.start, frames.stop), strict=True):
-            coded = coder.encode(index, native)
-            file.write(coded.stream)
-            checksum = zlib.crc32(coded.stream, checksum)
-            lengths.append(len(coded.stream))
-            statistics += coded.statistics
-    return EncodedFrames(str(path), lengths, checksum, statistics)
-
-
-def _read_streams(encoded: EncodedFrames) -> Iterator[bytes]:
-    checksum = 0
-    with open(encoded.path, "rb") as file:
-        for length in encoded.lengths:
-            stream = file.read(length)
-            checksum = zlib.crc32(stream, checksum)
-            yield stream
-    if checksum != encoded.checksum:
-        raise NotVerifiedError(f"verification failed: {encoded.path} reads back differently from what was written")
-
-
 def _encode_to_spool(
     frames: Iterator[NDArray[Any]],
     coder: FrameCoder,
@@ -272,22 +206,18 @@ def _encode_to_spool(
     target: Path,
     *,
     threads: int,
-    encoded: Sequence[EncodedFrames],
     on_frame: Callable[[int], None],
 ) -> _Coded:
-    """Write a fragment for each frame; frames that have a stream already are not encoded again."""
+    """Write a fragment for each frame."""
 
-    def code(item: tuple[int, NDArray[Any], bytes | None]) -> tuple[NDArray[Any], CodedFrame]:
-        index, native, stream = item
-        if stream is None:
-            return native, coder.encode(index, native)
-        return native, CodedFrame(stream, _decoded_samples(coder, index, native, stream), CodingStatistics())
+    def code(item: tuple[int, NDArray[Any]]) -> tuple[NDArray[Any], CodedFrame]:
+        index, native = item
+        return native, coder.encode(index, native)
 
-    streams = chain.from_iterable(map(_read_streams, encoded)) if encoded else repeat(None)
     before, after = hashlib.sha256(), hashlib.sha256()
-    statistics = sum((part.statistics for part in encoded), CodingStatistics())
+    statistics = CodingStatistics()
     lengths: list[int] = []
-    for native, coded in map_in_order(code, zip(count(), frames, streams, strict=False), threads):
+    for native, coded in map_in_order(code, enumerate(frames), threads):
         assert coded.decoded is not None  # the coder verifies
         before.update(little_endian_bytes(native))
         after.update(little_endian_bytes(coded.decoded))
@@ -298,15 +228,6 @@ def _encode_to_spool(
         lengths.append(len(coded.stream))
         on_frame(coder.native.frame_size)
     return _Coded(lengths, statistics, before.hexdigest(), after.hexdigest())
-
-
-def _decoded_samples(coder: FrameCoder, index: int, native: NDArray[Any], stream: bytes) -> NDArray[Any]:
-    """Return the samples of a stream that `encode_frames` has verified."""
-    if coder.options.near_lossless:
-        return coder.decoder.decode(index, coder.decoder.open(index, stream))
-    # They are known to be those that were encoded, so the stream need not be decoded once more.
-    (counts,) = coder.check_samples([native], index)
-    return clear_unused_bits(coder.prepare(native, counts), coder.coded.bits_stored)
 
 
 def decompress_file(

@@ -312,13 +312,15 @@ class SourceFile:
             f"{self.transfer_syntax.name}: correct that"
         )
 
-    def decoded(self, threads: int = 1) -> DecodedPixelData:
+    def decoded(self, threads: int = 1, *, as_numbers: bool = False) -> DecodedPixelData:
         """Return the samples of all frames, each decoded when it is asked for, JPEG-LS ahead on threads.
 
         Parameters
         ----------
         threads : int, optional
             How many JPEG-LS frames are decoded at a time.
+        as_numbers : bool, optional
+            Whether samples of JPEG-LS streams are limited to Bits Stored; by default they keep all their bits.
 
         Raises
         ------
@@ -349,22 +351,22 @@ class SourceFile:
                 )
             return DecodedPixelData(image_pixel, self.native_frames(image_pixel), Dataset())
         if self.transfer_syntax in JPEGLSTransferSyntaxes:
-            return self._decoded_jpegls(image_pixel, threads)
+            return self._decoded_jpegls(image_pixel, threads, as_numbers)
         if self.transfer_syntax == _DEFLATED_IMAGE_FRAME:
             return DecodedPixelData(image_pixel, self._deflated_frames(image_pixel), Dataset())
         return self._decoded_by_pydicom(image_pixel)
 
-    def native_frames(self, image_pixel: ImagePixel, first: int = 0, last: int | None = None) -> Iterator[NDArray[Any]]:
-        """Return the frames of native pixel data from `first` up to, but not including, `last`, read when needed."""
+    def native_frames(self, image_pixel: ImagePixel) -> Iterator[NDArray[Any]]:
+        """Return the frames of native pixel data, each read when it is asked for."""
         self.check_encapsulation()
         with self._noting_warnings():
             check_native_length(self.pixel_data_size, image_pixel)
-        return self._read_native_frames(image_pixel, first, image_pixel.number_of_frames if last is None else last)
+        return self._read_native_frames(image_pixel)
 
-    def _read_native_frames(self, image_pixel: ImagePixel, first: int, last: int) -> Iterator[NDArray[Any]]:
+    def _read_native_frames(self, image_pixel: ImagePixel) -> Iterator[NDArray[Any]]:
         one = image_pixel._replace(number_of_frames=1)
         size = one.frame_size
-        for index in range(first, last):
+        for index in range(image_pixel.number_of_frames):
             start = index * size
             if has_swapped_bytes(one, self.transfer_syntax, self.vr):
                 begin = start & ~1
@@ -408,11 +410,13 @@ class SourceFile:
                 )
             yield native_samples(data, one, ExplicitVRLittleEndian, "OB")[0]
 
-    def _decoded_jpegls(self, image_pixel: ImagePixel, threads: int) -> DecodedPixelData:
+    def _decoded_jpegls(self, image_pixel: ImagePixel, threads: int, as_numbers: bool) -> DecodedPixelData:
         infos = self.stream_infos(image_pixel)
         # Only colours can be by pixel in some streams and by plane in others; then all must be inspected.
         native = decoded_image_pixel(image_pixel, infos if image_pixel.samples_per_pixel > 1 else islice(infos, 1))
-        return DecodedPixelData(native, self._jpegls_frames(native, threads), self._changed_attributes(native))
+        return DecodedPixelData(
+            native, self._jpegls_frames(native, threads, as_numbers), self._changed_attributes(native)
+        )
 
     def _changed_attributes(self, decoded: ImagePixel) -> Dataset:
         """Return the attributes of decoded samples that the dataset has not."""
@@ -423,8 +427,8 @@ class SourceFile:
                 setattr(attributes, keyword_of(name), value)
         return attributes
 
-    def _jpegls_frames(self, image_pixel: ImagePixel, threads: int) -> Iterator[NDArray[Any]]:
-        decoder = FrameDecoder(image_pixel)
+    def _jpegls_frames(self, image_pixel: ImagePixel, threads: int, as_numbers: bool) -> Iterator[NDArray[Any]]:
+        decoder = FrameDecoder(image_pixel, as_numbers=as_numbers)
 
         def decode(item: tuple[int, bytes | memoryview]) -> tuple[NDArray[Any], StreamInfo, int]:
             index, data = item

@@ -23,7 +23,8 @@
  * outside of it.
  *
  * Samples have 1 byte each up to 8 bits per sample, otherwise 2 bytes in native byte order, at any address: colour by
- * pixel, or plane after plane if the interleave mode is none. `stride` is the number of bytes from the start of a line to
+ * pixel, or plane after plane if the interleave mode is none. Signed samples are two's complement numbers; a stream does
+ * not say that its samples are signed. `stride` is the number of bytes from the start of a line to
  * that of the next (with interleave mode none, of a line of one plane); 0 stands for lines without gaps. Gaps are neither
  * read nor written, and none is needed after the last line.
  */
@@ -53,7 +54,8 @@ enum dicom_jpegls_code {
     DICOM_JPEGLS_STRIDE_ODD = 2003,
     DICOM_JPEGLS_OVERLAP = 2004,
     DICOM_JPEGLS_FOURTH_COMPONENT = 2005,
-    DICOM_JPEGLS_RESERVED_FIELD = 2006
+    DICOM_JPEGLS_RESERVED_FIELD = 2006,
+    DICOM_JPEGLS_UNSAFE_SAMPLE = 2007
 };
 
 /* T.87 C.2.3, ILV. */
@@ -101,7 +103,9 @@ typedef struct dicom_jpegls_encoding_parameters {
     int32_t color_transformation; /* 0, or 1 to 3 for HP1 to HP3: not in the standard, not allowed in DICOM */
     dicom_jpegls_preset_coding_parameters preset_coding_parameters;
     uint32_t restart_interval; /* lines between restart markers; 0 for none. Not every decoder reads them. */
-    uint32_t reserved[7];      /* must be 0 */
+    uint32_t is_signed;        /* 1 if the samples are signed: then NEAR must not be able to reverse the sign of one, that
+                                  is, none may be closer than NEAR to a limit of its range. Otherwise 0. */
+    uint32_t reserved[6];      /* must be 0 */
 } dicom_jpegls_encoding_parameters;
 
 typedef struct dicom_jpegls_api {
@@ -134,6 +138,10 @@ typedef struct dicom_jpegls_api {
 
     /* Returns the version of the installed package, as in dicom_jpegls.__version__. */
     const char *(*version)(void);
+
+    /* As `decode`, for signed samples: they are sign-extended from the stream's precision to 8 or 16 bits. */
+    int (*decode_signed)(const uint8_t *source, size_t source_size, uint8_t *destination, size_t destination_size,
+                         size_t stride, dicom_jpegls_stream_info *info);
 } dicom_jpegls_api;
 
 /* The capsule that holds the table. */

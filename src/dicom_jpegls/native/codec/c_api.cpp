@@ -34,26 +34,15 @@ dicom_jpegls_stream_info describe_stream(const stream_info& found) noexcept
     return info;
 }
 
-} // namespace
-
-int read_info(const std::uint8_t* const source, const std::size_t source_size,
-              dicom_jpegls_stream_info* const info) noexcept
-{
-    if (!source || !info)
-        return DICOM_JPEGLS_NULL_POINTER;
-    const inspection found{inspect({source, source_size}, {})};
-    if (found.error.code == fault::none)
-        *info = describe_stream(found.info);
-    return to_code(to_status(found.error.code));
-}
-
-int decode(const std::uint8_t* const source, const std::size_t source_size, std::uint8_t* const destination,
-           const std::size_t destination_size, const std::size_t stride, dicom_jpegls_stream_info* const info) noexcept
+int decode_samples(const std::uint8_t* const source, const std::size_t source_size, std::uint8_t* const destination,
+                   const std::size_t destination_size, const std::size_t stride, dicom_jpegls_stream_info* const info,
+                   const bool is_signed) noexcept
 {
     if (!source || !destination)
         return DICOM_JPEGLS_NULL_POINTER;
     return to_code(guarded([&] {
-        const inspection found{inspect({source, source_size}, {})};
+        const byte_span stream{without_fill_bytes({source, source_size})};
+        const inspection found{inspect(stream, {})};
         if (found.error.code != fault::none)
             return to_status(found.error.code);
         const auto [layout_error, layout] = lay_out(frame_of(found.info), found.info.interleave_mode, stride);
@@ -61,11 +50,10 @@ int decode(const std::uint8_t* const source, const std::size_t source_size, std:
             return layout_error;
         if (layout.size > destination_size)
             return status::destination_too_small;
-        if (overlap({source, found.info.size}, {destination, static_cast<std::size_t>(layout.size)}))
+        if (overlap({stream.data, found.info.size}, {destination, static_cast<std::size_t>(layout.size)}))
             return status::overlap;
-        const output_buffer output{destination, layout, found.info.bits_per_sample, false};
-        const status result =
-            decode_image({{source, source_size}, {}, found.info, false}, output.data(), output.layout());
+        const output_buffer output{destination, layout, found.info.bits_per_sample, is_signed};
+        const status result = decode_image({stream, {}, found.info, false, {}}, output.data(), output.layout());
         if (result == status::success)
         {
             output.deliver();
@@ -74,6 +62,32 @@ int decode(const std::uint8_t* const source, const std::size_t source_size, std:
         }
         return result;
     }));
+}
+
+} // namespace
+
+int read_info(const std::uint8_t* const source, const std::size_t source_size,
+              dicom_jpegls_stream_info* const info) noexcept
+{
+    if (!source || !info)
+        return DICOM_JPEGLS_NULL_POINTER;
+    const inspection found{inspect(without_fill_bytes({source, source_size}), {})};
+    if (found.error.code == fault::none)
+        *info = describe_stream(found.info);
+    return to_code(to_status(found.error.code));
+}
+
+int decode(const std::uint8_t* const source, const std::size_t source_size, std::uint8_t* const destination,
+           const std::size_t destination_size, const std::size_t stride, dicom_jpegls_stream_info* const info) noexcept
+{
+    return decode_samples(source, source_size, destination, destination_size, stride, info, false);
+}
+
+int decode_signed(const std::uint8_t* const source, const std::size_t source_size, std::uint8_t* const destination,
+                  const std::size_t destination_size, const std::size_t stride,
+                  dicom_jpegls_stream_info* const info) noexcept
+{
+    return decode_samples(source, source_size, destination, destination_size, stride, info, true);
 }
 
 int encode(const std::uint8_t* const source, const std::size_t source_size, const std::size_t stride,
@@ -101,6 +115,8 @@ int encode(const std::uint8_t* const source, const std::size_t source_size, cons
         if (overlap({source, static_cast<std::size_t>(layout.size)}, {destination, destination_size}))
             return status::overlap;
         image.layout = layout;
+        if (image.parameters.is_signed != 0 && find_unsafe_sample(image))
+            return status::unsafe_sample;
         const encoded_size encoded{encode_image(image, destination, destination_size)};
         if (encoded.error == status::success)
             *bytes_written = encoded.size;
@@ -138,6 +154,8 @@ const char* error_text(const int code) noexcept
         return "this unpatched CharLS loses the fourth component of lossless 8-bit images in SAMPLE: use LINE or NONE";
     case status::reserved_field:
         return "a reserved field is not 0: zero-initialise the struct, or upgrade dicom-jpegls to use the new field";
+    case status::unsafe_sample:
+        return "a signed sample is closer than NEAR to a limit of its range and may be decoded with the opposite sign";
     default:
         return charls_get_error_message(static_cast<charls_jpegls_errc>(code));
     }
@@ -159,6 +177,7 @@ const dicom_jpegls_api table{
     max_encoded_size,
     error_text,
     version,
+    decode_signed,
 };
 
 } // namespace dicom_jpegls::c_api

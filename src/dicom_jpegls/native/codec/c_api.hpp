@@ -16,6 +16,10 @@ namespace dicom_jpegls::c_api {
 [[nodiscard]] int decode(const std::uint8_t* source, std::size_t source_size, std::uint8_t* destination,
                          std::size_t destination_size, std::size_t stride, dicom_jpegls_stream_info* info) noexcept;
 
+[[nodiscard]] int decode_signed(const std::uint8_t* source, std::size_t source_size, std::uint8_t* destination,
+                                std::size_t destination_size, std::size_t stride,
+                                dicom_jpegls_stream_info* info) noexcept;
+
 [[nodiscard]] int encode(const std::uint8_t* source, std::size_t source_size, std::size_t stride,
                          const dicom_jpegls_frame_info* frame, const dicom_jpegls_encoding_parameters* parameters,
                          std::uint8_t* destination, std::size_t destination_size, std::size_t* bytes_written) noexcept;

@@ -10,6 +10,18 @@ namespace dicom_jpegls {
 
 namespace {
 
+bool assumes_presets(const inspected_stream& source) noexcept
+{
+    return source.assumed_presets && !source.info.has_presets;
+}
+
+completed_presets complete_for(const inspected_stream& source, const preset_coding_parameters& presets,
+                               const std::int32_t near_lossless) noexcept
+{
+    return complete_presets(presets, source.info.bits_per_sample, near_lossless,
+                            source.info.interleave_mode == interleave_sample);
+}
+
 // Whether CharLS has read the header that was inspected: the safety of decoding depends on all that is compared.
 bool has_read(const charls_jpegls_decoder* const decoder, const stream_info& expected) noexcept
 {
@@ -81,36 +93,84 @@ struct decoded_lines
     std::uint32_t count;
 };
 
+// The end of the data of a piece without zeros that may stand for missing data: those at the end, and so many in a row
+// that no encoder writes them. At most 79 zero bits follow each other: 16 of a code's binary part, 16 of a run's length
+// and 47 of the next code's unary part (T.87 A.5.3, A.7.1, LIMIT 64, qbpp 16).
+std::size_t end_without_zeros(const byte_span stream, const piece& part) noexcept
+{
+    constexpr std::size_t impossible_zeros{16};
+    std::size_t zeros{};
+    for (std::size_t i{part.begin}; i != part.end; ++i)
+    {
+        zeros = stream.data[i] == 0 ? zeros + 1 : 0;
+        if (zeros == impossible_zeros)
+            return i + 1 - zeros;
+    }
+    return part.end - zeros;
+}
+
 // Decodes as many lines of a piece as can be decoded. The code is that of the whole piece; if it is an error, the line
 // after those counted may have been written too.
 decoded_lines decode_first_lines(const inspected_stream& source, const piece& part, std::uint8_t* const samples,
                                  const image_layout& layout)
 {
-    const status code = decode_lines(source, part, part.line_count, samples, layout);
-    if (code == status::success || has_found_data_left(code))
+    status code = decode_lines(source, part, part.line_count, samples, layout);
+    piece sure{part};
+    sure.end = end_without_zeros(source.bytes, part);
+    // Only a marker shows that zeros at the end belong to the data; one of them may be padding.
+    const std::size_t allowed_zeros = part.end == source.bytes.size ? 0 : 1;
+    if (code == status::success && part.end - sure.end <= allowed_zeros)
         return {code, part.line_count};
+    if (sure.end == sure.begin)
+        return {code, 0};
+    if (sure.end != part.end)
+        code = decode_lines(source, sure, part.line_count, samples, layout);
+    if (code == status::success)
+        return {code, part.line_count};
+    // Otherwise the fault can be in any line.
+    if (has_found_data_left(code))
+        return {code, 0};
     // CharLS does not report how far it came: find the greatest height for which it does not fail before the end.
     std::uint32_t good{};
     std::uint32_t bad{part.line_count};
     while (bad - good > 1)
     {
         const std::uint32_t middle = good + (bad - good) / 2;
-        const status middle_code = decode_lines(source, part, middle, samples, layout);
+        const status middle_code = decode_lines(source, sure, middle, samples, layout);
         (middle_code == status::success || has_found_data_left(middle_code) ? good : bad) = middle;
     }
     return {code, good};
+}
+
+status decode_pieces(const inspected_stream& source, const std::vector<piece>& pieces, std::uint8_t* const samples,
+                     const image_layout& layout)
+{
+    for (const piece& part : pieces)
+        if (const status error = decode_lines(source, part, part.line_count, samples, layout); error != status::success)
+            return error;
+    return status::success;
 }
 
 // Decodes scan by scan, each from a copy whose scan header nobody can change.
 status decode_scans(const inspected_stream& source, std::uint8_t* const samples, const image_layout& layout)
 {
     const found_pieces found{find_pieces(source, UINT32_MAX)};
-    if (found.error != status::success)
-        return found.error;
-    for (const piece& part : found.pieces)
-        if (const status error = decode_lines(source, part, part.line_count, samples, layout); error != status::success)
-            return error;
-    return status::success;
+    return found.error == status::success ? decode_pieces(source, found.pieces, samples, layout) : found.error;
+}
+
+// Replaces the presets of the pieces by those of a variant; returns whether any of them differs.
+bool take_variant(const inspected_stream& source, const default_thresholds variant, std::vector<piece>& pieces) noexcept
+{
+    bool differs{};
+    for (piece& part : pieces)
+    {
+        const preset_coding_parameters standard{
+            default_preset_coding_parameters(part.presets.maximum_sample_value, part.near_lossless)};
+        part.presets = variant_preset_coding_parameters(variant, source.info.bits_per_sample, part.near_lossless);
+        for (const auto threshold : preset_thresholds)
+            differs |= part.presets.*threshold != standard.*threshold;
+    }
+    return differs;
 }
 
 // Whether a stream still describes the image that it described when it was inspected.
@@ -135,7 +195,8 @@ void salvage_lines(const inspected_stream& source, const std::vector<piece>& pie
         const decoded_lines decoded{decode_first_lines(source, *part, samples, layout)};
         if (decoded.code == status::not_enough_memory)
             throw std::bad_alloc{};
-        if (decoded.code == status::success && part->first_component != scan && !part->position_is_certain)
+        const bool is_cut_off = decoded.code != status::success && !has_found_data_left(decoded.code);
+        if (!is_cut_off && part->first_component != scan && !part->position_is_certain)
         {
             misplaced_scan = part->first_component;
             continue;
@@ -160,7 +221,7 @@ status decode_image(const inspected_stream& source, std::uint8_t* const samples,
     assert(!source.is_damaged && source.info.size <= source.bytes.size);
     return guarded([&] {
         const stream_info& info{source.info};
-        if (plane_count(info.component_count, info.interleave_mode) > 1)
+        if (plane_count(info.component_count, info.interleave_mode) > 1 || assumes_presets(source))
             return decode_scans(source, samples, layout);
         // A single scan is decoded from where it is.
         const status code = decode_stream(source.bytes.subspan(0, info.size), &info, samples, layout);
@@ -168,6 +229,48 @@ status decode_image(const inspected_stream& source, std::uint8_t* const samples,
             return decode_scans(source, samples, layout);
         return code;
     });
+}
+
+fault assume_presets(inspected_stream& source, const preset_coding_parameters& presets) noexcept
+{
+    const completed_presets completed{complete_for(source, presets, source.info.near_lossless)};
+    if (completed.error != fault::none)
+        return completed.error;
+    source.assumed_presets = presets;
+    if (assumes_presets(source))
+        source.info.presets = completed.presets;
+    return fault::none;
+}
+
+variant_result decode_with_variants(const inspected_stream& source, std::uint8_t* const samples,
+                                    const image_layout& layout) noexcept
+{
+    variant_result result;
+    result.error = guarded([&] {
+        if (source.info.has_presets || source.assumed_presets)
+            return status::success;
+        found_pieces found{find_pieces(source, UINT32_MAX)};
+        if (found.error != status::success)
+            return found.error;
+        for (const piece& part : found.pieces)
+            if (part.restart_interval < source.info.height)
+                return status::success;
+        for (const default_thresholds variant : threshold_variants)
+        {
+            if (!take_variant(source, variant, found.pieces))
+                continue;
+            const status error = decode_pieces(source, found.pieces, samples, layout);
+            if (error == status::not_enough_memory)
+                return error;
+            if (error != status::success)
+                continue;
+            result.variant = variant;
+            result.presets = found.pieces.front().presets;
+            break;
+        }
+        return status::success;
+    });
+    return result;
 }
 
 found_pieces find_pieces(const inspected_stream& source, const std::uint32_t minimum_lines) noexcept
@@ -179,6 +282,14 @@ found_pieces find_pieces(const inspected_stream& source, const std::uint32_t min
         if (found.pieces.empty() || (!source.is_damaged && found.error.code != fault::none) ||
             !describes_same_image(found.info, source.info))
             return to_status(fault::changed);
+        if (assumes_presets(source))
+            for (piece& part : found.pieces)
+            {
+                const completed_presets completed{complete_for(source, *source.assumed_presets, part.near_lossless)};
+                if (completed.error != fault::none)
+                    return to_status(completed.error);
+                part.presets = completed.presets;
+            }
         result.pieces = std::move(found.pieces);
         return status::success;
     });

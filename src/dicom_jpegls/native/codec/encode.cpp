@@ -7,6 +7,8 @@
 
 #include "build_info.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string_view>
 
 namespace dicom_jpegls {
@@ -32,14 +34,30 @@ constexpr std::int32_t no_color_transformation{0};
             presets.reset_value};
 }
 
+// The presets for CharLS, which writes no segment if all are 0 or all are the defaults, and otherwise one with complete
+// values: with all but MAXVAL, it writes the defaults, too. They are written if they have been chosen, and always for
+// less than 8 bits, where old versions of CharLS, which widespread decoders contain, have other defaults.
+[[nodiscard]] preset_coding_parameters presets_to_write(const std::int32_t bits_per_sample,
+                                                        const encoding_parameters& parameters) noexcept
+{
+    const preset_coding_parameters chosen{presets_of(parameters)};
+    if (bits_per_sample >= 8 && std::all_of(std::begin(preset_fields), std::end(preset_fields),
+                                            [&chosen](const auto field) { return chosen.*field == 0; }))
+        return chosen;
+    preset_coding_parameters complete{complete_presets(chosen, bits_per_sample, parameters.near_lossless,
+                                                       parameters.interleave_mode == interleave_sample)
+                                          .presets};
+    complete.maximum_sample_value = 0;
+    return complete;
+}
+
 [[nodiscard]] status prepare(charls_jpegls_encoder* const encoder, const image_source& image,
                              std::uint8_t* const destination, const std::size_t destination_size)
 {
     const encoding_parameters& parameters{image.parameters};
     const charls_frame_info frame{image.frame.width, image.frame.height, image.frame.bits_per_sample,
                                   image.frame.component_count};
-    // The caller's zeros, so that CharLS writes no segment for defaults.
-    const preset_coding_parameters chosen{presets_of(parameters)};
+    const preset_coding_parameters chosen{presets_to_write(image.frame.bits_per_sample, parameters)};
     const charls_jpegls_pc_parameters presets{chosen.maximum_sample_value, chosen.threshold1, chosen.threshold2,
                                               chosen.threshold3, chosen.reset_value};
     // Even, because DICOM fragments are (PS3.5 A.4); presets for more than 12 bits, for a widespread decoder.
@@ -245,6 +263,8 @@ status check_encoding(const frame_info& frame, const encoding_parameters& parame
         (frame.component_count != 3 || frame.bits_per_sample % 8 != 0 || parameters.near_lossless != 0 ||
          parameters.interleave_mode == interleave_none))
         return to_status(fault::color_transformation_use);
+    if (parameters.is_signed > 1)
+        return status::reserved_field;
     for (const std::uint32_t field : parameters.reserved)
         if (field != 0)
             return status::reserved_field;
@@ -290,6 +310,8 @@ std::uint64_t header_segments::annotations_size() const noexcept
 
 std::optional<std::int32_t> find_unsafe_sample(const image_source& image) noexcept
 {
+    if (image.parameters.near_lossless == 0)
+        return std::nullopt;
     return bytes_per_sample(image.frame.bits_per_sample) == 1 ? find_unsafe_sample<std::uint8_t>(image)
                                                               : find_unsafe_sample<std::uint16_t>(image);
 }

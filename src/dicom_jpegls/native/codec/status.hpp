@@ -24,6 +24,7 @@ enum class [[nodiscard]] status : int
     overlap = DICOM_JPEGLS_OVERLAP,
     fourth_component = DICOM_JPEGLS_FOURTH_COMPONENT,
     reserved_field = DICOM_JPEGLS_RESERVED_FIELD,
+    unsafe_sample = DICOM_JPEGLS_UNSAFE_SAMPLE,
 };
 
 static_assert(DICOM_JPEGLS_SUCCESS == static_cast<int>(fault::none) &&

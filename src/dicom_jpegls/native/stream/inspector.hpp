@@ -311,6 +311,7 @@ private:
         case 1: {
             if (current_.size != 11)
                 return fail_with_size();
+            info_.has_presets = true;
             for (const auto field : preset_fields)
                 presets_.*field = fields.parameter(2);
             return fault::none; // checked at each SOS: the ranges depend on precision and NEAR

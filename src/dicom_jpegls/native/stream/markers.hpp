@@ -142,6 +142,15 @@ private:
     segment current_{};
 };
 
+// A stream from its SOI marker: fill bytes FF may precede it, as any marker (T.81 B.1.1.2).
+[[nodiscard]] inline byte_span without_fill_bytes(const byte_span stream) noexcept
+{
+    std::size_t begin{};
+    while (stream.size - begin > 1 && stream.data[begin] == 0xFF && stream.data[begin + 1] == 0xFF)
+        ++begin;
+    return stream.subspan(begin, stream.size - begin);
+}
+
 // Reads the data of a segment as big-endian numbers, one after another. The caller checks the size first.
 class field_reader final
 {

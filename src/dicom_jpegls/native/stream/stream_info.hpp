@@ -57,6 +57,7 @@ struct stream_info
     std::size_t size;             // in bytes from SOI to EOI, both included
     std::size_t trailing_size;    // in bytes after EOI, without padding of 00 and FF at their end
     bool has_scan;                // a valid scan header was found: the fields up to spiff are complete
+    bool has_presets;             // an LSE segment with presets was found
     std::size_t zero_before_end;  // offset of a lone 00 byte before EOI, as some old encoders write it; 0 for none
 };
 

@@ -74,7 +74,7 @@ inspected_stream open(const byte_vector& stream)
 {
     const auto [info, error] = inspect({stream.data(), stream.size()}, {});
     CHECK(error.code == fault::none);
-    return {{stream.data(), stream.size()}, {}, info, false};
+    return {{stream.data(), stream.size()}, {}, info, false, {}};
 }
 
 byte_vector decode(const inspected_stream& source)
@@ -225,7 +225,12 @@ TEST(parameters)
     const frame_info color{8, 8, 8, 3};
     encoding_parameters parameters{};
     CHECK(check_encoding(color, parameters) == status::success);
-    parameters.reserved[6] = 1;
+    parameters.reserved[5] = 1;
+    CHECK(check_encoding(color, parameters) == status::reserved_field);
+    parameters = {};
+    parameters.is_signed = 1;
+    CHECK(check_encoding(color, parameters) == status::success);
+    parameters.is_signed = 2;
     CHECK(check_encoding(color, parameters) == status::reserved_field);
     parameters = {};
     parameters.color_transformation = 1;
@@ -261,12 +266,33 @@ TEST(unsafe_samples)
         std::memcpy(&image.samples[10], &value, sizeof value);
         CHECK_EQUAL_IN(text(sample), find_unsafe_sample(image.source).value_or(0), sample);
     }
+    image.source.parameters.near_lossless = 0;
+    CHECK(!find_unsafe_sample(image.source));
+    image.source.parameters.near_lossless = 5;
     for (const std::int32_t sample : {2042, -2043})
     {
         const auto value = static_cast<std::uint16_t>(sample);
         std::memcpy(&image.samples[10], &value, sizeof value);
         CHECK_EQUAL_IN(text(sample), find_unsafe_sample(image.source).has_value(), false);
     }
+}
+
+// Checks that all marked lines are right, and returns their number.
+std::size_t check_marked_lines(const std::string& context, const test_image& image, const byte_vector& samples,
+                               const byte_vector& good)
+{
+    const image_layout& layout{image.source.layout};
+    std::size_t count{};
+    for (std::size_t line{}; line < good.size(); ++line)
+    {
+        if (good[line] != 1)
+            continue;
+        ++count;
+        CHECK_EQUAL_IN(
+            context + ", line " + text(line),
+            std::memcmp(&samples[line * layout.stride], &image.samples[line * layout.stride], layout.line_size), 0);
+    }
+    return count;
 }
 
 // All lines of a truncated stream that are marked are right, and there are fewer of them the more is missing.
@@ -290,22 +316,162 @@ TEST(truncated_streams)
                 byte_vector good(layout.line_count);
                 const std::string context{context_of(frame, mode, interval) + ", " + text(size) + " bytes"};
                 CHECK_EQUAL_IN(context,
-                               decode_good_lines({part, {}, found.info, true}, samples.data(), layout, good.data()),
+                               decode_good_lines({part, {}, found.info, true, {}}, samples.data(), layout, good.data()),
                                status::success);
-                std::size_t count{};
-                for (std::size_t line{}; line < good.size(); ++line)
-                    if (good[line] == 1)
-                    {
-                        ++count;
-                        CHECK_EQUAL_IN(context + ", line " + text(line),
-                                       std::memcmp(&samples[line * layout.stride], &image.samples[line * layout.stride],
-                                                   layout.line_size),
-                                       0);
-                    }
+                const std::size_t count = check_marked_lines(context, image, samples, good);
                 CHECK_EQUAL_IN(context, count <= before, true);
                 before = count;
             }
         }
+}
+
+// The presets of the first LSE segment; all 0 if there is none.
+preset_coding_parameters written_presets(const byte_vector& stream)
+{
+    segment_reader reader{{stream.data(), stream.size()}};
+    preset_coding_parameters presets{};
+    while (reader.next() == fault::none && reader.current().code != marker_sos)
+        if (reader.current().code == marker_lse)
+        {
+            field_reader fields{reader.data()};
+            CHECK(fields.number(1) == 1);
+            for (const auto field : preset_fields)
+                presets.*field = fields.parameter(2);
+        }
+    return presets;
+}
+
+// Presets are written where other decoders assume other ones, and where they have been chosen, even if they are the
+// defaults.
+TEST(written_presets)
+{
+    for (std::int32_t bits{2}; bits <= 16; ++bits)
+        for (const std::int32_t near_lossless : {0, 1})
+            for (const std::uint32_t interval : {0U, 2U})
+                for (const bool chosen : {false, true})
+                {
+                    test_image image{{5, 7, bits, 1}, interleave_none, content::noise, near_lossless};
+                    const std::string context{context_of(image.source.frame, interleave_none, interval)};
+                    image.source.parameters.restart_interval = interval;
+                    const std::int32_t maximum = maximum_sample_value(bits);
+                    const preset_coding_parameters defaults{default_preset_coding_parameters(maximum, near_lossless)};
+                    if (chosen)
+                        image.source.parameters.preset_coding_parameters = {defaults.maximum_sample_value,
+                                                                            defaults.threshold1, defaults.threshold2,
+                                                                            defaults.threshold3, defaults.reset_value};
+                    const byte_vector stream{encode(image.source)};
+                    const preset_coding_parameters found{written_presets(stream)};
+                    const bool expected = chosen || bits < 8 || bits > 12;
+                    for (const auto field : preset_fields)
+                        CHECK_EQUAL_IN(context, found.*field, expected ? defaults.*field : 0);
+                    CHECK_EQUAL_IN(context, open(stream).info.has_presets, expected);
+                    if (near_lossless == 0)
+                        CHECK_EQUAL_IN(context, decode(open(stream)) == image.samples, true);
+                }
+}
+
+// Lines of truncated streams that were padded with zeros are right, if they are marked.
+TEST(truncated_and_padded_streams)
+{
+    for (const auto& [frame, mode] : image_cases)
+        for (const std::uint32_t interval : {0U, 2U})
+        {
+            test_image image{frame, mode, content::noise};
+            image.source.parameters.restart_interval = interval;
+            const byte_vector stream = encode(image.source);
+            const image_layout& layout{image.source.layout};
+            for (std::size_t size{stream.size() - 4}; size > 60; --size)
+                for (const std::size_t zeros : {std::size_t{1}, std::size_t{3}, stream.size() - size})
+                    for (const bool has_end : {false, true})
+                    {
+                        byte_vector padded(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(size));
+                        padded.resize(size + zeros);
+                        if (has_end)
+                            padded.insert(padded.end(), {0xFF, marker_eoi});
+                        const byte_span part{padded.data(), padded.size()};
+                        const piece_list found = salvage(part, {}, 1);
+                        if (found.pieces.empty())
+                            continue;
+                        byte_vector samples(layout.size);
+                        byte_vector good(layout.line_count);
+                        const std::string context{context_of(frame, mode, interval) + ", " + text(size) +
+                                                  " bytes and zeros: " + text(zeros)};
+                        CHECK_EQUAL_IN(
+                            context,
+                            decode_good_lines({part, {}, found.info, true, {}}, samples.data(), layout, good.data()),
+                            status::success);
+                        if (inspect(part, {}).error.code == fault::none &&
+                            std::all_of(good.begin(), good.end(), [](const std::uint8_t line) { return line == 1; }))
+                            continue; // a sound stream, of an image that ends in another way
+                        check_marked_lines(context, image, samples, good);
+                    }
+        }
+}
+
+// If data is left after the last line, no line is known to be right.
+TEST(data_left_after_the_last_line)
+{
+    const test_image image{{17, 9, 8, 1}, interleave_none, content::noise};
+    byte_vector stream = encode(image.source);
+    const byte_vector more{0x5A, 0x5A, 0x5A, 0x5A, 0x5A, 0x5A};
+    stream.insert(stream.end() - 3, more.begin(), more.end());
+    const inspected_stream source{open(stream)};
+    byte_vector samples(image.source.layout.size);
+    byte_vector good(image.source.layout.line_count);
+    CHECK(has_found_data_left(decode_image(source, samples.data(), image.source.layout)));
+    CHECK(decode_good_lines(source, samples.data(), image.source.layout, good.data()) == status::success);
+    CHECK(good == byte_vector(good.size()));
+}
+
+// A stream as an encoder with other default thresholds writes it: without the presets that it has used.
+byte_vector encode_variant(test_image& image, const default_thresholds variant)
+{
+    const preset_coding_parameters presets{variant_preset_coding_parameters(variant, image.source.frame.bits_per_sample,
+                                                                            image.source.parameters.near_lossless)};
+    image.source.parameters.preset_coding_parameters = {presets.maximum_sample_value, presets.threshold1,
+                                                        presets.threshold2, presets.threshold3, presets.reset_value};
+    byte_vector stream{encode(image.source)};
+    segment_reader reader{{stream.data(), stream.size()}};
+    while (reader.next() == fault::none && reader.current().code != marker_lse)
+        continue;
+    const auto begin = stream.begin() + static_cast<std::ptrdiff_t>(reader.current().offset);
+    stream.erase(begin, begin + 15);
+    return stream;
+}
+
+TEST(variants_of_the_default_thresholds)
+{
+    for (const auto& [variant, bits] :
+         {std::pair{default_thresholds::jai, 13}, std::pair{default_thresholds::jai, 16},
+          std::pair{default_thresholds::charls_1, 6}, std::pair{default_thresholds::charls_1, 7}})
+        for (const auto& [components, mode] : {std::pair{1, interleave_none}, std::pair{3, interleave_none},
+                                               std::pair{3, interleave_line}, std::pair{3, interleave_sample}})
+        {
+            test_image image{{40, 40, bits, components}, mode, content::noise};
+            const std::string context{context_of(image.source.frame, mode)};
+            const byte_vector stream{encode_variant(image, variant)};
+            inspected_stream source{open(stream)};
+            byte_vector samples(image.source.layout.size);
+            CHECK_EQUAL_IN(context, decode_image(source, samples.data(), image.source.layout) == status::success,
+                           false);
+            const variant_result result{decode_with_variants(source, samples.data(), image.source.layout)};
+            CHECK_EQUAL_IN(context, result.error, status::success);
+            CHECK_EQUAL_IN(context, static_cast<int>(result.variant), static_cast<int>(variant));
+            CHECK_EQUAL_IN(context, samples == image.samples, true);
+
+            CHECK(assume_presets(source, result.presets) == fault::none);
+            CHECK_EQUAL_IN(context, source.info.presets.threshold3, result.presets.threshold3);
+            CHECK_EQUAL_IN(context, decode(source) == image.samples, true);
+            CHECK(decode_with_variants(source, samples.data(), image.source.layout).variant ==
+                  default_thresholds::standard);
+            CHECK(assume_presets(source, {0, 9, 5, 7, 0}) == fault::preset_value);
+        }
+    test_image image{{40, 40, 12, 1}, interleave_none, content::noise};
+    byte_vector stream = encode(image.source);
+    stream.erase(stream.end() - 40, stream.end() - 20);
+    byte_vector samples(image.source.layout.size);
+    CHECK(decode_with_variants(open(stream), samples.data(), image.source.layout).variant ==
+          default_thresholds::standard);
 }
 
 TEST(changed_streams)

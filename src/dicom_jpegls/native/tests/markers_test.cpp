@@ -218,3 +218,19 @@ TEST(annotations_are_listed_in_order)
     CHECK_EQUAL(found[2].code, marker_app15);
     CHECK_EQUAL(found[2].data.size, 0);
 }
+
+TEST(fill_bytes_before_a_stream)
+{
+    const bytes stream{stream_of({frame_header(1, 1), scan_header(), {0}})};
+    for (const std::size_t count : {0U, 1U, 5U})
+    {
+        bytes filled(count, 0xFF);
+        append(filled, stream);
+        const byte_span found{without_fill_bytes(span(filled))};
+        CHECK_EQUAL(found.size, stream.size());
+        CHECK_EQUAL(found.data - filled.data(), static_cast<std::ptrdiff_t>(count));
+    }
+    CHECK_EQUAL(without_fill_bytes({}).size, 0U);
+    CHECK_EQUAL(without_fill_bytes(span({0, 0xFF, 0xFF})).size, 3U);
+    CHECK_EQUAL(without_fill_bytes(span({0xFF, 0xFF, 0xFF})).size, 1U);
+}

@@ -131,3 +131,26 @@ TEST(reset_values)
     CHECK_EQUAL(completion_fault({0, 0, 0, 0, 64}, 8, 0, true), fault::none);
     CHECK_EQUAL(completion_fault({0, 0, 0, 0, 63}, 8, 0, true), fault::preset_reset);
 }
+
+// The values that other sources name for the variants; equal to the defaults where those encoders are right.
+TEST(variants)
+{
+    const auto check = [](const default_thresholds variant, const int bits, const int near_value,
+                          const preset_coding_parameters& expected) {
+        CHECK_EQUAL(presets_text(variant_preset_coding_parameters(variant, bits, near_value)), presets_text(expected));
+    };
+    check(default_thresholds::jai, 13, 0, {8191, 34, 131, 548, 64});
+    check(default_thresholds::jai, 16, 0, {65535, 258, 1027, 4356, 64});
+    check(default_thresholds::charls_1, 7, 0, {127, 2, 3, 4, 64});
+    check(default_thresholds::charls_1, 6, 1, {63, 5, 8, 11, 64});
+    for (int bits{2}; bits <= 16; ++bits)
+        for (int near_value{}; near_value <= maximum_near_lossless(bits); near_value += 3)
+        {
+            const preset_coding_parameters defaults{literal_defaults((1 << bits) - 1, near_value)};
+            if (bits <= 12 || near_value != 0)
+                check(default_thresholds::jai, bits, near_value, defaults);
+            if (bits >= 8)
+                check(default_thresholds::charls_1, bits, near_value, defaults);
+            check(default_thresholds::standard, bits, near_value, defaults);
+        }
+}
