@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import dicom_jpegls as jls
 from dicom_jpegls import spiff
-from support.jls_streams import IMAGE_KINDS, largest_error, make_image
+from support.jls_streams import IMAGE_KINDS, LSE, join, largest_error, make_image, parts
 
 # (components, interleave mode) that are possible; line and sample interleave need 3 or 4 components.
 LAYOUTS = [(1, 0), (3, 0), (3, 1), (3, 2), (4, 0), (4, 1), (4, 2)]
@@ -79,14 +79,16 @@ def check_in_both_directions(image, bits, near, mode):
         assert theirs.dtype == image.dtype, name
         assert np.array_equal(theirs, decoded), name
 
+    # Below 8 bits CharLS itself writes no default thresholds, but we do: older versions of it have others.
+    expected = ours if bits >= 8 else even(join([part for part in parts(ours) if part.marker != LSE]))
     stream = encode_with_pyjpegls(image, bits, near, mode)
     if stream is None:
-        assert too_small_for_pyjpegls(image, len(ours))
+        assert too_small_for_pyjpegls(image, len(expected))
     else:
         judged = libjpeg.decode(stream)
         assert np.array_equal(jls.decode(stream), judged)
         if largest_error(image, judged) <= near:
-            assert even(stream) == ours
+            assert even(stream) == expected
         else:
             # The encoder of CharLS 2.4 loses samples, see below.
             assert (image.shape[2:], mode, bits, near) == ((4,), 2, 8, 0)
