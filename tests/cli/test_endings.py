@@ -136,6 +136,7 @@ def test_an_unexpected_error_of_a_file_in_a_tree(tmp_path, monkeypatch, caplog):
         raise RuntimeError("no such thing")
 
     monkeypatch.setattr("dicom_jpegls.batch.jobs.compress_steps", broken)
+    caplog.handler.setLevel(0)  # of pytest only: --debug sets the level of the package
     result = run_cli(
         "--debug", "compress", tmp_path / "*", tmp_path / "jls", "--workers", 1, status=ExitStatus.ALL_FAILED
     )
