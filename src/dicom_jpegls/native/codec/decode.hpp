@@ -18,7 +18,7 @@ struct inspected_stream
     stream_info info{};
     bool is_damaged{}; // the inspection found a fault, and `info` is what could be salvaged
     // Instead of the defaults, where the stream has no presets; zeros stand for defaults.
-    std::optional<preset_coding_parameters> assumed_presets{};
+    std::optional<preset_coding_parameters> assumed_presets;
 };
 
 // Assumes presets for a stream and checks them; has no effect on one that has presets.

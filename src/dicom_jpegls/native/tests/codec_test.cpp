@@ -466,7 +466,7 @@ TEST(variants_of_the_default_thresholds)
                   default_thresholds::standard);
             CHECK(assume_presets(source, {0, 9, 5, 7, 0}) == fault::preset_value);
         }
-    test_image image{{40, 40, 12, 1}, interleave_none, content::noise};
+    const test_image image{{40, 40, 12, 1}, interleave_none, content::noise};
     byte_vector stream = encode(image.source);
     stream.erase(stream.end() - 40, stream.end() - 20);
     byte_vector samples(image.source.layout.size);

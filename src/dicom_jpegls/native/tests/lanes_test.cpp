@@ -132,8 +132,8 @@ void test_what_is_not_covered()
     scan::scan_lanes lanes;
     const scan_case sound{make_sound_case(random, 9, 7, 12)};
     const auto decode{[&](const auto& change) {
-        exact_buffer source{sound.data};
-        exact_buffer destination{sound.strided_size()};
+        const exact_buffer source{sound.data};
+        const exact_buffer destination{sound.strided_size()};
         const scan::lane_decoding good{source.data(),           source.size(), destination.data(), destination.size(),
                                        sound.row() + sound.gap, sound.width,   sound.height,       12};
         std::vector<scan::lane_decoding> scans(3, good);
