@@ -1,5 +1,6 @@
 """On a Dask cluster: every file exactly once, also when a worker dies in the middle of the job."""
 
+import gc
 import json
 import os
 import shutil
@@ -116,6 +117,18 @@ def test_a_bad_address_is_told_in_one_line(tmp_path, address, monkeypatch):
     )
     assert time.monotonic() - start < 15
     assert "no Dask scheduler at" in one_line(result)
+
+
+def test_a_client_that_fails_is_closed(tmp_path, cluster):
+    """One that closes itself later, when it is collected, can block the start of the next one."""
+    gc.disable()
+    try:
+        with pytest.raises(batch.ClusterError, match="no Dask scheduler"):
+            batch.transcode([TEST_FILES / "CT_small.dcm"], tmp_path / "jls", dask="no address")
+    finally:
+        gc.enable()
+    clients = [found for found in gc.get_objects() if isinstance(found, distributed.Client) and found is not cluster]
+    assert {client.status for client in clients} <= {"closed"}
 
 
 def test_a_cluster_without_workers_is_told(tmp_path, monkeypatch):

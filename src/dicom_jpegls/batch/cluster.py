@@ -92,10 +92,16 @@ def _connected(address: str) -> Client:
     # The package logs each lost connection with a traceback; what matters becomes a ClusterError.
     for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    client: Client = Client.__new__(Client)
     try:
-        return Client(address, timeout=_TIMEOUT)  # type: ignore[no-untyped-call]
+        Client.__init__(client, address, timeout=_TIMEOUT)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TypeError) as error:  # a timeout is an OSError
+        # A client that failed closes itself when it is collected. If that happens while another one starts, it waits
+        # for a lock of its own thread for ever.
+        with suppress(Exception):
+            client.close()  # type: ignore[no-untyped-call]
         raise ClusterError(f"no Dask scheduler at {address}: {_one_line(error)}") from None
+    return client
 
 
 def _wait_for_workers(client: Client, on_notice: Callable[[str], None]) -> None:
