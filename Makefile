@@ -37,12 +37,13 @@ OTHER_PYTHONS := $(foreach version,3.12 3.13 3.14 3.15,$(firstword $(wildcard \
                  $(HOME)/.pyenv/versions/$(version).*/bin/python /usr/local/bin/python$(version) \
                  /usr/bin/python$(version) /opt/hostedtoolcache/Python/$(version).*/x64/bin/python)))
 
-.PHONY: demo test lint format native sanitize-native unit matrix wheel fuzz bench-core clean
+.PHONY: demo test lint format native sanitize-native unit matrix newest wheel fuzz bench-core clean
 
 demo: $(VENV)/.package
 	$(BIN)/python examples/demo.py $(DEMO_OUTPUT)
 
-test: lint native unit matrix
+# With the oldest Python from the checkout, and with the newest one that is found from the wheel.
+test: lint native unit newest
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check
@@ -53,9 +54,9 @@ lint: $(VENV)/.development
 	$(BIN)/clang-format --dry-run --Werror $(CXX_SOURCES)
 	$(CMAKE) --preset debug $(PRESET_OPTIONS) -D DICOM_JPEGLS_WARNINGS_AS_ERRORS=ON
 	$(CMAKE) --build --preset debug --parallel 2
-	$(BIN)/clang-tidy --quiet -p build/debug src/dicom_jpegls/native/scan/charls_adapter.cpp \
-	    $(wildcard src/dicom_jpegls/native/codec/*.cpp) \
-	    $(wildcard src/dicom_jpegls/native/tests/*.cpp)
+	printf '%s\n' src/dicom_jpegls/native/scan/charls_adapter.cpp \
+	    $(wildcard src/dicom_jpegls/native/codec/*.cpp src/dicom_jpegls/native/tests/*.cpp) | \
+	    xargs -n 2 -P 2 $(BIN)/clang-tidy --quiet -p build/debug
 ifneq ($(CLANG),)
 	$(CMAKE) --preset debug $(PRESET_OPTIONS) -B build/debug-clang -D DICOM_JPEGLS_WARNINGS_AS_ERRORS=ON \
 	    -D CMAKE_CXX_COMPILER=$(CLANG)
@@ -84,6 +85,9 @@ unit: $(VENV)/.development
 wheel: $(VENV)/.development
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist
+
+newest: wheel
+	$(if $(OTHER_PYTHONS),@$(MAKE) --no-print-directory installed PYTHON=$(lastword $(OTHER_PYTHONS)))
 
 matrix: wheel
 	@for python in $(OTHER_PYTHONS); do \
