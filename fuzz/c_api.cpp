@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <vector>
 
 using namespace dicom_jpegls;
@@ -206,7 +207,7 @@ dicom_jpegls_encoding_parameters choose_parameters(FuzzedDataProvider& input)
         presets.reset_value = choose_number(input, 0, 255);
     }
     if (input.ConsumeIntegralInRange(0, 31) == 0)
-        input.PickValueInArray({&parameters.reserved[0], &parameters.reserved[6]})[0] = 1;
+        *input.PickValueInArray({std::begin(parameters.reserved), std::prev(std::end(parameters.reserved))}) = 1;
     return parameters;
 }
 
