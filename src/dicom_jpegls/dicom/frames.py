@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from dataclasses import dataclass
 from itertools import count, repeat
@@ -29,7 +28,7 @@ from dicom_jpegls.ranges import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -155,9 +154,12 @@ class FrameDecoder:
         DatasetError
             If it is not a frame of the image.
         """
-        with naming_frame(index):
-            with _naming_coding(frame):
+        with _NamingFrame(index):
+            try:
                 stream = Stream(frame, max_samples=self._max_samples, partial=partial)
+            except StreamError as error:
+                _name_coding(error, frame)
+                raise
             rules.check_stream(stream.info, self.image_pixel)
             if self._as_numbers:
                 self._check_high_bit(stream.info)
@@ -205,7 +207,7 @@ class FrameDecoder:
         """
         if out is None:
             out = new_samples(self._one_frame)[0]
-        with naming_frame(index):
+        with _NamingFrame(index):
             decode_stream_into(stream, out, workers)
         if self._as_numbers:
             self._limit_to_bits_stored(out, stream.info)
@@ -223,7 +225,7 @@ class FrameDecoder:
 
     def decode_partial(self, index: int | None, stream: Stream, out: NDArray[Any], fill_value: int) -> PartialImage:
         """Decode the undamaged lines of a stream that was opened for this; see `dicom_jpegls.decode_partial`."""
-        with naming_frame(index):
+        with _NamingFrame(index):
             partial = decode_stream_partial(stream, out, fill_value)
         if self._as_numbers:
             self._limit_to_bits_stored(out, stream.info)
@@ -330,6 +332,8 @@ class FrameCoder:
             frames.
         """
         counts = [self._count_samples(frame) for frame in frames]
+        if not any(map(any, counts)):
+            return counts
         numbers = repeat(None) if first is None else count(first)
         numbered = list(zip(numbers, counts, strict=False))
         unused = {number: found.unused_bits for number, found in numbered if found.unused_bits}
@@ -429,7 +433,7 @@ class FrameCoder:
         if counts is None:
             (counts,) = self.check_samples([frame], index)
         samples = self.prepare(frame, counts)
-        with naming_frame(index):
+        with _NamingFrame(index):
             stream = encode_samples(
                 samples,
                 bits_per_sample=self.precision,
@@ -474,7 +478,7 @@ class FrameCoder:
         expected = clear_unused_bits(samples, self.precision)
         error = int(np.abs(decoded.astype(np.int32) - expected).max())
         if error > self.options.near_lossless:
-            with naming_frame(index):
+            with _NamingFrame(index):
                 raise JPEGLSError(
                     f"verification failed: the largest error is {error}, NEAR is {self.options.near_lossless}"
                 )
@@ -496,32 +500,30 @@ def _scaled_to_8_bits(samples: NDArray[Any], bits: int) -> NDArray[np.uint8]:
     return ((samples.astype(np.uint16) * 255 + highest // 2) // highest).astype(np.uint8)
 
 
-@contextlib.contextmanager
-def _naming_coding(frame: bytes | memoryview) -> Iterator[None]:
+def _name_coding(error: StreamError, frame: bytes | memoryview) -> None:
     """Add to the message of an error what the frame is coded with, if that is not JPEG-LS."""
-    try:
-        yield
-    except StreamError as error:
-        coding = coding_of(frame)
-        if coding is not None and coding != JPEGLSLossless:
-            found = (
-                f"the frame is coded with {coding.name} ({coding}), not with JPEG-LS as Transfer Syntax UID (0002,0010)"
-            )
-            error.args = (f"{error}; {found} says", *error.args[1:])
-        raise
+    coding = coding_of(frame)
+    if coding is not None and coding != JPEGLSLossless:
+        found = f"the frame is coded with {coding.name} ({coding}), not with JPEG-LS as Transfer Syntax UID (0002,0010)"
+        error.args = (f"{error}; {found} says", *error.args[1:])
 
 
-@contextlib.contextmanager
-def naming_frame(index: int | None) -> Iterator[None]:
-    """Name Pixel Data and the frame, if it is known, in the message of an error that is not about an argument."""
-    try:
-        yield
-    except ParameterError:
-        raise
-    except JPEGLSError as error:
-        place = "Pixel Data (7FE0,0010)" + ("" if index is None else f", frame {index}")
-        error.args = (f"{place}: {error}", *error.args[1:])
-        raise
+class _NamingFrame:
+    """Names Pixel Data and the frame, if it is known, in the message of an error that is not about an argument.
+
+    A class, because `contextlib.contextmanager` costs as much as decoding hundreds of samples.
+    """
+
+    def __init__(self, index: int | None) -> None:
+        self._index = index
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, JPEGLSError) and not isinstance(error, ParameterError):
+            place = "Pixel Data (7FE0,0010)" + ("" if self._index is None else f", frame {self._index}")
+            error.args = (f"{place}: {error}", *error.args[1:])
 
 
 def _format_frames(numbers: Sequence[int | None]) -> str:

@@ -106,12 +106,14 @@ class CodingOptions:
 
     def __post_init__(self) -> None:
         check_precision(_MAXIMUM_BITS_STORED, self.near_lossless)
-        values = {name: _choice(name, getattr(self, name), allowed) for name, allowed in _CHOICES.items()}
-        values["near_lossless"] = operator.index(self.near_lossless)
-        values["restart_interval"] = _restart_interval(self.restart_interval)
         # Plain Python values, so that the record can be written as JSON.
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, "near_lossless", operator.index(self.near_lossless))
+        object.__setattr__(self, "restart_interval", _restart_interval(self.restart_interval))
+        for name, allowed in _CHOICES.items():
+            value = getattr(self, name)
+            choice = _choice(name, value, allowed)
+            if choice is not value:
+                object.__setattr__(self, name, choice)
         if self.unused_bits == "keep":
             for name in ("near_lossless", "photometric_interpretation", "reduce_bits_allocated"):
                 if value := getattr(self, name):

@@ -122,13 +122,15 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray:
     """
     try:
         decoder: FrameDecoder | None = runner.get_option(_CODER)
-        is_first = decoder is None
         if decoder is None:
             decoder = _frame_decoder(runner, None)
-        stream = decoder.open(None, src)
-        if is_first:
-            decoder = _frame_decoder(runner, rules.planar_configuration(stream.info))
+            stream = decoder.open(None, src)
+            planar_configuration = rules.planar_configuration(stream.info)
+            if planar_configuration is not None:
+                decoder = _frame_decoder(runner, planar_configuration)
             runner.set_option(_CODER, decoder)
+        else:
+            stream = decoder.open(None, src)
         image_pixel = decoder.image_pixel
         frame = bytearray(image_pixel.frame_size)
         (samples,) = native_samples(frame, image_pixel, ExplicitVRLittleEndian, native_vr(image_pixel))
@@ -197,20 +199,30 @@ def _bits_in_memory(runner: EncodeRunner) -> int:
 
 def _frame_coder(runner: EncodeRunner) -> FrameCoder:
     is_color = runner.samples_per_pixel > 1
-    options = CodingOptions(
-        near_lossless=runner.get_option("jls_error", 0),
-        planar_configuration=1 if is_color and runner.planar_configuration == 1 else 0,
-        signed_overflow=runner.get_option("signed_overflow", "error"),
-        unused_bits=runner.get_option("unused_bits", "error"),
-        restart_interval=runner.get_option("restart_interval"),
-    )
+    near_lossless = runner.get_option("jls_error", 0)
     bits_allocated = _bits_in_memory(runner)
     # Near-lossless streams for 8 bits stored are the same for 8 and 16 Bits Allocated, which only pydicom could change.
-    if runner.bits_allocated > 8 and not options.near_lossless:
+    if runner.bits_allocated > 8 and not near_lossless:
         bits_allocated = 16
     image_pixel = _image_pixel(
         runner,
         bits_allocated=bits_allocated,
         planar_configuration=runner.planar_configuration if is_color else None,
     )
-    return FrameCoder(image_pixel, options, runner.transfer_syntax)
+    options = {
+        "near_lossless": near_lossless,
+        "planar_configuration": 1 if is_color and runner.planar_configuration == 1 else 0,
+        "signed_overflow": runner.get_option("signed_overflow", "error"),
+        "unused_bits": runner.get_option("unused_bits", "error"),
+        "restart_interval": runner.get_option("restart_interval"),
+    }
+    try:
+        return _new_frame_coder(image_pixel, runner.transfer_syntax, **options)
+    except TypeError:  # a value that has no hash: the options say what is wrong with it
+        return _new_frame_coder.__wrapped__(image_pixel, runner.transfer_syntax, **options)
+
+
+# pydicom has a runner for each dataset, and the images of a series need the same coder.
+@functools.lru_cache(maxsize=16, typed=True)
+def _new_frame_coder(image_pixel: ImagePixel, transfer_syntax_uid: str, **options: Any) -> FrameCoder:
+    return FrameCoder(image_pixel, CodingOptions(**options), transfer_syntax_uid)
