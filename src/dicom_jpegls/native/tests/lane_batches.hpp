@@ -7,59 +7,18 @@
 #include "scan/lanes/scan_lanes.hpp"
 #include "scan/scan_codecs.hpp"
 #include "stream/markers.hpp"
+#include "tests/exact_memory.hpp"
 
 #include <charls/charls.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <vector>
 
 namespace dicom_jpegls::lane_batches {
 
-#define LANES_REQUIRE(condition)                                                                                       \
-    do                                                                                                                 \
-    {                                                                                                                  \
-        if (!(condition))                                                                                              \
-        {                                                                                                              \
-            std::fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition);                             \
-            std::abort();                                                                                              \
-        }                                                                                                              \
-    } while (false)
-
 using bytes = std::vector<std::uint8_t>;
-
-// Memory of exactly this size, for the address sanitizer.
-class exact_buffer final
-{
-public:
-    explicit exact_buffer(const std::size_t size, const std::uint8_t filling = 0) :
-        data_{new std::uint8_t[size]}, size_{size}
-    {
-        std::fill_n(data_.get(), size, filling);
-    }
-
-    explicit exact_buffer(const bytes& content) : exact_buffer{content.size()}
-    {
-        std::copy(content.begin(), content.end(), data_.get());
-    }
-
-    std::uint8_t* data() const noexcept
-    {
-        return data_.get();
-    }
-
-    std::size_t size() const noexcept
-    {
-        return size_;
-    }
-
-private:
-    std::unique_ptr<std::uint8_t[]> data_;
-    std::size_t size_;
-};
 
 // A scan, with samples to encode and entropy-coded data to decode. The two need not belong together.
 struct scan_case
@@ -246,7 +205,7 @@ scan_case make_sound_case(Random& random, const std::uint32_t width, const std::
     result.samples = make_samples(random, std::size_t{width} * height, bits_per_sample);
     const encoded fast{encode_alone(result, reference::scan_codec)};
     const encoded own{encode_alone(result, reference::charls)};
-    LANES_REQUIRE(fast.code == charls_jpegls_errc{} && own.code == fast.code && own.data == fast.data);
+    REQUIRE(fast.code == charls_jpegls_errc{} && own.code == fast.code && own.data == fast.data);
     result.data = fast.data;
     return result;
 }
@@ -293,9 +252,9 @@ void damage(Random& random, scan_case& scan)
 }
 
 // Lines of the caller's buffer, with the gaps between them.
-inline exact_buffer with_gaps(const scan_case& scan, const std::size_t size)
+inline block with_gaps(const scan_case& scan, const std::size_t size)
 {
-    exact_buffer result{size, 0xA5};
+    block result{size, 0xA5};
     for (std::uint32_t y{}; y != scan.height; ++y)
     {
         const std::size_t at{y * (scan.row() + scan.gap)};
@@ -305,7 +264,7 @@ inline exact_buffer with_gaps(const scan_case& scan, const std::size_t size)
     return result;
 }
 
-inline bytes without_gaps(const scan_case& scan, const exact_buffer& buffer)
+inline bytes without_gaps(const scan_case& scan, const block& buffer)
 {
     bytes result;
     for (std::uint32_t y{}; y != scan.height; ++y)
@@ -313,8 +272,8 @@ inline bytes without_gaps(const scan_case& scan, const exact_buffer& buffer)
         const std::uint8_t* const line{buffer.data() + y * (scan.row() + scan.gap)};
         result.insert(result.end(), line, line + scan.row());
         if (y + 1 != scan.height)
-            LANES_REQUIRE(std::all_of(line + scan.row(), line + scan.row() + scan.gap,
-                                      [](const std::uint8_t byte) { return byte == 0xA5; }));
+            REQUIRE(std::all_of(line + scan.row(), line + scan.row() + scan.gap,
+                                [](const std::uint8_t byte) { return byte == 0xA5; }));
     }
     return result;
 }
@@ -324,8 +283,8 @@ template<typename Random>
 void check_decoding(Random& random, scan::scan_lanes& lanes, const std::vector<scan_case>& cases)
 {
     std::vector<scan::lane_decoding> scans;
-    std::vector<exact_buffer> sources;
-    std::vector<exact_buffer> destinations;
+    std::vector<block> sources;
+    std::vector<block> destinations;
     for (const scan_case& one : cases)
     {
         sources.emplace_back(one.data);
@@ -339,23 +298,23 @@ void check_decoding(Random& random, scan::scan_lanes& lanes, const std::vector<s
         const scan_case& one{cases[i]};
         if (destinations[i].size() < one.strided_size())
         {
-            LANES_REQUIRE(!scans[i].done);
+            REQUIRE(!scans[i].done);
             continue;
         }
         if (one.is_sound)
-            LANES_REQUIRE(scans[i].done);
+            REQUIRE(scans[i].done);
         const decoded fast{decode_alone(one, reference::scan_codec)};
         if (scans[i].done)
         {
             const decoded own{decode_alone(one, reference::charls)};
-            LANES_REQUIRE(fast.code == charls_jpegls_errc{} && own.code == charls_jpegls_errc{});
+            REQUIRE(fast.code == charls_jpegls_errc{} && own.code == charls_jpegls_errc{});
             const bytes samples{without_gaps(one, destinations[i])};
-            LANES_REQUIRE(samples == fast.samples && samples == own.samples);
+            REQUIRE(samples == fast.samples && samples == own.samples);
         }
         else
         {
             // Left alone without need: only where fill bytes of a marker belong to the data.
-            LANES_REQUIRE(fast.code != charls_jpegls_errc{} || (!one.data.empty() && one.data.back() == 0xFF));
+            REQUIRE(fast.code != charls_jpegls_errc{} || (!one.data.empty() && one.data.back() == 0xFF));
         }
     }
 }
@@ -365,8 +324,8 @@ template<typename Random>
 void check_encoding(Random& random, scan::scan_lanes& lanes, const std::vector<scan_case>& cases)
 {
     std::vector<scan::lane_encoding> scans;
-    std::vector<exact_buffer> sources;
-    std::vector<exact_buffer> destinations;
+    std::vector<block> sources;
+    std::vector<block> destinations;
     for (const scan_case& one : cases)
     {
         const std::uint32_t kind{random.integer(0, 7)};
@@ -386,10 +345,10 @@ void check_encoding(Random& random, scan::scan_lanes& lanes, const std::vector<s
     {
         const scan_case& one{cases[i]};
         const bool possible{sources[i].size() == one.strided_size() && destinations[i].size() >= one.data.size()};
-        LANES_REQUIRE(scans[i].done == possible);
+        REQUIRE(scans[i].done == possible);
         if (possible)
-            LANES_REQUIRE(scans[i].written == one.data.size() &&
-                          std::equal(one.data.begin(), one.data.end(), destinations[i].data()));
+            REQUIRE(scans[i].written == one.data.size() &&
+                    std::equal(one.data.begin(), one.data.end(), destinations[i].data()));
     }
 }
 

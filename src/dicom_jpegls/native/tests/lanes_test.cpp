@@ -132,15 +132,15 @@ void test_what_is_not_covered()
     scan::scan_lanes lanes;
     const scan_case sound{make_sound_case(random, 9, 7, 12)};
     const auto decode{[&](const auto& change) {
-        const exact_buffer source{sound.data};
-        const exact_buffer destination{sound.strided_size()};
+        const block source{sound.data};
+        const block destination{sound.strided_size()};
         const scan::lane_decoding good{source.data(),           source.size(), destination.data(), destination.size(),
                                        sound.row() + sound.gap, sound.width,   sound.height,       12};
         std::vector<scan::lane_decoding> scans(3, good);
         change(scans[1]);
         lanes.decode(scans.data(), scans.size());
-        LANES_REQUIRE(scans[0].done && scans[2].done);
-        LANES_REQUIRE(!scans[1].done);
+        REQUIRE(scans[0].done && scans[2].done);
+        REQUIRE(!scans[1].done);
     }};
     decode([](scan::lane_decoding& scan) { scan.width = 0; });
     decode([](scan::lane_decoding& scan) { scan.height = 0; });
