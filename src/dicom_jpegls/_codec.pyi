@@ -7,6 +7,7 @@ __version__: str
 __pyx_capi__: dict[str, Any]  # the functions of _codec.pxd
 
 DEFAULT_MAX_DIMENSION: int
+MAXIMUM_RESTART_INTERVAL: int
 DEFAULT_MAX_SAMPLES: int
 
 class _CharLSBuild(TypedDict):

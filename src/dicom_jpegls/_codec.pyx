@@ -71,6 +71,7 @@ cdef extern from "scan/scan_codecs.hpp" namespace "dicom_jpegls" nogil:
 __version__ = native.version().decode()
 
 DEFAULT_MAX_DIMENSION = native.default_maximum_dimension
+MAXIMUM_RESTART_INTERVAL = native.maximum_restart_interval
 DEFAULT_MAX_SAMPLES = native.default_maximum_samples
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, get_args
 import numpy as np
 from pydicom.uid import UID, JPEGLSLossless, JPEGLSNearLossless
 
-from dicom_jpegls._codec import check_precision
+from dicom_jpegls._codec import MAXIMUM_RESTART_INTERVAL, check_precision
 from dicom_jpegls.errors import ParameterError
 
 PlanarConfiguration: TypeAlias = Literal[0, 1]
@@ -18,9 +18,6 @@ SignedOverflow: TypeAlias = Literal["error", "clip"]
 UnusedBits: TypeAlias = Literal["error", "keep", "clear", "clip"]
 OffsetTable: TypeAlias = Literal["basic", "extended", "empty"]
 RestartInterval: TypeAlias = int | Literal["auto"]
-
-# The restart interval has 16 bits in a DRI segment of the length that DICOM's decoders read (T.87 C.2.5).
-_MAXIMUM_RESTART_INTERVAL = 65535
 
 # Precision of the samples for which NEAR has its largest range (T.87 C.2.3).
 _MAXIMUM_BITS_STORED = 16
@@ -158,8 +155,8 @@ def _restart_interval(value: RestartInterval | None) -> RestartInterval | None:
         lines = operator.index(value)
     except TypeError:
         lines = 0
-    if not 1 <= lines <= _MAXIMUM_RESTART_INTERVAL:
+    if not 1 <= lines <= MAXIMUM_RESTART_INTERVAL:
         raise ParameterError(
-            f"restart_interval: must be 1 to {_MAXIMUM_RESTART_INTERVAL} lines, 'auto' or None, found {value!r}"
+            f"restart_interval: must be 1 to {MAXIMUM_RESTART_INTERVAL} lines, 'auto' or None, found {value!r}"
         )
     return lines
