@@ -11,6 +11,7 @@ from cpython.buffer cimport (
     PyBUF_FORMAT,
     PyBUF_STRIDES,
     PyBUF_WRITABLE,
+    PyBuffer_FillInfo,
     PyBuffer_Release,
     PyObject_CheckBuffer,
     PyObject_GetBuffer,
@@ -386,6 +387,25 @@ cdef int _check_overlap(_Region src, _Region dst) except -1:
     return 0
 
 
+@cython.final
+cdef class NewBytes:
+    """Bytes that are not initialised, as a writable buffer until they are complete.
+
+    Attributes
+    ----------
+    content : bytes
+        The bytes, for the caller who has filled the buffer and no longer uses it.
+    """
+    cdef readonly bytes content
+
+    def __cinit__(self, Py_ssize_t size):
+        self.content = PyBytes_FromStringAndSize(NULL, size)
+        native.prefer_huge_pages(<uint8_t*><char*>self.content, <size_t>size)
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, <char*>self.content, len(self.content), 0, flags)
+
+
 # --- Arguments --------------------------------------------------------------------------------------------------------
 
 cdef int64_t _integer(str name, object value, int64_t lowest, int64_t highest) except? -1:
@@ -473,6 +493,11 @@ def default_interleave_mode(int32_t component_count):
 
 
 # --- Several at a time ------------------------------------------------------------------------------------------------
+
+def items_at_once(size_t count, size_t workers, size_t most):
+    """Return how many of some streams or images, at most `most`, a worker should take at once."""
+    return native.items_at_once(count, workers, most)
+
 
 @cython.final
 @cython.internal

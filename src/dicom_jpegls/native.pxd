@@ -143,6 +143,8 @@ cdef extern from "codec/status.hpp" namespace "dicom_jpegls" nogil:
 
 
 cdef extern from "codec/memory.hpp" namespace "dicom_jpegls" nogil:
+    void prefer_huge_pages(uint8_t* data, size_t size)
+
     cppclass heap_bytes:
         size_t size()
         void move_to(uint8_t* destination)
@@ -269,6 +271,7 @@ cdef extern from "codec/many.hpp" namespace "dicom_jpegls" nogil:
     bool has_lanes()
     bool use_lanes(bool use)
     vector[size_t] batch_sizes(size_t count, size_t workers) except +
+    size_t items_at_once(size_t count, size_t workers, size_t most)
     uint32_t piece_height(const inspected_stream& source, size_t workers)
     bool fills_lanes(const inspected_stream& source)
 

@@ -242,6 +242,15 @@ std::vector<std::size_t> batch_sizes(const std::size_t count, const std::size_t 
     return sizes;
 }
 
+std::size_t items_at_once(const std::size_t count, const std::size_t workers, const std::size_t most) noexcept
+{
+    assert(workers != 0);
+    const std::size_t share{std::min(scan::lanes_in_flight, count / workers)};
+    if (!can_use_lanes() || std::min(share, most) < scan::fewest_lanes_that_pay)
+        return 1;
+    return std::min({scan::lanes_in_flight, (count - 1) / workers + 1, most});
+}
+
 void encoding::write(std::uint8_t* const destination) noexcept
 {
     assert(error_ == status::success);

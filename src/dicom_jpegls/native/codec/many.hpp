@@ -22,6 +22,10 @@ bool use_lanes(bool use) noexcept;
 // have something to do first, then lanes are filled. Throws std::bad_alloc.
 [[nodiscard]] std::vector<std::size_t> batch_sizes(std::size_t count, std::size_t workers);
 
+// How many of `count` items each worker should take at once, `most` of them, where items come one after another; 1 if
+// lanes do not pay.
+[[nodiscard]] std::size_t items_at_once(std::size_t count, std::size_t workers, std::size_t most) noexcept;
+
 // An inspected stream that is sound, and the memory for its samples.
 struct decoding
 {
