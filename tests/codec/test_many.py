@@ -1,6 +1,5 @@
 """Several streams or images at once: as one after another, whatever the lanes do, and without effects on each other."""
 
-import contextlib
 import itertools
 
 import numpy as np
@@ -9,18 +8,10 @@ import pytest
 import dicom_jpegls as jls
 from dicom_jpegls import _codec
 from support.jls_streams import IMAGE_KINDS, make_image
+from support.switches import lanes
 
 DEFAULT_PRESETS = jls.PresetCodingParameters(255, 3, 7, 21, 64)
 OTHER_PRESETS = jls.PresetCodingParameters(255, 5, 11, 30, 64)
-
-
-@contextlib.contextmanager
-def lanes(use):
-    before = _codec._use_lanes(use)
-    try:
-        yield
-    finally:
-        _codec._use_lanes(before)
 
 
 def images(bits, count=21, shape=(19, 33)):

@@ -1,6 +1,5 @@
 """Datasets of many frames, which are coded together: as frame by frame, with the same errors."""
 
-import contextlib
 import copy
 import gc
 
@@ -13,17 +12,9 @@ import dicom_jpegls as jls
 from dicom_jpegls import _codec
 from dicom_jpegls.dicom import frames_at_once, image_pixel_of
 from support.dicom_files import make_dataset, random_frames
+from support.switches import lanes
 
 COUNTS = (1, 2, 7, 8, 16, 20, 40)
-
-
-@contextlib.contextmanager
-def lanes(use):
-    before = _codec._use_lanes(use)
-    try:
-        yield
-    finally:
-        _codec._use_lanes(before)
 
 
 def compressed(count, bits_stored=12, **options):
