@@ -220,6 +220,40 @@ def fresh(functions: dict[str, Callable[[Dataset], Any]], ds: Dataset) -> dict[s
     return {name: python_calls(function, lambda: copy.deepcopy(ds)) for name, function in functions.items()}
 
 
+# Many small images
+
+
+def measure_batch(images: list[Array], bits: int, rounds: int) -> list[Measurement]:
+    """Code small images together and one after another."""
+    streams = [jls.encode(image, bits_per_sample=bits) for image in images]
+    encoders: dict[str, Callable[[], Any]] = {
+        "many, 1 worker": lambda: jls.encode_many(images, bits_per_sample=bits, workers=1),
+        "one after another": lambda: [jls.encode(image, bits_per_sample=bits) for image in images],
+    }
+    decoders: dict[str, Callable[[], Any]] = {
+        "many, 1 worker": lambda: jls.decode_many(streams, workers=1),
+        "one after another": lambda: list(map(jls.decode, streams)),
+    }
+    if installed()["pyjpegls"]:
+        import jpeg_ls
+
+        height, width = images[0].shape
+        sources = [image.tobytes() for image in images]
+        encoders["pyjpegls"] = lambda: [jpeg_ls.encode_buffer(source, height, width, 1, bits) for source in sources]
+        decoders["pyjpegls"] = lambda: list(map(jpeg_ls.decode_buffer, streams))
+    if encoders["many, 1 worker"]() != streams:
+        raise AssertionError("encode_many: the streams differ from those of encode")
+    for name in ("many, 1 worker", "one after another"):
+        expect_equal(name, np.stack(decoders[name]()), np.stack(images))
+    case = f"{len(images)} of {images[0].shape[0]} x {images[0].shape[1]}, {bits} bits"
+    size = sum(image.nbytes for image in images)
+    found = []
+    for operation, calls in (("encode", encoders), ("decode", decoders)):
+        timings = compare({name: python_calls(call) for name, call in calls.items()}, 10, rounds)
+        found += measured("batch", case, operation, timings, size, {})
+    return found
+
+
 # Several cores
 
 
@@ -416,6 +450,17 @@ def dataset_table(measurements: list[Measurement]) -> str:
     return markdown_table(["", "", "time", "samples", "speed relative to pydicom with pyjpegls"], lines)
 
 
+def batch_table(measurements: list[Measurement]) -> str:
+    """Tabulate the speed relative to pyjpegls."""
+    lines = []
+    for (_, operation), row in select(measurements, "batch").items():
+        yardstick = row.get("pyjpegls")
+        for name, measurement in row.items():
+            ratio = f"x {yardstick.value / measurement.value:.2f}" if yardstick else ""
+            lines.append([operation, name, duration(measurement.value), rate(measurement), ratio])
+    return markdown_table(["", "", "time", "samples", "speed relative to pyjpegls"], lines)
+
+
 def worker_table(measurements: list[Measurement]) -> str:
     """Tabulate the speed by number of workers."""
     lines = []
@@ -467,6 +512,7 @@ def report(measurements: list[Measurement]) -> str:
 SECTIONS: dict[str, tuple[str, Callable[[list[Measurement]], str]]] = {
     "images": ("Single images", image_table),
     "datasets": ("A dataset: {}", dataset_table),
+    "batch": ("Many small images: {}", batch_table),
     "workers": ("The same dataset by number of workers", worker_table),
     "strips": ("One large frame on all cores: {}", strip_table),
     "memory": ("Peak memory: {}", memory_table),
@@ -539,6 +585,8 @@ def measure_all(rounds: int, quick: bool) -> list[Measurement]:
     # More turns, since all cores are seldom idle at once.
     patient = rounds if quick else 3 * rounds
     found += measure_datasets(name, frames, patient)
+    tiles = synthetic_dx(256).reshape(8, 32, 8, 32).swapaxes(1, 2).reshape(64, 32, 32)
+    found += measure_batch(list(tiles), 12, patient)
     found += measure_workers(name, frames, patient)
     found += measure_strips(large, patient)
     return found + measure_memory(large, with_peers=not quick)

@@ -8,7 +8,7 @@ from dicom_jpegls._codec import (
     max_encoded_size,
     read_info,
 )
-from dicom_jpegls.array import PartialImage, decode, decode_partial, encode
+from dicom_jpegls.array import PartialImage, decode, decode_many, decode_partial, encode, encode_many
 from dicom_jpegls.c_api import get_include
 from dicom_jpegls.compat.pyjpegls import install_as_pyjpegls
 from dicom_jpegls.dicom import (
@@ -76,11 +76,13 @@ __all__ = [
     "compress",
     "decode",
     "decode_into",
+    "decode_many",
     "decode_partial",
     "decompress",
     "decompress_partial",
     "encode",
     "encode_into",
+    "encode_many",
     "get_include",
     "install_as_pyjpegls",
     "iter_frames",

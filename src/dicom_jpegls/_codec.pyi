@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any, Literal, TypedDict, final
 
 from dicom_jpegls.errors import StreamError
@@ -15,15 +16,26 @@ class _CharLSBuild(TypedDict):
     source: str
     patches: list[str]
     fast_scan: bool
+    lanes: bool
 
 def charls_build() -> _CharLSBuild: ...
 def _use_scan_codecs(use: bool) -> bool: ...
+def _use_lanes(use: bool) -> bool: ...
 
 _CHARLS_ERRORS: dict[int, type[Exception]]
 
 def error_text(code: int) -> str: ...
 def _error(code: int) -> Exception: ...
 def _stream_faults() -> list[tuple[int, str, str]]: ...
+
+@final
+class NewBytes:
+    def __new__(cls, size: int) -> NewBytes: ...
+    @property
+    def content(self) -> bytes: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+def items_at_once(count: int, workers: int, most: int) -> int: ...
 
 @final
 class Stream:
@@ -44,6 +56,9 @@ class Stream:
     def decode_partial_into(self, dst: BufferLike, *, stride: int = 0) -> tuple[bytearray, StreamError | None]: ...
     def decode(self, *, workers: int | None = None) -> bytearray: ...
 
+def decode_streams(
+    streams: Sequence[Stream], targets: Sequence[BufferLike], *, workers: int | None = None
+) -> list[Exception | None]: ...
 def read_info(src: BufferLike, *, max_dimension: int = ..., max_samples: int = ...) -> StreamInfo: ...
 def decode_into(
     src: BufferLike,
@@ -87,3 +102,20 @@ def encode(
     workers: int | None = None,
     segments: OptionalSegments | None = None,
 ) -> bytes: ...
+def prepare_encoding(
+    src: BufferLike,
+    *,
+    width: int,
+    height: int,
+    component_count: int = 1,
+    bits_per_sample: int,
+    near_lossless: int = 0,
+    interleave_mode: InterleaveMode | None = None,
+    stride: int = 0,
+    restart_interval: int | Literal["auto"] | None = None,
+    segments: OptionalSegments | None = None,
+) -> _PreparedImage: ...
+
+class _PreparedImage: ...  # only for `encode_prepared`
+
+def encode_prepared(images: Sequence[_PreparedImage], *, workers: int | None = None) -> list[bytes]: ...

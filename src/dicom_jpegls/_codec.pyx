@@ -11,6 +11,7 @@ from cpython.buffer cimport (
     PyBUF_FORMAT,
     PyBUF_STRIDES,
     PyBUF_WRITABLE,
+    PyBuffer_FillInfo,
     PyBuffer_Release,
     PyObject_CheckBuffer,
     PyObject_GetBuffer,
@@ -83,7 +84,8 @@ def charls_build():
     dict
         ``version``: CharLS's version; ``source``: where its code came from, one of path, submodule, index and system
         (an installed library, without the patches that make damaged pixel data harmless); ``patches``: names of the
-        patches applied to it, in order; ``fast_scan``: whether it contains this package's scan codecs.
+        patches applied to it, in order; ``fast_scan``: whether it contains this package's scan codecs; ``lanes``:
+        whether these can code sixteen scans at a time, which needs a processor with AVX2.
 
     Examples
     --------
@@ -97,6 +99,7 @@ def charls_build():
         "source": DICOM_JPEGLS_CHARLS_SOURCE.decode(),
         "patches": patches.split(";") if patches else [],
         "fast_scan": has_scan_codecs,
+        "lanes": native.has_lanes(),
     }
 
 
@@ -106,6 +109,14 @@ def _use_scan_codecs(cbool use):
     Returns whether they were on.
     """
     return use_scan_codecs(use)
+
+
+def _use_lanes(cbool use):
+    """Switch the coding of sixteen scans at a time on or off for the whole process, to compare it with single scans.
+
+    Returns whether it was on.
+    """
+    return native.use_lanes(use)
 
 
 if charls_build()["source"] == "system":
@@ -377,6 +388,25 @@ cdef int _check_overlap(_Region src, _Region dst) except -1:
     return 0
 
 
+@cython.final
+cdef class NewBytes:
+    """Bytes that are not initialised, as a writable buffer until they are complete.
+
+    Attributes
+    ----------
+    content : bytes
+        The bytes, for the caller who has filled the buffer and no longer uses it.
+    """
+    cdef readonly bytes content
+
+    def __cinit__(self, Py_ssize_t size):
+        self.content = PyBytes_FromStringAndSize(NULL, size)
+        native.prefer_huge_pages(<uint8_t*><char*>self.content, <size_t>size)
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, <char*>self.content, len(self.content), 0, flags)
+
+
 # --- Arguments --------------------------------------------------------------------------------------------------------
 
 cdef int64_t _integer(str name, object value, int64_t lowest, int64_t highest) except? -1:
@@ -463,6 +493,49 @@ def default_interleave_mode(int32_t component_count):
     return _INTERLEAVE_MODES[native.default_interleave_mode(component_count)]
 
 
+# --- Several at a time ------------------------------------------------------------------------------------------------
+
+def items_at_once(size_t count, size_t workers, size_t most):
+    """Return how many of some streams or images, at most `most`, a worker should take at once."""
+    return native.items_at_once(count, workers, most)
+
+
+@cython.final
+@cython.internal
+cdef class _Coder:
+    """The memory of one worker for many scans at a time."""
+    cdef native.many_coder coder
+
+
+@cython.internal
+cdef class _Batches:
+    """Codes items in batches, each in the thread of a worker."""
+    cdef vector[size_t] ends  # of the batches
+    cdef list coders          # that no worker is using
+
+    cdef int run_batches(self, size_t count, size_t workers) except -1:
+        cdef size_t size
+        cdef size_t end = 0
+        self.coders = []
+        for size in native.batch_sizes(count, workers):
+            end += size
+            self.ends.push_back(end)
+        map_all(self, range(self.ends.size()), workers)
+        return 0
+
+    def __call__(self, size_t batch):
+        cdef _Coder coder
+        try:
+            coder = self.coders.pop()
+        except IndexError:
+            coder = _Coder.__new__(_Coder)
+        self.code(coder, self.ends[batch - 1] if batch else 0, self.ends[batch])
+        self.coders.append(coder)
+
+    cdef int code(self, _Coder coder, size_t first, size_t last) except -1:
+        raise NotImplementedError
+
+
 # --- Decoding ---------------------------------------------------------------------------------------------------------
 
 cdef object _new_tuple = tuple.__new__  # creates a named tuple without its constructor, which is Python
@@ -516,18 +589,19 @@ cdef class _Target:
 
 @cython.final
 @cython.internal
-cdef class _PieceDecoding:
+cdef class _PieceDecoding(_Batches):
     """Decodes the pieces of a stream, in any order and in any thread."""
     cdef Stream source
     cdef _Target target
     cdef native.found_pieces found
 
-    def __call__(self, size_t index):
+    cdef int code(self, _Coder coder, size_t first, size_t last) except -1:
         cdef native.status code
         with nogil:
-            code = native.decode_piece(
-                self.source.source, self.found.pieces[index], self.target.output.data(), self.target.output.layout())
-        _check(code)
+            code = coder.coder.decode_pieces(
+                self.source.source, &self.found.pieces[first], last - first, self.target.output.data(),
+                self.target.output.layout())
+        return _check(code)
 
 
 @cython.final
@@ -676,9 +750,24 @@ cdef class Stream:
                     raise error
             return 0
         with nogil:  # both buffers are held by their regions, so no Python object is touched
-            code = native.decode_image(self.source, target.output.data(), target.output.layout())
+            if native.fills_lanes(self.source):
+                code = self._decode_in_lanes(target)
+            else:
+                code = native.decode_image(self.source, target.output.data(), target.output.layout())
             if code == native.status.success:
                 target.output.deliver()
+        return self.settle(target, code)
+
+    cdef native.status _decode_in_lanes(self, _Target target) noexcept nogil:
+        cdef native.many_coder coder
+        cdef native.decoding decoding
+        decoding.source = &self.source
+        decoding.samples, decoding.layout = target.output.data(), target.output.layout()
+        coder.decode(&decoding, 1)
+        return decoding.error
+
+    cdef int settle(self, _Target target, native.status code) except -1:
+        """Raise the exception for the result of decoding, unless other default thresholds explain it."""
         if code == native.status.success:
             return 0
         error = _error(<int>code)
@@ -721,14 +810,12 @@ cdef class Stream:
 
     cdef int _decode_pieces(self, _Target target, size_t workers) except -1:
         cdef _PieceDecoding decoding = _PieceDecoding.__new__(_PieceDecoding)
-        cdef uint64_t height = self.source.info.height
-        cdef uint64_t lines = height * self._plane_count() // (native.tasks_per_worker * workers)
         decoding.source = self
         decoding.target = target
         with nogil:
-            decoding.found = native.find_pieces(self.source, <uint32_t>max(<uint64_t>1, min(lines, height)))
+            decoding.found = native.find_pieces(self.source, native.piece_height(self.source, workers))
         _check(decoding.found.error)
-        map_all(decoding, range(decoding.found.pieces.size()), workers)
+        decoding.run_batches(decoding.found.pieces.size(), workers)
         with nogil:
             target.output.deliver()
         return 0
@@ -774,6 +861,80 @@ cdef class Stream:
         if size > <uint64_t>sys.maxsize:
             raise MemoryError(f"{size} bytes")
         return <size_t>size
+
+
+@cython.final
+@cython.internal
+cdef class _StreamDecoding(_Batches):
+    """Decodes streams, in any order and in any thread."""
+    cdef list streams
+    cdef list targets
+    cdef vector[native.decoding] decodings
+    cdef vector[native.output_buffer*] outputs
+
+    cdef int add(self, Stream stream, _Target target) except -1:
+        cdef native.decoding decoding
+        decoding.source = &stream.source
+        decoding.samples, decoding.layout = target.output.data(), target.output.layout()
+        self.streams.append(stream)
+        self.targets.append(target)
+        self.decodings.push_back(decoding)
+        self.outputs.push_back(&target.output)
+        return 0
+
+    cdef int code(self, _Coder coder, size_t first, size_t last) except -1:
+        cdef size_t i
+        with nogil:  # the streams and targets hold their buffers
+            coder.coder.decode(&self.decodings[first], last - first)
+            for i in range(first, last):
+                if self.decodings[i].error == native.status.success:
+                    self.outputs[i].deliver()
+        return 0
+
+
+def decode_streams(streams, targets, *, workers=None):
+    """Decode several streams, each into its buffer, with many scans at a time where that is faster.
+
+    Parameters
+    ----------
+    streams : sequence of Stream
+        Inspected streams; damaged ones are refused.
+    targets : sequence of writable buffers
+        As `dst` of `decode_into`, which must not overlap each other or a stream.
+    workers : int or None, optional
+        Number of threads; see `decode_many`.
+
+    Returns
+    -------
+    list of Exception or None
+        For each stream its error, which does not affect the others.
+
+    Raises
+    ------
+    BufferTooSmallError, ParameterError, TypeError
+        If one of the buffers does not fit its stream. Nothing has been written then.
+    """
+    cdef _StreamDecoding decoding = _StreamDecoding.__new__(_StreamDecoding)
+    cdef Stream stream
+    cdef uint64_t samples = 0
+    cdef size_t i
+    decoding.streams, decoding.targets = [], []
+    errors = []
+    numbers = []
+    for stream, target in zip(streams, targets, strict=True):
+        if stream.damage is None:
+            decoding.add(stream, stream._target(target, 0))
+            numbers.append(len(errors))
+            samples += native.sample_count(native.frame_of(stream.source.info))
+        errors.append(None if stream.damage is None else _stream_error(stream.fault))
+    if numbers:
+        decoding.run_batches(len(numbers), _worker_count(workers, samples))
+    for i, number in enumerate(numbers):
+        try:
+            (<Stream>decoding.streams[i]).settle(decoding.targets[i], decoding.decodings[i].error)
+        except (JPEGLSError, MemoryError) as error:
+            errors[number] = error
+    return errors
 
 
 def read_info(src, *, max_dimension=DEFAULT_MAX_DIMENSION, max_samples=DEFAULT_MAX_SAMPLES):
@@ -1092,31 +1253,27 @@ cdef _Encoding _prepare_encoding(
 
 @cython.final
 @cython.internal
-cdef class _StripEncoding:
+cdef class _StripEncoding(_Batches):
     """Encodes the strips of an image, in any order and in any thread, and joins them."""
     cdef _Encoding encoding
     cdef native.strip_encoder strips
-    cdef size_t strips_per_task
     cdef size_t size  # of the stream
 
     cdef int run(self, _Encoding encoding) except -1:
         cdef native.encoded_size joined
-        cdef size_t count
         self.encoding = encoding
         self.strips = native.strip_encoder(encoding.image)
-        count = self.strips.count()
-        self.strips_per_task = (count - 1) // (native.tasks_per_worker * encoding.workers) + 1
-        map_all(self, range(0, count, self.strips_per_task), min(encoding.workers, count))
+        self.run_batches(self.strips.count(), encoding.workers)
         with nogil:
             joined = self.strips.join()
         self.size = joined.size
         return _check(joined.error)
 
-    def __call__(self, size_t first):
+    cdef int code(self, _Coder coder, size_t first, size_t last) except -1:
         cdef native.status code
         with nogil:  # the source is held by its region
-            code = self.strips.encode(first, min(self.strips.count(), first + self.strips_per_task))
-        _check(code)
+            code = coder.coder.encode_strips(self.strips, first, last)
+        return _check(code)
 
 
 cdef _StripEncoding _encode_strips(_Encoding encoding):
@@ -1234,6 +1391,69 @@ def encode(
     with nogil:
         encoded.bytes.move_to(content)
     return stream
+
+
+def prepare_encoding(
+    src not None, *, width, height, component_count=1, bits_per_sample, near_lossless=0, interleave_mode=None,
+    stride=0, restart_interval=None, segments=None,
+):
+    """Check the arguments of `encode` and return the image for `encode_prepared`, which holds its buffer."""
+    return _prepare_encoding(
+        src, stride, width, height, component_count, bits_per_sample, near_lossless, interleave_mode, restart_interval,
+        1 if restart_interval is None else None, segments)
+
+
+@cython.final
+@cython.internal
+cdef class _ImageEncoding(_Batches):
+    """Encodes images, in any order and in any thread."""
+    cdef list sources
+    cdef list streams
+    cdef vector[native.encoding] encodings
+
+    cdef int code(self, _Coder coder, size_t first, size_t last) except -1:
+        cdef vector[uint8_t*] contents
+        cdef bytes stream
+        cdef size_t i
+        with nogil:  # the sources hold their buffers
+            coder.coder.encode(&self.encodings[first], last - first)
+        for i in range(first, last):
+            _check(self.encodings[i].error())
+            stream = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>self.encodings[i].size())  # not zeroed
+            contents.push_back(<uint8_t*><char*>stream)
+            self.streams[i] = stream
+        with nogil:
+            for i in range(first, last):
+                self.encodings[i].write(contents[i - first])
+        return 0
+
+
+def encode_prepared(images, *, workers=None):
+    """Encode several prepared images and return their streams, with many scans at a time where that is faster.
+
+    Parameters
+    ----------
+    images : sequence
+        What `prepare_encoding` returned.
+    workers : int or None, optional
+        Number of threads; see `encode_many`.
+
+    Returns
+    -------
+    list of bytes
+        The streams, the same as those of `encode`.
+    """
+    cdef _ImageEncoding encoding = _ImageEncoding.__new__(_ImageEncoding)
+    cdef _Encoding source
+    cdef uint64_t samples = 0
+    encoding.sources = list(images)
+    encoding.streams = [None] * len(encoding.sources)
+    for source in encoding.sources:
+        encoding.encodings.push_back(native.encoding(source.image))
+        samples += native.sample_count(source.image.frame)
+    if encoding.sources:
+        encoding.run_batches(len(encoding.sources), _worker_count(workers, samples))
+    return encoding.streams
 
 
 # --- For C and Cython code --------------------------------------------------------------------------------------------

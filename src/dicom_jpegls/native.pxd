@@ -143,6 +143,8 @@ cdef extern from "codec/status.hpp" namespace "dicom_jpegls" nogil:
 
 
 cdef extern from "codec/memory.hpp" namespace "dicom_jpegls" nogil:
+    void prefer_huge_pages(uint8_t* data, size_t size)
+
     cppclass heap_bytes:
         size_t size()
         void move_to(uint8_t* destination)
@@ -263,6 +265,36 @@ cdef extern from "codec/encode.hpp" namespace "dicom_jpegls" nogil:
 
     encoded_size encode_image(const image_source& image, uint8_t* destination, size_t destination_size)
     encoded_stream encode_image(const image_source& image)
+
+
+cdef extern from "codec/many.hpp" namespace "dicom_jpegls" nogil:
+    bool has_lanes()
+    bool use_lanes(bool use)
+    vector[size_t] batch_sizes(size_t count, size_t workers) except +
+    size_t items_at_once(size_t count, size_t workers, size_t most)
+    uint32_t piece_height(const inspected_stream& source, size_t workers)
+    bool fills_lanes(const inspected_stream& source)
+
+    cppclass decoding:
+        const inspected_stream* source
+        uint8_t* samples
+        image_layout layout
+        status error
+
+    cppclass encoding:
+        encoding()
+        encoding(const image_source& image)
+        status error()
+        size_t size()
+        void write(uint8_t* destination)
+
+    cppclass many_coder:
+        void decode(decoding* decodings, size_t count)
+        status decode_pieces(
+            const inspected_stream& source, const piece* pieces, size_t count, uint8_t* samples,
+            const image_layout& layout)
+        void encode(encoding* encodings, size_t count)
+        status encode_strips(strip_encoder& strips, size_t first, size_t last)
 
 
 cdef extern from "dicom_jpegls/dicom_jpegls.h" nogil:

@@ -9,13 +9,13 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from dicom_jpegls.errors import ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
 # More threads than any machine has use for, and so few that numbers of tasks computed from it stay small.
@@ -49,7 +49,7 @@ def _requested_workers(workers: int | None) -> int:
     return count
 
 
-def map_in_order(function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int) -> Iterator[_Result]:
+def map_in_order(function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int) -> Generator[_Result]:
     """Call a function for each item in `workers` threads, and yield the results in the items' order.
 
     At most twice as many items as workers are taken and not yet yielded, which bounds the memory. After an exception or
@@ -67,6 +67,17 @@ def map_in_order(function: Callable[[_Item], _Result], items: Iterable[_Item], w
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+
+
+def map_blocks_in_order(
+    function: Callable[[list[_Item]], Iterable[_Result]], items: Iterable[_Item], workers: int, size: int
+) -> Iterator[_Result]:
+    """As `map_in_order`, for a function of up to `size` consecutive items that returns an iterable of their results."""
+    iterator = iter(items)
+    blocks = iter(lambda: list(itertools.islice(iterator, size)), [])
+    with closing(map_in_order(function, blocks, workers)) as blocks_of_results:
+        for results in blocks_of_results:
+            yield from results
 
 
 def map_all(function: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> list[_Result]:

@@ -11,7 +11,14 @@ from dicom_jpegls.dicom.fragments import (
     item_header,
     offset_tables,
 )
-from dicom_jpegls.dicom.frames import CodedFrame, CodingStatistics, FrameCoder, FrameDecoder, SampleCounts
+from dicom_jpegls.dicom.frames import (
+    CodedFrame,
+    CodingStatistics,
+    FrameCoder,
+    FrameDecoder,
+    SampleCounts,
+    frames_at_once,
+)
 from dicom_jpegls.dicom.lossy_attributes import coded_attributes, update_attributes
 from dicom_jpegls.dicom.nested import DecodedItem, decode_nested_pixel_data, set_nested_pixel_data
 from dicom_jpegls.dicom.options import (
@@ -82,6 +89,7 @@ __all__ = [
     "decoded_image_pixel",
     "decompress",
     "decompress_partial",
+    "frames_at_once",
     "has_swapped_bytes",
     "image_pixel_of",
     "item_header",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import reprlib
+import sys
 from io import BufferedIOBase
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from pydicom.uid import (
     UncompressedTransferSyntaxes,
 )
 
+from dicom_jpegls._codec import NewBytes
 from dicom_jpegls.dicom.codings import coding_of
 from dicom_jpegls.dicom.diagnostics import reading, warn_of_dataset
 from dicom_jpegls.dicom.fragments import ITEM_TAG, FragmentIndex, Frames, OffsetTables, encapsulate
@@ -212,6 +214,35 @@ def new_samples(image_pixel: ImagePixel) -> NDArray[Any]:
     """Return an uninitialised array (frames, rows, columns[, samples]) in the memory layout of native pixel data."""
     samples: NDArray[Any] = np.empty(_memory_shape(image_pixel), native_dtype(image_pixel))
     return _by_pixel(samples, image_pixel)
+
+
+class NewPixelData:
+    """Native pixel data that are decoded directly into the value of Pixel Data.
+
+    Parameters
+    ----------
+    image_pixel : ImagePixel
+        The attributes of the image.
+
+    Attributes
+    ----------
+    samples : numpy.ndarray
+        Uninitialised, shape (frames, rows, columns[, samples]).
+    """
+
+    def __init__(self, image_pixel: ImagePixel) -> None:
+        size = image_pixel.frame_size * image_pixel.number_of_frames
+        self._bytes = NewBytes(size + size % 2)
+        content = np.frombuffer(memoryview(self._bytes), np.uint8)
+        content[size:] = 0  # the padding
+        self._in_memory = content[:size].view(native_dtype(image_pixel))
+        self.samples: NDArray[Any] = _by_pixel(self._in_memory.reshape(_memory_shape(image_pixel)), image_pixel)
+
+    def finish(self) -> bytes:
+        """Return the value of Pixel Data; the samples must not be used after that."""
+        if sys.byteorder == "big":
+            self._in_memory.byteswap(inplace=True)
+        return self._bytes.content
 
 
 def native_bytes(samples: NDArray[Any], image_pixel: ImagePixel) -> bytes:

@@ -7,17 +7,21 @@ not take over what it has refused. ``decoding_plugin=`` and ``encoding_plugin=``
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import threading
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
 
+from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import JPEGLSLosslessDecoder, JPEGLSNearLosslessDecoder
 from pydicom.pixels.encoders.base import JPEGLSLosslessEncoder, JPEGLSNearLosslessEncoder
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSTransferSyntaxes
 
 from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES
 from dicom_jpegls.dicom import rules
-from dicom_jpegls.dicom.frames import FrameCoder, FrameDecoder
+from dicom_jpegls.dicom.frames import FrameCoder, FrameDecoder, frames_at_once
 from dicom_jpegls.dicom.options import CodingOptions
 from dicom_jpegls.dicom.pixel_data import native_dtype, native_samples, native_vr
 from dicom_jpegls.dicom.rules import ImagePixel
@@ -26,6 +30,7 @@ from dicom_jpegls.errors import JPEGLSError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
     from pydicom.pixels.common import CoderBase, RunnerBase
     from pydicom.pixels.decoders.base import DecodeRunner
     from pydicom.pixels.encoders.base import EncodeRunner
@@ -49,6 +54,10 @@ _REFUSAL = "dicom_jpegls_refusal"
 
 # The runner's option for the coder of its frames: the attributes and options are the same for all of them.
 _CODER = "dicom_jpegls_coder"
+
+
+# The runner's option for frames that have been decoded together with an earlier one.
+_AHEAD = "dicom_jpegls_ahead"
 
 
 def register() -> None:
@@ -130,10 +139,12 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray:
                 decoder = _frame_decoder(runner, planar_configuration)
             runner.set_option(_CODER, decoder)
         else:
+            ahead = _frame_ahead(src, runner, decoder)
+            if ahead is not None:
+                return ahead
             stream = decoder.open(None, src)
         image_pixel = decoder.image_pixel
-        frame = bytearray(image_pixel.frame_size)
-        (samples,) = native_samples(frame, image_pixel, ExplicitVRLittleEndian, native_vr(image_pixel))
+        frame, samples = _new_frame(decoder)
         decoder.decode(None, stream, samples, workers=runner.get_option("workers", 1))
     except JPEGLSError as error:
         runner.set_option(_REFUSAL, error)
@@ -141,6 +152,62 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray:
     if image_pixel.planar_configuration is not None:
         runner.set_option("planar_configuration", image_pixel.planar_configuration)
     return frame
+
+
+class _FramesAhead:
+    """Decodes the frames of a runner ahead, many at a time, while pydicom asks for all of them in their order."""
+
+    def __init__(self, runner: DecodeRunner) -> None:
+        frames = generate_frames(
+            cast("bytes", runner.src),
+            number_of_frames=runner.number_of_frames,
+            extended_offsets=runner.extended_offsets,
+        )
+        self._encoded = itertools.islice(frames, 1, runner.number_of_frames)  # pydicom has asked for the first
+        self._left = runner.number_of_frames - 1
+        self._decoded: deque[tuple[bytes, bytearray]] = deque()
+
+    def next_frame(self, src: bytes, decoder: FrameDecoder) -> bytearray | None:
+        """Return a decoded frame, or None if it is not the next one or has to be decoded alone."""
+        if not self._decoded:
+            self._decode(decoder)
+        if self._decoded and self._decoded[0][0] == src:
+            return self._decoded.popleft()[1]
+        self._left = 0
+        self._decoded.clear()
+        return None
+
+    def _decode(self, decoder: FrameDecoder) -> None:
+        at_once = frames_at_once(decoder.image_pixel, self._left, 1)
+        if at_once == 1:
+            return
+        self._left -= at_once
+        # Whatever is wrong is found again in its turn, when the frame is decoded alone.
+        with contextlib.suppress(JPEGLSError, ValueError):
+            sources = list(itertools.islice(self._encoded, at_once))
+            streams = [decoder.open(None, src) for src in sources]
+            frames = [_new_frame(decoder) for _ in sources]
+            decoder.decode_many(range(len(sources)), streams, [samples for _, samples in frames], workers=1)
+            self._decoded.extend((src, frame) for src, (frame, _) in zip(sources, frames, strict=True))
+
+
+def _frame_ahead(src: bytes, runner: DecodeRunner, decoder: FrameDecoder) -> bytearray | None:
+    """Return a frame if it has been decoded together with others."""
+    if decoder.image_pixel.samples_per_pixel > 1 or runner.is_binary or runner.get_option("workers", 1) > 1:
+        return None
+    ahead: _FramesAhead | None = runner.get_option(_AHEAD)
+    if ahead is None:
+        ahead = _FramesAhead(runner)
+        runner.set_option(_AHEAD, ahead)
+    return ahead.next_frame(src, decoder)
+
+
+def _new_frame(decoder: FrameDecoder) -> tuple[bytearray, NDArray[Any]]:
+    """Return memory for a frame as pydicom expects it, and the same as an array."""
+    image_pixel = decoder.image_pixel
+    frame = bytearray(image_pixel.frame_size)
+    (samples,) = native_samples(frame, image_pixel, ExplicitVRLittleEndian, native_vr(image_pixel))
+    return frame, samples
 
 
 def _frame_decoder(runner: DecodeRunner, planar_configuration: int | None) -> FrameDecoder:

@@ -19,6 +19,7 @@ from dicom_jpegls.dicom import (
     CodingStatistics,
     FrameCoder,
     coded_attributes,
+    frames_at_once,
     item_header,
     native_bytes,
     native_vr,
@@ -31,10 +32,10 @@ from dicom_jpegls.files.opening import DEFAULT_READ_OPTIONS, ReadOptions, naming
 from dicom_jpegls.files.source import SourceFile, ignore_frame, little_endian_bytes, reading_dataset
 from dicom_jpegls.files.target import finish_steps
 from dicom_jpegls.files.writer import Writer
-from dicom_jpegls.parallel import map_in_order
+from dicom_jpegls.parallel import map_blocks_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -210,14 +211,21 @@ def _encode_to_spool(
 ) -> _Coded:
     """Write a fragment for each frame."""
 
-    def code(item: tuple[int, NDArray[Any]]) -> tuple[NDArray[Any], CodedFrame]:
-        index, native = item
-        return native, coder.encode(index, native)
+    def code(items: list[tuple[int, NDArray[Any]]]) -> Iterable[tuple[NDArray[Any], CodedFrame]]:
+        if len(items) == 1:
+            index, native = items[0]
+            return [(native, coder.encode(index, native))]
+        natives = [native for _, native in items]
+        counts = [coder.check_samples([native], index)[0] for index, native in items]
+        return zip(natives, coder.encode_many(items[0][0], natives, counts=counts, workers=1), strict=True)
 
+    at_once = 1
+    if coder.can_encode_many:
+        at_once = frames_at_once(coder.native, coder.native.number_of_frames, threads)
     before, after = hashlib.sha256(), hashlib.sha256()
     statistics = CodingStatistics()
     lengths: list[int] = []
-    for native, coded in map_in_order(code, enumerate(frames), threads):
+    for native, coded in map_blocks_in_order(code, enumerate(frames), threads, at_once):
         assert coded.decoded is not None  # the coder verifies
         before.update(little_endian_bytes(native))
         after.update(little_endian_bytes(coded.decoded))

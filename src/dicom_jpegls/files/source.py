@@ -41,6 +41,7 @@ from dicom_jpegls.dicom import (
     check_native_length,
     coding_of,
     decoded_image_pixel,
+    frames_at_once,
     has_swapped_bytes,
     image_pixel_of,
     keyword_of,
@@ -51,10 +52,10 @@ from dicom_jpegls.errors import DatasetError, DatasetWarning, JPEGLSError
 from dicom_jpegls.files.elements import PIXEL_DATA, UNDEFINED_LENGTH, Element, ElementReader
 from dicom_jpegls.files.errors import NotConvertibleError
 from dicom_jpegls.files.opening import DEFAULT_READ_OPTIONS, InflatedFile, ReadOptions, open_regular
-from dicom_jpegls.parallel import map_in_order
+from dicom_jpegls.parallel import map_blocks_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -435,7 +436,23 @@ class SourceFile:
             stream = decoder.open(index, data)
             return decoder.decode(index, stream), stream.info, len(data)
 
-        for frame, info, size in map_in_order(decode, enumerate(self.streams(image_pixel)), threads):
+        def decode_together(
+            items: list[tuple[int, bytes | memoryview]],
+        ) -> Iterable[tuple[NDArray[Any], StreamInfo, int]]:
+            if len(items) == 1:
+                return [decode(items[0])]
+            try:
+                streams = [decoder.open(index, data) for index, data in items]
+                frames = decoder.decode_many([index for index, _ in items], streams, workers=1)
+            except JPEGLSError:
+                return map(decode, items)  # raises the error in its turn
+            return [
+                (frame, stream.info, len(data)) for frame, stream, (_, data) in zip(frames, streams, items, strict=True)
+            ]
+
+        items = enumerate(self.streams(image_pixel))
+        at_once = frames_at_once(image_pixel, image_pixel.number_of_frames, threads)
+        for frame, info, size in map_blocks_in_order(decode_together, items, threads, at_once):
             self.near_lossless = max(self.near_lossless, info.near_lossless)
             self.compressed_size += size
             yield frame

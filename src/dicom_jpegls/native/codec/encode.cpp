@@ -331,6 +331,26 @@ std::size_t strip_encoder::count(const image_source& image) noexcept
     return strips_per_plane(image) * plane_count(image.frame.component_count, image.parameters.interleave_mode);
 }
 
+image_source strip_encoder::strip(const std::size_t index) const noexcept
+{
+    assert(index < count());
+    return strip_of(*image_, index);
+}
+
+void strip_encoder::set_data(const std::size_t index, const byte_span data) noexcept
+{
+    assert(index < count());
+    intervals_[index] = data;
+}
+
+void strip_encoder::copy_data(const std::size_t index, const byte_span data)
+{
+    heap_bytes copy{data.size};
+    std::memcpy(copy.data(), data.data, data.size);
+    set_data(index, {copy.data(), copy.size()});
+    strips_[index] = std::move(copy);
+}
+
 status strip_encoder::encode(const std::size_t first, const std::size_t last) noexcept
 {
     assert(first <= last && last <= count());

@@ -106,6 +106,20 @@ public:
         return strips_.size();
     }
 
+    // A strip as an image, counted from the first strip of the first plane.
+    [[nodiscard]] image_source strip(std::size_t index) const noexcept;
+
+    // Takes the entropy-coded data of a strip that was encoded elsewhere, which must stay until it is written.
+    void set_data(std::size_t index, byte_span data) noexcept;
+
+    // The same with a copy of the data. Throws std::bad_alloc.
+    void copy_data(std::size_t index, byte_span data);
+
+    [[nodiscard]] const image_source& image() const noexcept
+    {
+        return *image_;
+    }
+
     // Encodes the strips from `first` to before `last`.
     [[nodiscard]] status encode(std::size_t first, std::size_t last) noexcept;
 
@@ -120,8 +134,8 @@ private:
     std::size_t write_to(std::uint8_t* destination) const noexcept;
 
     const image_source* image_{};
-    std::vector<heap_bytes> strips_;   // streams
-    std::vector<byte_span> intervals_; // their entropy-coded data
+    std::vector<heap_bytes> strips_;   // streams, or entropy-coded data
+    std::vector<byte_span> intervals_; // entropy-coded data
     heap_bytes model_;                 // a stream with the segments of the joined one
 };
 

@@ -13,7 +13,25 @@
 #include <new>
 #include <utility>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 namespace dicom_jpegls {
+
+// Asks for huge pages for new memory that will be filled: a tenth of the time that the system takes to provide it.
+inline void prefer_huge_pages([[maybe_unused]] std::uint8_t* const data,
+                              [[maybe_unused]] const std::size_t size) noexcept
+{
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    constexpr std::size_t page{4096};
+    constexpr std::size_t worthwhile{std::size_t{1} << 22};
+    if (size < worthwhile)
+        return;
+    const std::size_t before{(page - reinterpret_cast<std::uintptr_t>(data) % page) % page};
+    static_cast<void>(madvise(data + before, (size - before) / page * page, MADV_HUGEPAGE)); // no harm if refused
+#endif
+}
 
 class heap_bytes final
 {

@@ -139,6 +139,8 @@ protected:
             current_ = header;
             return fail(fault::scan_data_too_short, static_cast<std::int64_t>(size));
         }
+        info_.data_begin = begin;
+        info_.data_end = scan_end_;
         return fault::none;
     }
 

@@ -59,6 +59,8 @@ struct stream_info
     bool has_scan;                // a valid scan header was found: the fields up to spiff are complete
     bool has_presets;             // an LSE segment with presets was found
     std::size_t zero_before_end;  // offset of a lone 00 byte before EOI, as some old encoders write it; 0 for none
+    std::size_t data_begin;       // offset of the last scan's entropy-coded data, restart markers included
+    std::size_t data_end;         // offset of the marker after that data
 };
 
 struct inspection
