@@ -22,9 +22,9 @@ def encode(kind, *, shape=(8, 8), bits=8, mode=None, **options):
     return encode_image(make_image(kind, shape, bits), bits=bits, mode=mode, **options)
 
 
-def with_restart_markers(kind, *, lines, shape, bits=8, mode=None):
+def with_restart_markers(kind, *, lines, shape, bits=8, **options):
     """Make an image and encode it with restart markers."""
-    return encode_strips(make_image(kind, shape, bits), lines, bits=bits, mode=mode)
+    return encode_strips(make_image(kind, shape, bits), lines, bits=bits, **options)
 
 
 def streams():
@@ -49,6 +49,12 @@ def streams():
     yield "restart-8", with_restart_markers("runs", lines=1, shape=(12, 8))
     yield "restart-16", with_restart_markers("noise", lines=3, shape=(8, 8), bits=16)
     yield "restart-color", with_restart_markers("smooth", lines=2, shape=(4, 8, 3), mode=2)
+    near = with_restart_markers("smooth", lines=2, shape=(9, 8), bits=12, near=2)
+    presets = with_restart_markers("runs", lines=3, shape=(9, 8), preset_coding_parameters=(0, 0, 0, 0, 63))
+    transformed = with_restart_markers("smooth", lines=2, shape=(6, 8, 3), mode=1, color_transformation=2)
+    for name, stream in ("near", near), ("presets", presets), ("hp", transformed):
+        yield f"restart-{name}", stream
+        yield f"restart-{name}-zero", stream.replace(b"\xff\xd0", b"\0\xff\xd0")
     yield "comments", encode("smooth", comments=[b"comment"], application_data=[(0, b"JFIF\0")])
     yield "zero-before-end", encode("smooth").removesuffix(b"\xff\xd9").removesuffix(b"\xff") + b"\0\xff\xd9"
 

@@ -369,12 +369,14 @@ UNCHANGED = {
     "largest Golomb parameter of 16 bits": "15",
     "as many zero bits as a code may have": "63",
     "the end of a scan": "0",
+    "seven bits and a byte of zeros before a marker": "0",
 }
 CHANGED = {
     "0001-bound-golomb-parameter-in-run-mode": {"a Golomb parameter above those of 16 bits": ("refused", "20")},
     "0002-bound-zero-bits-of-a-code": {"more zero bits than any code has": ("refused", "95")},
     "0003-check-end-of-scan-data": {
         "bits missing at the end of a scan": ("refused", "0"),
+        "eight bits and a byte of zeros before a marker": ("refused", "0"),
         "a marker only behind the end of the buffer": ("refused", "0"),
     },
     "0004-compare-the-fourth-component-in-runs": {"pixels that differ in the fourth component only": ("0", "1")},

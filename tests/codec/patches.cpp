@@ -86,6 +86,20 @@ int main()
         reader.end_scan();
         return 0;
     });
+    print("seven bits and a byte of zeros before a marker", [] {
+        const uint8_t bytes[]{0x80, 0, 0xFF, 0xD0};
+        bit_reader reader{bytes, sizeof bytes};
+        reader.read_value(1);
+        reader.end_scan();
+        return 0;
+    });
+    print("eight bits and a byte of zeros before a marker", [] {
+        const uint8_t bytes[]{0x80, 0, 0, 0xFF, 0xD0};
+        bit_reader reader{bytes, sizeof bytes};
+        reader.read_value(8);
+        reader.end_scan();
+        return 0;
+    });
     print("a marker only behind the end of the buffer", [] {
         const uint8_t bytes[]{1, 2, 3, 4, 5, 6, 7, 8, 0, 0xFF, 0xD9};
         bit_reader reader{bytes, 9};

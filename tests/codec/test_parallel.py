@@ -17,7 +17,7 @@ import dicom_jpegls as jls
 from dicom_jpegls import _codec, parallel, spiff
 from dicom_jpegls.parallel import MAXIMUM_WORKERS, map_all, map_in_order, worker_count
 from support.commands import ROOT
-from support.jls_streams import IMAGE_KINDS, encode_strips, largest_error, make_image, scans, with_record
+from support.jls_streams import IMAGE_KINDS, RST0, encode_strips, largest_error, make_image, scans, with_record
 
 # --- The pool ---------------------------------------------------------------------------------------------------------
 
@@ -368,3 +368,51 @@ def test_interruption_is_prompt_and_loses_nothing(action, workers):
         process.kill()
     assert output == "as it was\n"
     assert process.returncode == 0
+
+
+# --- One verdict ------------------------------------------------------------------------------------------------------
+
+# For whatever codec: that of this package, for one or several components, and that of CharLS.
+KINDS_OF_SCANS = {
+    "lossless": ((1024, 600), 8, {}),
+    "near-lossless": ((1024, 600), 8, {"near": 1}),
+    "presets": ((1024, 600), 8, {"preset_coding_parameters": (0, 0, 0, 0, 63)}),
+    "4 bits": ((1024, 600), 4, {}),
+    "colour": ((600, 400, 3), 8, {"mode": 2}),
+    "colour transformation": ((600, 400, 3), 8, {"mode": 1, "color_transformation": 1}),
+}
+
+
+def outcome(stream, workers):
+    """The samples, or nothing for a stream that is refused."""
+    try:
+        return jls.decode(stream, workers=workers).tobytes()
+    except jls.InvalidStreamError:
+        return None
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_SCANS)
+@pytest.mark.parametrize("marker", [RST0, 0xD9])
+def test_bytes_before_a_marker_have_one_verdict_for_any_number_of_workers(kind, marker):
+    shape, bits, options = KINDS_OF_SCANS[kind]
+    for image_kind in ("flat", "runs"):
+        sound = encode_strips(make_image(image_kind, shape, bits), 150, bits=bits, **options)
+        position = sound.index(bytes([0xFF, marker]), sound.index(b"\xff\xda"))
+        accepted = 0
+        for added in (b"", b"\1", *(b"\0" * count + end for count in range(1, 9) for end in (b"", b"\x80"))):
+            stream = sound[:position] + added + sound[position:]
+            serial = outcome(stream, 1)
+            assert outcome(stream, 4) == serial, (image_kind, added)
+            accepted += serial is not None
+        # The stream as it is and with a byte of zeros; a byte of 1 bits may be the start of another run.
+        assert accepted == 2, image_kind
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_SCANS)
+def test_a_tail_of_zeros_has_one_verdict_for_any_number_of_workers(kind):
+    shape, bits, options = KINDS_OF_SCANS[kind]
+    sound = encode_strips(make_image("runs", shape, bits), 150, bits=bits, **options)
+    end = len(sound) - 2
+    for size in (1, 2, 3, 7, 16, 100):
+        stream = sound[: end - size] + bytes(size) + sound[end:]
+        assert outcome(stream, 4) == outcome(stream, 1), size

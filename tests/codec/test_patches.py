@@ -71,3 +71,13 @@ def test_data_left_before_a_restart_marker(size):
     sound = encode_strips(make_image("noise", (4, 11), 8), 2)
     marker = sound.index(bytes([0xFF, RST0]))
     refuse(sound[:marker] + b"\x55" * size + sound[marker:], sound)
+
+
+@pytest.mark.parametrize("near", [0, 1])
+@pytest.mark.parametrize("size", [1, 10, 63, 64, 90, 91, 100])  # CharLS has a table from 64 x 64 on for these 15 bits
+def test_presets_without_and_with_a_table(size, near):
+    image = make_image("smooth", (size, size), 15)
+    stream = encode_image(image, bits=15, near=near, preset_coding_parameters=(0, 9, 40, 200, 63))
+    expected = np.frombuffer(jpeg_ls.decode_buffer(stream)[0], np.uint16).reshape(size, size)
+    assert np.array_equal(jls.decode(stream), expected)
+    assert np.abs(expected.astype(int) - image).max() <= near

@@ -178,6 +178,14 @@ public:
         }
     }
 
+    // So many bytes, at most a table of 16 bits of 786432, are made in the time of decoding about as many samples as
+    // this says: with fewer samples the entries are better computed.
+    [[nodiscard]] static constexpr bool pays(const std::int32_t maximum, const std::uint64_t sample_count) noexcept
+    {
+        constexpr std::uint64_t bytes_per_sample{32};
+        return sample_count * bytes_per_sample >= 2 * sign_offset(maximum);
+    }
+
     // From an entry to its sign.
     [[nodiscard]] static constexpr std::size_t sign_offset(const std::int32_t maximum) noexcept
     {
@@ -191,6 +199,43 @@ public:
 
 private:
     std::unique_ptr<std::uint8_t[]> bytes_;
+};
+
+// What gradient_table holds, computed for each sample: for scans of so few samples that making the table would take
+// longer.
+struct computed_gradients
+{
+    std::int32_t maximum;
+    std::int32_t near_value;
+    thresholds bounds;
+    std::size_t context_size;
+
+    struct entry
+    {
+        std::size_t offset; // what Q3 adds to 9 |9 Q1 + Q2|, multiplied by the size of a context in bytes
+        std::int8_t sign;   // 0 or -1
+    };
+
+    [[nodiscard]] const computed_gradients& data() const noexcept
+    {
+        return *this;
+    }
+
+    // The entry of an index into the table.
+    [[nodiscard]] entry operator[](const std::size_t index) const noexcept
+    {
+        const std::int32_t levels{maximum + 1};
+        const auto row_size{static_cast<std::size_t>(2 * levels)};
+        const std::size_t row{index / row_size};
+        const std::int32_t d{static_cast<std::int32_t>(index % row_size) - levels}; // Ra - Rc
+        const std::int32_t magnitude{d < 0 ? -d : d};
+        const std::int32_t steps{(magnitude > near_value) + (magnitude >= bounds.t1) + (magnitude >= bounds.t2) +
+                                 (magnitude >= bounds.t3)};
+        const std::int32_t q{d < 0 ? steps : -steps};
+        const bool negative{row == 0 || (row == 1 && q < 0)};
+        return {static_cast<std::size_t>(gradient_table::largest_q3 + (negative ? -q : q)) * context_size,
+                static_cast<std::int8_t>(negative ? -1 : 0)};
+    }
 };
 
 // What the line above says about a block of samples, for contexts of `ContextSize` bytes.

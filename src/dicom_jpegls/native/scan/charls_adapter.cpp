@@ -9,6 +9,7 @@
 #include "encoder.hpp"
 #include "line_buffer.hpp"
 #include "scan_codecs.hpp"
+#include "shared_tables.hpp"
 
 // CharLS's private headers.
 #include "color_transform.h"
@@ -172,7 +173,7 @@ private:
         const std::ptrdiff_t count{this->sample_count()};
         typename base::line_buffer lines(count, this->plane_count(), Encoder::margin);
         std::vector<std::uint32_t> run_indices(static_cast<std::size_t>(this->plane_count()));
-        const auto codec{std::make_unique<Encoder>(this->mode_, this->bounds_, destination.data, destination.size)};
+        const auto codec{make_codec(destination)};
         for (std::uint32_t line{}; line != this->frame_info_.height; ++line)
         {
             source.new_line_requested(lines.current(0), this->frame_info_.width,
@@ -184,6 +185,22 @@ private:
         }
         return codec->finish();
     }
+
+    std::unique_ptr<Encoder> make_codec(const charls::byte_span destination)
+    {
+        if constexpr (Mode::is_lossless)
+            return std::make_unique<Encoder>(this->mode_, this->bounds_, destination.data, destination.size);
+        else
+        {
+            static scan::shared_tables<scan::near_lossless_tables> tables;
+            tables_ = tables.find(
+                {this->mode_.maximum, this->mode_.near_value}, 0, [](std::uint64_t) { return true; },
+                [this] { return scan::near_lossless_tables{this->mode_, this->bounds_}; });
+            return std::make_unique<Encoder>(this->mode_, this->bounds_, *tables_, destination.data, destination.size);
+        }
+    }
+
+    std::shared_ptr<const scan::near_lossless_tables> tables_; // of near-lossless coding
 };
 
 template<typename Mode, int ComponentCount>
@@ -191,31 +208,54 @@ class decoder final : public scan_codec<decoder_strategy, Mode, ComponentCount>
 {
 public:
     using base = scan_codec<decoder_strategy, Mode, ComponentCount>;
-    using codec_type = scan::scan_decoder<Mode, ComponentCount>;
-
-    decoder(const charls::frame_info& frame, const charls::coding_parameters& parameters,
-            const charls::jpegls_pc_parameters& presets, const Mode& mode) :
-        base{frame, parameters, presets, mode}
-    {
-        if constexpr (!Mode::is_lossless)
-            own_gradients_ = std::make_unique<scan::gradient_table>(mode.maximum, mode.near_value, this->bounds_,
-                                                                    sizeof(scan::decoder_context));
-    }
+    using base::base;
 
     std::size_t decode_scan(std::unique_ptr<process_line> destination, const JlsRect& region,
                             const charls::const_byte_span source) override
     {
-        return with_charls_errors([&] { return decode_lines(*destination, region, source); });
+        return with_charls_errors([&] {
+            if constexpr (Mode::is_lossless)
+                return decode_lines(*destination, region, source, scan::lossless_gradients<Mode>(this->bounds_));
+            else
+            {
+                const auto table{find_gradients()};
+                if (table)
+                    return decode_lines(*destination, region, source, *table);
+                const auto& mode{this->mode_};
+                return decode_lines(*destination, region, source,
+                                    scan::computed_gradients{mode.maximum, mode.near_value, this->bounds_,
+                                                             sizeof(scan::decoder_context)});
+            }
+        });
     }
 
 private:
-    std::size_t decode_lines(process_line& destination, const JlsRect& region, const charls::const_byte_span source)
+    // The table for a near-lossless scan, or nullptr if it has too few samples to be worth it.
+    std::shared_ptr<const scan::gradient_table> find_gradients()
     {
+        static scan::shared_tables<scan::gradient_table> tables;
+        const auto& mode{this->mode_};
+        const auto sample_count{static_cast<std::uint64_t>(this->sample_count()) *
+                                static_cast<std::uint64_t>(this->plane_count()) * this->frame_info_.height};
+        return tables.find(
+            {mode.maximum, mode.near_value}, sample_count,
+            [&mode](const std::uint64_t waiting) { return scan::gradient_table::pays(mode.maximum, waiting); },
+            [&mode, this] {
+                return scan::gradient_table{mode.maximum, mode.near_value, this->bounds_,
+                                            sizeof(scan::decoder_context)};
+            });
+    }
+
+    template<typename Gradients>
+    std::size_t decode_lines(process_line& destination, const JlsRect& region, const charls::const_byte_span source,
+                             const Gradients& gradients)
+    {
+        using codec_type = scan::scan_decoder<Mode, ComponentCount, Gradients>;
         const std::ptrdiff_t count{this->sample_count()};
         typename base::line_buffer lines(count, this->plane_count(), codec_type::margin);
         std::vector<std::uint32_t> run_indices(static_cast<std::size_t>(this->plane_count()));
         const auto codec{
-            std::make_unique<codec_type>(this->mode_, this->bounds_, gradients(), source.begin(), source.end())};
+            std::make_unique<codec_type>(this->mode_, this->bounds_, gradients, source.begin(), source.end())};
 
         const std::uint32_t height{this->frame_info_.height};
         const std::uint32_t interval{this->parameters_.restart_interval == 0 ? height
@@ -245,16 +285,6 @@ private:
         }
         return static_cast<std::size_t>(codec->finish() - source.begin());
     }
-
-    [[nodiscard]] const scan::gradient_table& gradients() const
-    {
-        if constexpr (Mode::is_lossless)
-            return scan::lossless_gradients<Mode>(this->bounds_);
-        else
-            return *own_gradients_;
-    }
-
-    std::unique_ptr<scan::gradient_table> own_gradients_;
 };
 
 template<typename Strategy>

@@ -7,6 +7,8 @@
 #include "decode_run.hpp"
 #include "regular_mode.hpp"
 
+#include <utility>
+
 namespace dicom_jpegls::scan {
 
 // The table of lossless coding with default thresholds, made when it is first used.
@@ -17,7 +19,8 @@ template<typename Mode>
     return table;
 }
 
-template<typename Mode, int ComponentCount>
+// `Gradients`: gradient_table, or computed_gradients for a scan of few samples.
+template<typename Mode, int ComponentCount, typename Gradients = gradient_table>
 class scan_decoder final
 {
 public:
@@ -27,7 +30,7 @@ public:
     static constexpr std::ptrdiff_t margin{96};
 
     // `gradients` must outlive the decoder.
-    scan_decoder(const Mode& mode, const thresholds& bounds, const gradient_table& gradients,
+    scan_decoder(const Mode& mode, const thresholds& bounds, const Gradients& gradients,
                  const std::uint8_t* const source, const std::uint8_t* const end) :
         runs_{mode.range}, mode_{mode}, bounds_{bounds}, gradients_{gradients.data()}, reader_{source, end}
     {
@@ -82,6 +85,7 @@ public:
 
 private:
     using block = above_block<Mode, sizeof(decoder_context)>;
+    using gradient_lookup = std::decay_t<decltype(std::declval<const Gradients&>().data())>;
     static_assert(margin >= block::size + ComponentCount);
 
     // A word with the next bits, after others that have to be skipped. After a short code it is the word that was
@@ -140,14 +144,29 @@ private:
                                              const std::ptrdiff_t limit)
     {
         const Mode mode{mode_};
-        const std::uint8_t* const gradients{gradients_};
+        const gradient_lookup gradients{gradients_};
         std::uint8_t* const contexts{reinterpret_cast<std::uint8_t*>(contexts_.data())};
         const std::uint8_t* const flat_context{contexts + block::flat_offset};
         std::ptrdiff_t i{};
         while (i < count)
         {
             bit_window window{window_at(reader_.bytes(), reader_.position)};
-            if constexpr (ComponentCount == 1)
+            if constexpr (std::is_same_v<Gradients, computed_gradients>)
+            {
+                static_assert(ComponentCount == 1);
+                std::uint32_t ra{line[i - 1]};
+                for (; i < count; ++i)
+                {
+                    const computed_gradients::entry gradient{gradients[block_.gradient[i] + std::size_t{ra}]};
+                    std::uint8_t* const context{contexts + block_.context[i] + gradient.offset};
+                    if (JLS_UNLIKELY(context == flat_context))
+                        break;
+                    auto& statistics{*reinterpret_cast<decoder_context*>(context)};
+                    ra = decode_regular(i, ra, statistics, statistics.k, gradient.sign, window, mode);
+                    line[i] = static_cast<sample>(ra);
+                }
+            }
+            else if constexpr (ComponentCount == 1)
             {
                 std::uint32_t ra{line[i - 1]};
                 for (; i < count; ++i)
@@ -315,7 +334,7 @@ private:
     run_state runs_;
     Mode mode_;
     thresholds bounds_;
-    const std::uint8_t* gradients_;
+    gradient_lookup gradients_;
     block block_;
     code_reader reader_;
 };

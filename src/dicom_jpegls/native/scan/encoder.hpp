@@ -199,6 +199,55 @@ private:
     block block_;
 };
 
+// The tables of a near-lossless encoder.
+class near_lossless_tables final
+{
+public:
+    // A difference of sample and prediction when it is quantized: the error, and what a decoder adds instead of the
+    // difference. Differences whose errors may need to be reduced modulo RANGE are not in the table.
+    struct quantized_difference
+    {
+        std::int16_t error_value;
+        std::int16_t change;
+    };
+
+    template<typename Mode>
+    near_lossless_tables(const Mode& mode, const thresholds& bounds) :
+        gradients_{mode.maximum, mode.near_value, bounds, sizeof(encoder_context)},
+        limit_{std::min(largest_limit, (mode.range / 2 - 1) * mode.error_step + mode.near_value)}
+    {
+        for (std::int32_t difference{-limit_}; difference <= limit_; ++difference)
+        {
+            const std::int32_t error_value{mode.quantize(difference)};
+            differences_[static_cast<std::size_t>(difference + limit_)] = {
+                static_cast<std::int16_t>(error_value), static_cast<std::int16_t>(error_value * mode.error_step)};
+        }
+    }
+
+    [[nodiscard]] const std::uint8_t* gradients() const noexcept
+    {
+        return gradients_.data();
+    }
+
+    // For -limit to limit.
+    [[nodiscard]] const quantized_difference* differences() const noexcept
+    {
+        return differences_.data();
+    }
+
+    [[nodiscard]] std::int32_t limit() const noexcept
+    {
+        return limit_;
+    }
+
+private:
+    static constexpr std::int32_t largest_limit{511};
+
+    gradient_table gradients_;
+    std::int32_t limit_;
+    std::array<quantized_difference, 2 * largest_limit + 1> differences_;
+};
+
 template<typename Sample>
 class near_lossless_encoder final : public encoder_base<near_lossless<Sample>>
 {
@@ -207,18 +256,14 @@ public:
     using base = encoder_base<mode_type>;
     using typename base::sample;
 
-    near_lossless_encoder(const mode_type& mode, const thresholds& bounds, std::uint8_t* const destination,
-                          const std::size_t size) :
+    // `tables` must outlive the encoder.
+    near_lossless_encoder(const mode_type& mode, const thresholds& bounds, const near_lossless_tables& tables,
+                          std::uint8_t* const destination, const std::size_t size) :
         base{mode, bounds, destination, size},
-        gradients_{mode.maximum, mode.near_value, bounds, sizeof(encoder_context)},
-        table_limit_{std::min(largest_table_limit, (mode.range / 2 - 1) * mode.error_step + mode.near_value)}
+        gradients_{tables.gradients()},
+        quantization_{tables.differences()},
+        table_limit_{tables.limit()}
     {
-        for (std::int32_t difference{-table_limit_}; difference <= table_limit_; ++difference)
-        {
-            const std::int32_t error_value{mode.quantize(difference)};
-            quantization_[static_cast<std::size_t>(difference + table_limit_)] = {
-                static_cast<std::int16_t>(error_value), static_cast<std::int16_t>(error_value * mode.error_step)};
-        }
     }
 
     // `above` and `line` point at the first sample of lines of `count`. The samples of `line` are replaced by those
@@ -266,7 +311,7 @@ private:
                                              const std::ptrdiff_t limit)
     {
         const mode_type parameters{mode_};
-        const std::uint8_t* const gradients{gradients_.data()};
+        const std::uint8_t* const gradients{gradients_};
         std::ptrdiff_t i{};
         while (i < count)
         {
@@ -315,7 +360,7 @@ private:
         std::int32_t value;
         if (JLS_LIKELY(table_index <= 2 * static_cast<std::uint32_t>(table_limit_)))
         {
-            const quantized_difference quantized{quantization_[table_index]};
+            const near_lossless_tables::quantized_difference quantized{quantization_[table_index]};
             error_value = (quantized.error_value ^ sign) - sign;
             value = predicted_value + quantized.change;
             if (JLS_UNLIKELY(static_cast<std::uint32_t>(value) > static_cast<std::uint32_t>(parameters.maximum)))
@@ -349,19 +394,9 @@ private:
         return length + 1;
     }
 
-    // A difference of sample and prediction when it is quantized: the error, and what a decoder adds instead of the
-    // difference. Differences whose errors may need to be reduced modulo RANGE are not in the table.
-    struct quantized_difference
-    {
-        std::int16_t error_value;
-        std::int16_t change;
-    };
-
-    static constexpr std::int32_t largest_table_limit{511};
-
-    gradient_table gradients_;
+    const std::uint8_t* gradients_;
+    const near_lossless_tables::quantized_difference* quantization_;
     std::int32_t table_limit_;
-    std::array<quantized_difference, 2 * largest_table_limit + 1> quantization_;
     block block_;
 };
 

@@ -62,8 +62,16 @@ template<int ComponentCount, typename Encoder, typename Mode, typename Sample>
 std::vector<std::uint8_t> encode(const Mode& mode, const image<Sample>& source)
 {
     std::vector<std::uint8_t> stream(source.samples.size() * 10 + 64);
-    const auto encoder{std::make_unique<Encoder>(mode, default_thresholds(mode.maximum, mode.near_value), stream.data(),
-                                                 stream.size())};
+    const thresholds bounds{default_thresholds(mode.maximum, mode.near_value)};
+    std::unique_ptr<const near_lossless_tables> tables;
+    std::unique_ptr<Encoder> encoder;
+    if constexpr (Mode::is_lossless)
+        encoder = std::make_unique<Encoder>(mode, bounds, stream.data(), stream.size());
+    else
+    {
+        tables = std::make_unique<const near_lossless_tables>(mode, bounds);
+        encoder = std::make_unique<Encoder>(mode, bounds, *tables, stream.data(), stream.size());
+    }
     line_buffer<Sample> lines{source.count, 1, Encoder::margin};
     for (std::ptrdiff_t y{}; y != source.height; ++y)
     {
@@ -77,13 +85,13 @@ std::vector<std::uint8_t> encode(const Mode& mode, const image<Sample>& source)
     return stream;
 }
 
-template<int ComponentCount, typename Mode, typename Sample>
+template<int ComponentCount, typename Gradients = gradient_table, typename Mode, typename Sample>
 std::vector<Sample> decode(const Mode& mode, const image<Sample>& shape, const std::vector<std::uint8_t>& stream,
                            const std::uint8_t*& end)
 {
-    using decoder_type = scan_decoder<Mode, ComponentCount>;
+    using decoder_type = scan_decoder<Mode, ComponentCount, Gradients>;
     const thresholds bounds{default_thresholds(mode.maximum, mode.near_value)};
-    const gradient_table gradients{mode.maximum, mode.near_value, bounds, sizeof(decoder_context)};
+    const Gradients gradients{mode.maximum, mode.near_value, bounds, sizeof(decoder_context)};
     const auto decoder{
         std::make_unique<decoder_type>(mode, bounds, gradients, stream.data(), stream.data() + stream.size())};
     line_buffer<Sample> lines{shape.count, 1, decoder_type::margin};
@@ -114,6 +122,8 @@ void check_round_trip(const Mode& mode, const std::string& name)
         for (std::size_t i{}; i != source.samples.size(); ++i)
             largest_error = std::max(largest_error, std::abs(decoded[i] - source.samples[i]));
         CHECK_EQUAL_IN(context, largest_error <= mode.near_value, true);
+        if constexpr (!Mode::is_lossless)
+            CHECK_EQUAL_IN(context, (decode<1, computed_gradients>(mode, source, stream, end) == decoded), true);
 
         // Without its first byte the scan has a fault, or is another image.
         const std::vector<std::uint8_t> shorter(stream.begin() + 1, stream.end());
