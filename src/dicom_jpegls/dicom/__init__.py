@@ -10,6 +10,7 @@ from dicom_jpegls.dicom.fragments import (
     OffsetTables,
     item_header,
     offset_tables,
+    without_fill_bytes,
 )
 from dicom_jpegls.dicom.frames import CodedFrame, CodingStatistics, FrameCoder, FrameDecoder, SampleCounts
 from dicom_jpegls.dicom.lossy_attributes import coded_attributes, update_attributes
@@ -28,6 +29,7 @@ from dicom_jpegls.dicom.partial import PartialPixels, decompress_partial, pixel_
 from dicom_jpegls.dicom.pixel_data import (
     check_native_length,
     has_swapped_bytes,
+    image_pixel_changes,
     image_pixel_of,
     little_endian_words,
     native_bytes,
@@ -83,6 +85,7 @@ __all__ = [
     "decompress",
     "decompress_partial",
     "has_swapped_bytes",
+    "image_pixel_changes",
     "image_pixel_of",
     "item_header",
     "iter_frames",
@@ -102,4 +105,5 @@ __all__ = [
     "set_nested_pixel_data",
     "unregister",
     "update_attributes",
+    "without_fill_bytes",
 ]
