@@ -271,9 +271,10 @@ class PartialImage(NamedTuple):
     """As returned by `decode`, with `fill_value` in the lines that are not good."""
     good_lines: NDArray[np.bool_]
     """Shape (rows,) or (rows, components): True for each line that was decoded before a fault was found. In a truncated
-    stream, also one that is padded with zeros, all of them are correct. If other bytes were changed or added, the fault
-    may be found some lines later, or never, as JPEG-LS has no checksums; where data is left after the last line, no
-    line of that scan or restart interval is marked."""
+    stream, also one that is padded with zeros, all of them are correct. If other bytes were changed or added, or the
+    encoder had other default thresholds (`DefaultThresholds`), the fault may be found some lines later, or never, as
+    JPEG-LS has no checksums; where data is left after the last line, no line of that scan or restart interval is
+    marked."""
     error: StreamError | None
     """The first fault; None if the stream is valid."""
 
@@ -459,6 +460,7 @@ def decode_partial(
     fill_value: int = 0,
     max_dimension: int = _codec.DEFAULT_MAX_DIMENSION,
     max_samples: int = _codec.DEFAULT_MAX_SAMPLES,
+    preset_coding_parameters: PresetCodingParameters | None = None,
 ) -> PartialImage:
     """Decode the undamaged lines of a JPEG-LS stream that may be damaged or truncated.
 
@@ -467,7 +469,7 @@ def decode_partial(
 
     Parameters
     ----------
-    src, out, signed, max_dimension, max_samples
+    src, out, signed, max_dimension, max_samples, preset_coding_parameters
         See `decode`.
     fill_value : int, optional
         The sample value of all other lines.
@@ -492,7 +494,13 @@ def decode_partial(
     >>> jls.decode_partial(jls.encode(noise)[:250]).good_lines
     array([ True,  True, False, False])
     """
-    stream = _codec.Stream(src, max_dimension=max_dimension, max_samples=max_samples, partial=True)
+    stream = _codec.Stream(
+        src,
+        max_dimension=max_dimension,
+        max_samples=max_samples,
+        partial=True,
+        preset_coding_parameters=preset_coding_parameters,
+    )
     return decode_stream_partial(stream, out, fill_value, signed=signed)
 
 

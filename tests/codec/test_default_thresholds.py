@@ -11,34 +11,17 @@ from libjpeg import decode as libjpeg_decode
 
 import dicom_jpegls as jls
 from dicom_jpegls import _codec
-from support.jls_streams import LSE, encode_image, join, make_image, parts
+from support.jls_streams import (
+    LSE,
+    encode_image,
+    encode_variant,
+    make_image,
+    parts,
+    variant_presets,
+    without_presets,
+)
 
 JAI, CHARLS_1, STANDARD = jls.DefaultThresholds.JAI, jls.DefaultThresholds.CHARLS_1, jls.DefaultThresholds.STANDARD
-
-
-def scaled(bits, near, factor):
-    """The presets by the formula of T.87 C.2.4.1.1.1 for MAXVAL from 128 on."""
-    maximum = 2**bits - 1
-    values, low = [maximum], near + 1
-    for threshold in (factor + 2 + 3 * near, 4 * factor + 3 + 5 * near, 17 * factor + 4 + 7 * near):
-        low = low if threshold > maximum or threshold < low else threshold
-        values.append(low)
-    return jls.PresetCodingParameters(*values, 64)
-
-
-def variant_presets(variant, bits, near=0):
-    maximum = 2**bits - 1
-    return scaled(bits, near, ((maximum if variant == JAI else min(maximum, 4095)) + 128) // 256)
-
-
-def without_presets(stream):
-    return join([part for part in parts(stream) if part.marker != LSE])
-
-
-def encode_variant(image, variant, bits, near=0, **options):
-    """A stream as the other encoder writes it: its thresholds are not in the stream."""
-    presets = variant_presets(variant, bits, near)
-    return without_presets(encode_image(image, bits=bits, near=near, preset_coding_parameters=presets, **options))
 
 
 def image_of(bits, mode, kind="noise", size=40):

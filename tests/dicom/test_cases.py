@@ -10,8 +10,10 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
 import dicom_jpegls as jls
 from dicom_jpegls.dicom import decode_nested_pixel_data
+from support.command_line import run_cli
 from support.commands import ROOT
 from support.dicom_files import check_refused
+from support.single_files import written
 
 CASES = ROOT / "tests/cases"
 
@@ -121,8 +123,32 @@ def test_high_bit_is_absent():
     ds = read("no_high_bit")
     with pytest.warns(jls.DatasetWarning, match=r"High Bit \(0028,0102\) is absent"):
         numbers = jls.pixel_array(ds)
-    ds.HighBit = 11
+    with pytest.warns(jls.DatasetWarning):
+        jls.decompress(ds)
+    assert ds.HighBit == 11
+    np.testing.assert_array_equal(ds.pixel_array, numbers)
+    del ds.HighBit
+    with pytest.warns(jls.DatasetWarning):
+        jls.compress(ds)
+    assert ds.HighBit == 11
     np.testing.assert_array_equal(jls.pixel_array(ds), numbers)
+
+
+def test_tools_write_the_high_bit_that_is_absent(tmp_path):
+    icon = pydicom.Dataset()
+    icon.update({e.tag: e for e in read("icon_jls").IconImageSequence[0] if e.keyword != "HighBit"})
+    ds = read("no_high_bit")
+    ds.IconImageSequence = [icon]
+    source = written(ds, tmp_path / "source.dcm")
+    for command, changed in (("decompress", tmp_path / "native.dcm"), ("compress", tmp_path / "jls.dcm")):
+        lines = run_cli(command, source, changed).stderr.splitlines()
+        assert len(lines) == (2 if command == "decompress" else 1), lines
+        assert all("High Bit (0028,0102) is absent; taken to be " in line for line in lines)
+        found = pydicom.dcmread(changed)
+        assert (found.HighBit, found.IconImageSequence[0].HighBit) == (11, 7)
+        run_cli("verify", changed, source)
+        del found.HighBit
+        source = written(found, tmp_path / "next.dcm")
 
 
 def test_jpegls_under_a_native_transfer_syntax():

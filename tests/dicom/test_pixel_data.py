@@ -105,6 +105,8 @@ def test_high_bit_may_be_absent():
     match = r"High Bit \(0028,0102\) is absent; taken to be 11, one less than Bits Stored"
     with pytest.warns(jls.DatasetWarning, match=match):
         jls.compress(ds)
+    assert ds.HighBit == 11
+    del ds.HighBit
     with pytest.warns(jls.DatasetWarning, match=match):
         np.testing.assert_array_equal(jls.pixel_array(ds), frames)
 

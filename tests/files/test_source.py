@@ -230,8 +230,7 @@ def test_an_absent_high_bit_is_told_of(tmp_path):
     (tmp_path / "a.dcm").write_bytes(jpegls_file(pixels, without=(0x00280102,)))
     conversion = decompress_file(tmp_path / "a.dcm", tmp_path / "b.dcm")
     assert conversion.warnings == ("High Bit (0028,0102) is absent; taken to be 11, one less than Bits Stored",)
-    (warning,) = compress_file(tmp_path / "b.dcm", tmp_path / "c.dcm").warnings
-    assert "High Bit" in warning
+    assert compress_file(tmp_path / "b.dcm", tmp_path / "c.dcm").warnings == ()  # it was written
     assert verify_file(tmp_path / "c.dcm", tmp_path / "a.dcm").statistics.largest_error == 0
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dicom_jpegls import OptionalSegments, _codec
+from dicom_jpegls import DefaultThresholds, OptionalSegments, PresetCodingParameters, _codec
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 SOF55, LSE, SOS, DRI, DNL, COM, APP0, APP8, RST0 = 0xF7, 0xF8, 0xDA, 0xDD, 0xDC, 0xFE, 0xE0, 0xE8, 0xD0
@@ -121,6 +121,31 @@ def with_record(options):
     fields = {name: value for name, value in options.items() if name in OptionalSegments._fields}
     others = {name: value for name, value in options.items() if name not in fields}
     return others | {"segments": OptionalSegments(**fields)} if fields else others
+
+
+def scaled(bits, near, factor):
+    """The presets by the formula of T.87 C.2.4.1.1.1 for MAXVAL from 128 on."""
+    maximum = 2**bits - 1
+    values, low = [maximum], near + 1
+    for threshold in (factor + 2 + 3 * near, 4 * factor + 3 + 5 * near, 17 * factor + 4 + 7 * near):
+        low = low if threshold > maximum or threshold < low else threshold
+        values.append(low)
+    return PresetCodingParameters(*values, 64)
+
+
+def variant_presets(variant, bits, near=0):
+    maximum = 2**bits - 1
+    return scaled(bits, near, ((maximum if variant == DefaultThresholds.JAI else min(maximum, 4095)) + 128) // 256)
+
+
+def without_presets(stream):
+    return join([part for part in parts(stream) if part.marker != LSE])
+
+
+def encode_variant(image, variant, bits, near=0, **options):
+    """A stream as the other encoder writes it: its thresholds are not in the stream."""
+    presets = variant_presets(variant, bits, near)
+    return without_presets(encode_image(image, bits=bits, near=near, preset_coding_parameters=presets, **options))
 
 
 def encode_strips(image, lines, *, size=2, **options):

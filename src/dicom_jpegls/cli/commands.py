@@ -340,6 +340,8 @@ def _convert_one(
             )
         else:
             conversion = decompress_file(real_source, target, force=options.force, threads=threads, on_frame=on_frame)
+    for warning in conversion.warnings:
+        write_about(source, warning, err=True)
     for count, what in (
         (conversion.statistics.clipped_samples, "signed sample(s) clipped"),
         (conversion.statistics.cleared_samples, "sample(s) with bits above Bits Stored cleared"),

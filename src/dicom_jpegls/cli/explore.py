@@ -16,7 +16,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from dicom_jpegls.cli.output import printable
-from dicom_jpegls.dicom import CodingOptions, FrameCoder
+from dicom_jpegls.dicom import CodingOptions, FrameCoder, image_pixel_changes
 from dicom_jpegls.errors import DatasetError, ParameterError
 from dicom_jpegls.files import SourceFile
 
@@ -104,11 +104,11 @@ def read_frame(path: Path, frame: int = 0) -> tuple[Dataset, ImagePixel, NDArray
         If the file has no image.
     """
     with SourceFile(path) as source:
-        image_pixel, frames, attributes = source.decoded(as_numbers=True)
+        image_pixel, frames = source.decoded(as_numbers=True)
         samples = next(islice(frames, frame, None), None)
         if samples is None:
             raise ParameterError(f"frame: must be 0 to {image_pixel.number_of_frames - 1}, found {frame}")
-        source.ds.update(attributes)
+        source.ds.update(image_pixel_changes(source.ds, image_pixel))
         return source.ds, image_pixel, samples
 
 

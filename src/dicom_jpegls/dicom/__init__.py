@@ -10,6 +10,7 @@ from dicom_jpegls.dicom.fragments import (
     OffsetTables,
     item_header,
     offset_tables,
+    without_fill_bytes,
 )
 from dicom_jpegls.dicom.frames import (
     CodedFrame,
@@ -35,6 +36,7 @@ from dicom_jpegls.dicom.partial import PartialPixels, decompress_partial, pixel_
 from dicom_jpegls.dicom.pixel_data import (
     check_native_length,
     has_swapped_bytes,
+    image_pixel_changes,
     image_pixel_of,
     little_endian_words,
     native_bytes,
@@ -91,6 +93,7 @@ __all__ = [
     "decompress_partial",
     "frames_at_once",
     "has_swapped_bytes",
+    "image_pixel_changes",
     "image_pixel_of",
     "item_header",
     "iter_frames",
@@ -110,4 +113,5 @@ __all__ = [
     "set_nested_pixel_data",
     "unregister",
     "update_attributes",
+    "without_fill_bytes",
 ]

@@ -16,6 +16,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from dicom_jpegls.dicom.fragments import without_fill_bytes
+
 if TYPE_CHECKING:
     from dicom_jpegls.dicom.fragments import Data
 
@@ -51,7 +53,7 @@ def coding_of(frame: Data) -> UID | None:
     >>> coding_of(jls.encode(np.zeros((2, 3), np.uint8))).name
     'JPEG-LS Lossless Image Compression'
     """
-    data = memoryview(frame)
+    data = memoryview(without_fill_bytes(frame))
     if data[:2] == _JPEG_START:
         return _coding_of_jpeg(data)
     if data[:4] == _JPEG_2000_START and len(data) >= 6:

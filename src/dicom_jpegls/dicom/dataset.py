@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from dicom_jpegls.dicom.fragments import Frames
     from dicom_jpegls.dicom.rules import ImagePixel
+    from dicom_jpegls.parameters import PresetCodingParameters
 
 
 def compress(
@@ -170,7 +171,13 @@ def compress(
     return statistics
 
 
-def decompress(ds: Dataset, *, workers: int | None = None, max_samples: int = DEFAULT_MAX_SAMPLES) -> None:
+def decompress(
+    ds: Dataset,
+    *,
+    workers: int | None = None,
+    max_samples: int = DEFAULT_MAX_SAMPLES,
+    preset_coding_parameters: PresetCodingParameters | None = None,
+) -> None:
     """Decompress a dataset's JPEG-LS pixel data, in place; its transfer syntax becomes Explicit VR Little Endian.
 
     Parameters
@@ -181,6 +188,9 @@ def decompress(ds: Dataset, *, workers: int | None = None, max_samples: int = DE
         Number of threads that decode; see `pixel_array`.
     max_samples : int, optional
         Largest rows x columns x samples of a frame; see `decode`.
+    preset_coding_parameters : PresetCodingParameters, optional
+        What streams without an LSE segment with such parameters are decoded with, if their encoder did not follow the
+        standard; see `decode`.
 
     Raises
     ------
@@ -188,10 +198,19 @@ def decompress(ds: Dataset, *, workers: int | None = None, max_samples: int = DE
         If the dataset is not compressed with JPEG-LS, or its attributes do not fit the streams.
     InvalidStreamError, UnsupportedStreamError
         If a frame cannot be decoded; `decompress_partial` keeps what can be.
+    ParameterError
+        If an argument is out of range.
     TypeError
         If `ds` is not a dataset.
 
         If any of these is raised, the dataset is left unchanged.
+
+    Warns
+    -----
+    AssumedThresholdsWarning
+        If a frame was decoded with the default thresholds of another encoder; see `decode`.
+    DatasetWarning
+        If High Bit is absent, or Pixel Data has more frames than Number of Frames.
 
     Notes
     -----
@@ -212,7 +231,7 @@ def decompress(ds: Dataset, *, workers: int | None = None, max_samples: int = DE
     True
     """
     workers = worker_count(workers)
-    decoder, frames = open_pixel_data(ds, max_samples)
+    decoder, frames = open_pixel_data(ds, max_samples, preset_coding_parameters)
     numbers = range(len(frames))
     streams = [decoder.open(index, frames[index]) for index in numbers]
     native = decoded_image_pixel(decoder.image_pixel, [stream.info for stream in streams])
@@ -231,6 +250,7 @@ def pixel_array(
     out: NDArray[Any] | None = None,
     workers: int | None = None,
     max_samples: int = DEFAULT_MAX_SAMPLES,
+    preset_coding_parameters: PresetCodingParameters | None = None,
 ) -> NDArray[Any]:
     """Decode a dataset's JPEG-LS pixel data, each frame directly into one output array.
 
@@ -248,6 +268,9 @@ def pixel_array(
         None, the default, is one per core; 1 is the calling thread.
     max_samples : int, optional
         Largest rows x columns x samples of a frame; see `decode`.
+    preset_coding_parameters : PresetCodingParameters, optional
+        What streams without an LSE segment with such parameters are decoded with, if their encoder did not follow the
+        standard; see `decode`.
 
     Returns
     -------
@@ -264,9 +287,14 @@ def pixel_array(
     InvalidStreamError, UnsupportedStreamError
         If a frame cannot be decoded; `pixel_array_partial` returns what can be.
     ParameterError
-        If there is no such frame, or `out` does not fit.
+        If there is no such frame, `out` does not fit, or another argument is out of range.
     TypeError
         If `ds` is not a dataset.
+
+    Warns
+    -----
+    AssumedThresholdsWarning, DatasetWarning
+        As `decompress`.
 
     Examples
     --------
@@ -279,7 +307,7 @@ def pixel_array(
     True
     """
     workers = worker_count(workers)
-    decoder, encoded = open_pixel_data(ds, max_samples, as_numbers=True)
+    decoder, encoded = open_pixel_data(ds, max_samples, preset_coding_parameters, as_numbers=True)
     numbers, is_single = select_frames(frames, len(encoded))
     opened = {index: decoder.open(index, encoded[index]) for index in sorted(set(numbers))}
     array = output_array(decoder.image_pixel, len(numbers), is_single, out)
@@ -294,6 +322,7 @@ def iter_frames(
     frames: Iterable[int] | None = None,
     workers: int | None = None,
     max_samples: int = DEFAULT_MAX_SAMPLES,
+    preset_coding_parameters: PresetCodingParameters | None = None,
 ) -> Iterator[NDArray[Any]]:
     """Decode a dataset's JPEG-LS frames one after another, while later ones are decoded ahead.
 
@@ -309,6 +338,9 @@ def iter_frames(
         decode at a time are decoded and not yet returned.
     max_samples : int, optional
         Largest rows x columns x samples of a frame; see `decode`.
+    preset_coding_parameters : PresetCodingParameters, optional
+        What streams without an LSE segment with such parameters are decoded with, if their encoder did not follow the
+        standard; see `decode`.
 
     Yields
     ------
@@ -330,7 +362,7 @@ def iter_frames(
     [(128, 128)]
     """
     workers = worker_count(workers)
-    decoder, encoded = open_pixel_data(ds, max_samples, as_numbers=True)
+    decoder, encoded = open_pixel_data(ds, max_samples, preset_coding_parameters, as_numbers=True)
     numbers, _ = select_frames(frames, len(encoded))
     _, workers_of_frame = _share_workers(workers, len(encoded))
 
@@ -358,7 +390,12 @@ def iter_frames(
 
 
 def open_pixel_data(
-    ds: Dataset, max_samples: int, *, as_numbers: bool = False, partial: bool = False
+    ds: Dataset,
+    max_samples: int,
+    preset_coding_parameters: PresetCodingParameters | None = None,
+    *,
+    as_numbers: bool = False,
+    partial: bool = False,
 ) -> tuple[FrameDecoder, Frames]:
     """Return the decoder for a dataset's frames, and their streams.
 
@@ -368,6 +405,8 @@ def open_pixel_data(
         A dataset with JPEG-LS compressed Pixel Data.
     max_samples : int
         Largest rows x columns x samples of a frame.
+    preset_coding_parameters : PresetCodingParameters, optional
+        See `FrameDecoder`.
     as_numbers : bool, optional
         Whether samples are numbers within Bits Stored; see `FrameDecoder`.
     partial : bool, optional
@@ -385,7 +424,12 @@ def open_pixel_data(
     require_pixel_data(ds)
     # Planar Configuration says nothing about compressed pixel data (PS3.5 8.2.3).
     image_pixel = image_pixel_of(ds)._replace(planar_configuration=None)
-    decoder = FrameDecoder(image_pixel, max_samples=max_samples, as_numbers=as_numbers)
+    decoder = FrameDecoder(
+        image_pixel,
+        max_samples=max_samples,
+        as_numbers=as_numbers,
+        preset_coding_parameters=preset_coding_parameters,
+    )
     return decoder, encapsulated_frames(ds, decoder.image_pixel.number_of_frames, partial=partial)
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # The first bytes of a JPEG-LS stream (T.87 C.1.1).
 START_OF_IMAGE = b"\xff\xd8"
 
+# How a stream may begin instead: with any number of bytes FF before the one of its first marker (T.81 B.1.1.2).
+_FILL_BYTES = b"\xff\xff"
+
 # Encapsulated pixel data is always little-endian (PS3.5 A.4): group and element of the tag, length of the value.
 _HEADER = struct.Struct("<HHL")
 _ITEM = (0xFFFE, 0xE000)
@@ -98,12 +101,17 @@ class FragmentIndex:
                 self._first = position + length
                 is_table = False
             else:
-                if header[_HEADER.size :] == START_OF_IMAGE and length >= len(START_OF_IMAGE):
+                if self._begins_stream(header[_HEADER.size :], position, length):
                     self._stream_starts.append(len(self._ends))
                 self._ends.append(position + length)
             self.end = position + length
         if is_table and self.fault is None:
             self.fault = "it has no item"
+
+    def _begins_stream(self, first: Data, position: int, length: int) -> bool:
+        if first == _FILL_BYTES:
+            first = without_fill_bytes(self._read(position, length))[: len(START_OF_IMAGE)]
+        return length >= len(START_OF_IMAGE) and first == START_OF_IMAGE
 
     def __len__(self) -> int:
         """Return the number of fragments."""
@@ -141,9 +149,10 @@ class FragmentIndex:
     def frames(self, count: int, extended_offsets: bytes = b"") -> Frames:
         """Assign the fragments to frames.
 
-        A fragment that starts with SOI begins a frame, as no later fragment of a frame does, so neither a wrong offset
-        table nor a missing one matters. Only if there are fewer of them than frames, because the starts of some streams
-        are damaged, the offset tables are used, and without a usable table one fragment for each frame.
+        A fragment that starts with SOI, perhaps after fill bytes, begins a frame, as no later fragment of a frame does,
+        so neither a wrong offset table nor a missing one matters. Only if there are fewer of them than frames, because
+        the starts of some streams are damaged, the offset tables are used, and without a usable table one fragment for
+        each frame.
 
         Parameters
         ----------
@@ -224,6 +233,14 @@ class FragmentIndex:
             return (0,)
         filled = np.flatnonzero(np.frombuffer(self._ends, np.uint64) - starts > _HEADER.size)
         return array("Q", filled.astype(np.uint64).tobytes()) if len(filled) == count else ()
+
+
+def without_fill_bytes(frame: Data) -> Data:
+    """Return a frame from its first marker on."""
+    if frame[: len(_FILL_BYTES)] != _FILL_BYTES:
+        return frame
+    after = len(bytes(frame).lstrip(b"\xff"))
+    return frame[len(frame) - after - 1 :]
 
 
 class Frames(Sequence[Data]):

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from dicom_jpegls.array import PartialImage
     from dicom_jpegls.dicom.options import CodingOptions
     from dicom_jpegls.dicom.rules import ImagePixel
-    from dicom_jpegls.parameters import StreamInfo
+    from dicom_jpegls.parameters import PresetCodingParameters, StreamInfo
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +121,8 @@ class FrameDecoder:
         Whether samples are decoded as numbers of Bits Stored bits: bits above them are masked, or the sign is extended.
         By default all bits of a stream are kept, as native pixel data can hold them (PS3.5 8.1.1): signs are extended
         from the precision of the stream.
+    preset_coding_parameters : PresetCodingParameters, optional
+        What streams without an LSE segment with such parameters are decoded with; see `decode`.
 
     Attributes
     ----------
@@ -134,13 +136,19 @@ class FrameDecoder:
     """
 
     def __init__(
-        self, image_pixel: ImagePixel, *, max_samples: int = DEFAULT_MAX_SAMPLES, as_numbers: bool = False
+        self,
+        image_pixel: ImagePixel,
+        *,
+        max_samples: int = DEFAULT_MAX_SAMPLES,
+        as_numbers: bool = False,
+        preset_coding_parameters: PresetCodingParameters | None = None,
     ) -> None:
         rules.check_native_layout(image_pixel)
         self.image_pixel = image_pixel
         self._one_frame = image_pixel._replace(number_of_frames=1)
         self._max_samples = max_samples
         self._as_numbers = as_numbers
+        self._preset_coding_parameters = preset_coding_parameters
 
     def open(self, index: int | None, frame: bytes | memoryview, *, partial: bool = False) -> Stream:
         """Inspect a frame's stream and compare it with the attributes, before anything is allocated for it.
@@ -160,10 +168,17 @@ class FrameDecoder:
             If the stream cannot be decoded.
         DatasetError
             If it is not a frame of the image.
+        ParameterError
+            If a preset coding parameter is out of range.
         """
         with _NamingFrame(index):
             try:
-                stream = Stream(frame, max_samples=self._max_samples, partial=partial)
+                stream = Stream(
+                    frame,
+                    max_samples=self._max_samples,
+                    partial=partial,
+                    preset_coding_parameters=self._preset_coding_parameters,
+                )
             except StreamError as error:
                 _name_coding(error, frame)
                 raise

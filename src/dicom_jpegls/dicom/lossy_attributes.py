@@ -13,8 +13,8 @@ from pydicom.uid import generate_uid
 
 from dicom_jpegls.dicom.diagnostics import reading
 from dicom_jpegls.dicom.nested import items_of
-from dicom_jpegls.dicom.pixel_data import value_of
-from dicom_jpegls.dicom.rules import attribute_name, keyword_of
+from dicom_jpegls.dicom.pixel_data import image_pixel_changes, value_of
+from dicom_jpegls.dicom.rules import attribute_name
 from dicom_jpegls.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -46,11 +46,9 @@ def coded_attributes(ds: Dataset, coder: FrameCoder, ratio: float) -> Dataset:
     ratio : float
         Size of the native pixel data divided by the size of the streams.
     """
-    changes = Dataset()
-    for name in ("photometric_interpretation", "bits_allocated", "bits_stored", "high_bit"):
-        value = getattr(coder.coded, name)
-        if value != getattr(coder.native, name):
-            setattr(changes, keyword_of(name), value)
+    # Planar Configuration is 0 whatever the interleave mode is (PS3.5 8.2.3).
+    planar_configuration = 0 if coder.coded.samples_per_pixel > 1 else None
+    changes = image_pixel_changes(ds, coder.coded._replace(planar_configuration=planar_configuration))
     if coder.options.lossy_attributes and (coder.options.near_lossless or coder.converts):
         changes.update(_derived_attributes(ds, coder, ratio))
     return changes

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
 
     from dicom_jpegls.dicom.fragments import Frames
+    from dicom_jpegls.parameters import PresetCodingParameters
 
 # The tag of Pixel Data, (7FE0,0010), in little-endian order. With VR and length it takes 12 bytes.
 _PIXEL_DATA = b"\xe0\x7f\x10\x00"
@@ -62,6 +63,7 @@ def pixel_array_partial(
     fill_value: int = 0,
     workers: int | None = None,
     max_samples: int = DEFAULT_MAX_SAMPLES,
+    preset_coding_parameters: PresetCodingParameters | None = None,
 ) -> PartialPixels:
     """Decode the undamaged lines of a dataset's JPEG-LS pixel data, which may be damaged or truncated.
 
@@ -71,7 +73,7 @@ def pixel_array_partial(
         A dataset with JPEG-LS compressed Pixel Data, for example from `read_truncated`.
     fill_value : int, optional
         The sample value of all other lines.
-    frames, out, workers, max_samples
+    frames, out, workers, max_samples, preset_coding_parameters
         See `pixel_array`. Each frame is decoded by one thread.
 
     Returns
@@ -85,7 +87,8 @@ def pixel_array_partial(
         If the dataset is not compressed with JPEG-LS, its attributes are not valid, or it is not certain which frame is
         which.
     ParameterError
-        If there is no such frame, `out` does not fit, or `fill_value` is not in the range of the samples.
+        If there is no such frame, `out` does not fit, `fill_value` is not in the range of the samples, or another
+        argument is out of range.
     TypeError
         If `ds` is not a dataset.
 
@@ -101,7 +104,7 @@ def pixel_array_partial(
     ((128, 128), 66, [0])
     """
     workers = worker_count(workers)
-    decoder, encoded = open_pixel_data(ds, max_samples, as_numbers=True, partial=True)
+    decoder, encoded = open_pixel_data(ds, max_samples, preset_coding_parameters, as_numbers=True, partial=True)
     _check_fill_value(decoder, fill_value)
     numbers, is_single = select_frames(frames, len(encoded))
     streams, errors = _open_frames(decoder, encoded, numbers)
@@ -112,7 +115,12 @@ def pixel_array_partial(
 
 
 def decompress_partial(
-    ds: Dataset, *, fill_value: int = 0, workers: int | None = None, max_samples: int = DEFAULT_MAX_SAMPLES
+    ds: Dataset,
+    *,
+    fill_value: int = 0,
+    workers: int | None = None,
+    max_samples: int = DEFAULT_MAX_SAMPLES,
+    preset_coding_parameters: PresetCodingParameters | None = None,
 ) -> PartialPixels:
     """Decompress the undamaged lines of a dataset's JPEG-LS pixel data, in place.
 
@@ -125,7 +133,7 @@ def decompress_partial(
         A dataset with JPEG-LS compressed Pixel Data, for example from `read_truncated`.
     fill_value : int, optional
         The sample value of all lines that cannot be decoded.
-    workers, max_samples
+    workers, max_samples, preset_coding_parameters
         See `decompress`. Each frame is decoded by one thread.
 
     Returns
@@ -150,7 +158,7 @@ def decompress_partial(
     'Decoded from damaged JPEG-LS data: 62 of 128 lines, in frame(s) 0, could not be decoded and have the value 0'
     """
     workers = worker_count(workers)
-    decoder, encoded = open_pixel_data(ds, max_samples, partial=True)
+    decoder, encoded = open_pixel_data(ds, max_samples, preset_coding_parameters, partial=True)
     _check_fill_value(decoder, fill_value)
     numbers = range(len(encoded))
     streams, errors = _open_frames(decoder, encoded, numbers)

@@ -177,6 +177,16 @@ def image_pixel_of(ds: Dataset) -> ImagePixel:
     return ImagePixel(number_of_frames=_value(ds, "number_of_frames") or 1, **values)
 
 
+def image_pixel_changes(ds: Dataset, image_pixel: ImagePixel) -> Dataset:
+    """Return the attributes of the samples that a dataset, or an item of a sequence, lacks or has otherwise."""
+    changes = Dataset()
+    for name in ("photometric_interpretation", "bits_allocated", "bits_stored", "high_bit", "planar_configuration"):
+        keyword, value = keyword_of(name), getattr(image_pixel, name)
+        if value is not None and ds.get(keyword) != value:
+            setattr(changes, keyword, value)
+    return changes
+
+
 def _value(ds: Dataset, name: str) -> Any:
     """Return the value of an attribute, an integer or the one that is a string; None if it is absent or empty."""
     value = value_of(ds, keyword_of(name))
@@ -397,18 +407,13 @@ def set_encapsulated(ds: Dataset, streams: list[bytes], transfer_syntax_uid: UID
     _set_pixel_data(ds, encapsulate(streams, tables), "OB", is_encapsulated=True)
     if tables.extended is not None:
         ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = tables.extended
-    if ds.SamplesPerPixel > 1:
-        ds.PlanarConfiguration = 0
     set_transfer_syntax(ds, transfer_syntax_uid)
 
 
 def set_native(ds: Dataset, pixel_data: bytes, image_pixel: ImagePixel) -> None:
     """Replace the pixel data of a dataset, or of an item of a sequence, by little-endian native samples."""
     _set_pixel_data(ds, pixel_data + b"\0" * (len(pixel_data) % 2), native_vr(image_pixel), is_encapsulated=False)
-    for name in ("photometric_interpretation", "bits_allocated", "planar_configuration"):
-        keyword, value = keyword_of(name), getattr(image_pixel, name)
-        if value is not None and ds.get(keyword) != value:
-            setattr(ds, keyword, value)
+    ds.update(image_pixel_changes(ds, image_pixel))
 
 
 def set_transfer_syntax(ds: Dataset, uid: UID) -> None:

@@ -9,7 +9,6 @@ from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSTransferSyntaxes, UncompressedTransferSyntaxes
 
 from dicom_jpegls.dicom import (
@@ -20,6 +19,7 @@ from dicom_jpegls.dicom import (
     FrameCoder,
     coded_attributes,
     frames_at_once,
+    image_pixel_changes,
     item_header,
     native_bytes,
     native_vr,
@@ -159,16 +159,12 @@ def compress_steps(
             source.check_encapsulation()
             raise NothingToDoError(f"its transfer syntax is {source.transfer_syntax.name} already")
         writer = Writer(source_path, source, target, force=force)
-        image_pixel, frames, attributes = source.decoded()
+        image_pixel, frames = source.decoded()
         coder = _new_coder(image_pixel, options)
         coded = _encode_to_spool(frames, coder, spool, target, threads=threads, on_frame=on_frame)
         tables = offset_tables(coded.lengths, options.offset_table)
-        changes = Dataset()
-        changes.update(attributes)
         with reading_dataset():
-            changes.update(coded_attributes(source.ds, coder, ratio=coded.statistics.ratio))
-        if coder.coded.samples_per_pixel > 1:
-            changes.PlanarConfiguration = 0
+            changes = coded_attributes(source.ds, coder, ratio=coded.statistics.ratio)
         if tables.extended is not None:
             changes.ExtendedOffsetTable, changes.ExtendedOffsetTableLengths = tables.extended
 
@@ -277,7 +273,7 @@ def decompress_steps(
                 "JPEG-LS can be decompressed"
             )
         writer = Writer(source_path, source, target, force=force)
-        image_pixel, frames, attributes = source.decoded(threads)
+        image_pixel, frames = source.decoded(threads)
         size = image_pixel.frame_size * image_pixel.number_of_frames
         digest = hashlib.sha256()
 
@@ -289,7 +285,8 @@ def decompress_steps(
                 on_frame(image_pixel.frame_size)
             yield b"\0" * (size % 2)
 
-        target_sha256 = yield from writer.write_steps(ExplicitVRLittleEndian, attributes, pixel_data())
+        changes = image_pixel_changes(source.ds, image_pixel)
+        target_sha256 = yield from writer.write_steps(ExplicitVRLittleEndian, changes, pixel_data())
         statistics = CodingStatistics(
             frame_count=image_pixel.number_of_frames, native_size=size, compressed_size=source.compressed_size
         )

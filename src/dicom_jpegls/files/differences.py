@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from dicom_jpegls.files.source import SourceFile
 
 # What describes the samples of Pixel Data, and may differ in an item of a sequence whose Pixel Data was decoded:
-# Photometric Interpretation, Planar Configuration, Bits Allocated.
-_PIXEL_ATTRIBUTES = frozenset((0x00280004, 0x00280006, 0x00280100))
+# Photometric Interpretation, Planar Configuration, Bits Allocated, and High Bit where it is absent.
+_PIXEL_ATTRIBUTES = frozenset((0x00280004, 0x00280006, 0x00280100, 0x00280102))
 
 # What is added to File Meta Information that lacks it (PS3.10 7.1), and the transfer syntax.
 _COMPLETED_META = frozenset((0x00020001, 0x00020002, 0x00020003, 0x00020012))
@@ -163,7 +163,8 @@ def _native_sequence(source: SourceFile, element: Element) -> tuple[Dataset, boo
         for word, value in little_endian_words(ds):
             word.value = value
         ds.set_original_encoding(False, True)
-    decoded = decode_nested_pixel_data(ds)
+    with source.noting_warnings():
+        decoded = decode_nested_pixel_data(ds)
     set_nested_pixel_data(decoded)
     return ds, bool(decoded)
 

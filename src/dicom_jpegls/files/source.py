@@ -53,6 +53,7 @@ from dicom_jpegls.files.elements import PIXEL_DATA, UNDEFINED_LENGTH, Element, E
 from dicom_jpegls.files.errors import NotConvertibleError
 from dicom_jpegls.files.opening import DEFAULT_READ_OPTIONS, InflatedFile, ReadOptions, open_regular
 from dicom_jpegls.parallel import map_blocks_in_order
+from dicom_jpegls.parameters import DefaultThresholds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -84,8 +85,6 @@ class DecodedPixelData(NamedTuple):
     image_pixel: ImagePixel
     frames: Iterator[NDArray[Any]]
     """Each of shape (rows, columns[, samples])."""
-    attributes: Dataset
-    """The attributes that describe these samples and differ from those of the dataset."""
 
 
 class SourceFile:
@@ -258,11 +257,11 @@ class SourceFile:
             if times > 1:
                 name = names[tag]
                 raise attribute_error(name, self.ds.get(keyword_of(name)), f"but it is there {times} times")
-        with self._noting_warnings():
+        with self.noting_warnings():
             return image_pixel_of(self.ds)
 
     @contextmanager
-    def _noting_warnings(self) -> Iterator[None]:
+    def noting_warnings(self) -> Iterator[None]:
         """Keep the warnings about the dataset as a part of the result."""
         with warnings.catch_warnings(record=True) as caught, reading_dataset():
             warnings.simplefilter("always", DatasetWarning)
@@ -270,8 +269,12 @@ class SourceFile:
         for warning in caught:
             if not issubclass(warning.category, DatasetWarning):
                 warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-            elif str(warning.message) not in self.warnings:
-                self.warnings.append(str(warning.message))
+            else:
+                self._note(str(warning.message))
+
+    def _note(self, warning: str) -> None:
+        if warning not in self.warnings:
+            self.warnings.append(warning)
 
     @property
     def pixel_data_size(self) -> int:
@@ -350,17 +353,17 @@ class SourceFile:
                         )
                     )
                 )
-            return DecodedPixelData(image_pixel, self.native_frames(image_pixel), Dataset())
+            return DecodedPixelData(image_pixel, self.native_frames(image_pixel))
         if self.transfer_syntax in JPEGLSTransferSyntaxes:
             return self._decoded_jpegls(image_pixel, threads, as_numbers)
         if self.transfer_syntax == _DEFLATED_IMAGE_FRAME:
-            return DecodedPixelData(image_pixel, self._deflated_frames(image_pixel), Dataset())
+            return DecodedPixelData(image_pixel, self._deflated_frames(image_pixel))
         return self._decoded_by_pydicom(image_pixel)
 
     def native_frames(self, image_pixel: ImagePixel) -> Iterator[NDArray[Any]]:
         """Return the frames of native pixel data, each read when it is asked for."""
         self.check_encapsulation()
-        with self._noting_warnings():
+        with self.noting_warnings():
             check_native_length(self.pixel_data_size, image_pixel)
         return self._read_native_frames(image_pixel)
 
@@ -393,7 +396,7 @@ class SourceFile:
     def streams(self, image_pixel: ImagePixel) -> Sequence[bytes | memoryview]:
         """Return the coded frames, each read when it is asked for."""
         self.check_encapsulation()
-        with self._noting_warnings():
+        with self.noting_warnings():
             return self._fragments.frames(image_pixel.number_of_frames, self.ds.get("ExtendedOffsetTable") or b"")
 
     def _deflated_frames(self, image_pixel: ImagePixel) -> Iterator[NDArray[Any]]:
@@ -415,18 +418,7 @@ class SourceFile:
         infos = self.stream_infos(image_pixel)
         # Only colours can be by pixel in some streams and by plane in others; then all must be inspected.
         native = decoded_image_pixel(image_pixel, infos if image_pixel.samples_per_pixel > 1 else islice(infos, 1))
-        return DecodedPixelData(
-            native, self._jpegls_frames(native, threads, as_numbers), self._changed_attributes(native)
-        )
-
-    def _changed_attributes(self, decoded: ImagePixel) -> Dataset:
-        """Return the attributes of decoded samples that the dataset has not."""
-        attributes = Dataset()
-        for name in ("photometric_interpretation", "bits_allocated", "planar_configuration"):
-            value = getattr(decoded, name)
-            if value is not None and value != self.ds.get(keyword_of(name)):
-                setattr(attributes, keyword_of(name), value)
-        return attributes
+        return DecodedPixelData(native, self._jpegls_frames(native, threads, as_numbers))
 
     def _jpegls_frames(self, image_pixel: ImagePixel, threads: int, as_numbers: bool) -> Iterator[NDArray[Any]]:
         decoder = FrameDecoder(image_pixel, as_numbers=as_numbers)
@@ -455,6 +447,11 @@ class SourceFile:
         for frame, info, size in map_blocks_in_order(decode_together, items, threads, at_once):
             self.near_lossless = max(self.near_lossless, info.near_lossless)
             self.compressed_size += size
+            if info.default_thresholds != DefaultThresholds.STANDARD:
+                self._note(
+                    "Pixel Data (7FE0,0010) has no preset coding parameters, and was decoded with the default "
+                    f"thresholds of {info.default_thresholds.encoder}, because those of the standard do not fit"
+                )
             yield frame
 
     def _decoded_by_pydicom(self, image_pixel: ImagePixel) -> DecodedPixelData:
@@ -495,7 +492,7 @@ class SourceFile:
                     "number_of_frames", image_pixel.number_of_frames, f"Pixel Data holds {count} frame(s)"
                 )
 
-        return DecodedPixelData(decoded, all_frames(), self._changed_attributes(decoded))
+        return DecodedPixelData(decoded, all_frames())
 
     @cached_property
     def trailing(self) -> list[Element]:

@@ -12,7 +12,7 @@ from pydicom.errors import InvalidDicomError
 
 from dicom_jpegls._codec import read_info
 from dicom_jpegls.array import decode
-from dicom_jpegls.dicom import START_OF_IMAGE, CodingStatistics, FrameCoder, keyword_of
+from dicom_jpegls.dicom import START_OF_IMAGE, CodingStatistics, FrameCoder, keyword_of, without_fill_bytes
 from dicom_jpegls.files.differences import first_difference
 from dicom_jpegls.files.errors import NotConvertibleError, NotVerifiedError
 from dicom_jpegls.files.opening import DEFAULT_READ_OPTIONS, ReadOptions, open_regular, same_contents
@@ -47,6 +47,10 @@ _LOSS = _tags(
 )
 
 
+# Where a JPEG-LS stream that is a file must begin, after fill bytes.
+_START_SIZE = 128
+
+
 class DecodedFile(NamedTuple):
     """The samples of a file, decoded frame by frame."""
 
@@ -77,7 +81,7 @@ def open_decoded(path: Path, threads: int = 1, reading: ReadOptions = DEFAULT_RE
         yield DecodedFile(image.shape, iter([image]), None, None, lambda: coding)
         return
     with SourceFile(path, reading) as source:
-        image_pixel, frames, _ = source.decoded(threads)
+        image_pixel, frames = source.decoded(threads)
         shape: tuple[int, ...] = (image_pixel.rows, image_pixel.columns)
         if image_pixel.samples_per_pixel > 1:
             shape += (image_pixel.samples_per_pixel,)
@@ -89,7 +93,8 @@ def open_decoded(path: Path, threads: int = 1, reading: ReadOptions = DEFAULT_RE
 def read_stream(path: Path, reading: ReadOptions = DEFAULT_READ_OPTIONS) -> bytes | None:
     """Return the contents of a file that is a JPEG-LS stream; None for any other file."""
     with open_regular(path, follow_links=reading.follow_links) as file:
-        return file.read() if file.read(2) == START_OF_IMAGE and file.seek(0) == 0 else None
+        start = without_fill_bytes(file.read(_START_SIZE))
+        return file.read() if start[: len(START_OF_IMAGE)] == START_OF_IMAGE and file.seek(0) == 0 else None
 
 
 def file_sha256(path: Path, reading: ReadOptions = DEFAULT_READ_OPTIONS) -> str:
