@@ -109,8 +109,6 @@ class SourceFile:
         The File Meta Information, and the dataset up to Pixel Data.
     preamble : bytes
         128 bytes; none if the file begins with the File Meta Information.
-    handle : int
-        The descriptor of the open file.
     warnings : list of str
         What does not conform to the standard, and how it was read.
     vr : str
@@ -136,7 +134,7 @@ class SourceFile:
         self.near_lossless = self.compressed_size = 0
         self.warnings: list[str] = []
         self._file: BinaryIO = open_regular(path, follow_links=options.follow_links)
-        self.handle = self._file.fileno()
+        self._handle = self._file.fileno()
         try:
             self._read(options, needs_image)
         except BaseException:
@@ -237,6 +235,10 @@ class SourceFile:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def fileno(self) -> int:
+        """Return the descriptor of the open file."""
+        return self._handle
 
     def close(self) -> None:
         """Close the file; frames can no longer be read."""
