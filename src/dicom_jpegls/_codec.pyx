@@ -370,6 +370,13 @@ cdef int _lay_out(
     return 0
 
 
+cdef int _check_size(uint64_t size) except -1:
+    """Check that a Python object can have this size, which is not so in a process of 32 bits."""
+    if size > <uint64_t>sys.maxsize:
+        raise MemoryError(f"{size} bytes")
+    return 0
+
+
 cdef int _check_overlap(_Region src, _Region dst) except -1:
     if native.overlaps(src.span(), dst.span()):
         raise ParameterError("dst: overlaps src", <int>native.status.overlap)
@@ -770,8 +777,7 @@ cdef class Stream:
 
     cdef size_t _packed_size(self) except? 0:
         cdef uint64_t size = native.packed_size(native.frame_of(self.source.info))
-        if size > <uint64_t>sys.maxsize:
-            raise MemoryError(f"{size} bytes")
+        _check_size(size)
         return <size_t>size
 
 
@@ -1220,6 +1226,7 @@ def encode(
     cdef uint8_t* content
     if encoding.has_tasks():
         strips = _encode_strips(encoding)
+        _check_size(strips.size)
         stream = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>strips.size)  # not zeroed
         content = <uint8_t*><char*>stream
         with nogil:
@@ -1228,6 +1235,7 @@ def encode(
     with nogil:  # the source is held by its region
         encoded = native.encode_image(encoding.image)
     _check(encoded.error)
+    _check_size(encoded.bytes.size())
     stream = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>encoded.bytes.size())  # not zeroed
     content = <uint8_t*><char*>stream
     with nogil:

@@ -13,7 +13,7 @@ from pydicom.pixels.processing import convert_color_space
 from pydicom.uid import JPEGLSLossless, JPEGLSNearLossless, JPEGLSTransferSyntaxes
 
 from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES, Stream
-from dicom_jpegls.array import decode_stream_into, decode_stream_partial, encode_samples
+from dicom_jpegls.array import decode_stream_into, decode_stream_partial, encode_samples, new_array
 from dicom_jpegls.dicom import rules
 from dicom_jpegls.dicom.codings import coding_of
 from dicom_jpegls.dicom.pixel_data import native_dtype, new_samples
@@ -466,7 +466,7 @@ class FrameCoder:
         JPEGLSError
             If the error exceeds NEAR.
         """
-        decoded = np.empty(samples.shape, native_dtype(self.coded))
+        decoded = new_array(samples.shape, native_dtype(self.coded))
         self.decoder.decode(index, self.decoder.open(index, stream), decoded, workers=workers)
         if np.array_equal(decoded, samples):
             return decoded, 0

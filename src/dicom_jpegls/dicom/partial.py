@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -260,9 +261,10 @@ def read_truncated(path: str | os.PathLike[str]) -> FileDataset:
     try:
         with warnings.catch_warnings(), open(path, "rb") as file:
             warnings.simplefilter("ignore")  # of the truncation, among others
-            ds = dcmread(file)
-            if "PixelData" in ds:
-                return ds
+            with suppress(OverflowError):  # a damaged length, more than a process of 32 bits can ask for
+                ds = dcmread(file)
+                if "PixelData" in ds:
+                    return ds
             file.seek(0)
             ds = dcmread(file, stop_before_pixels=True)
             rest = file.read()

@@ -18,6 +18,7 @@ from pydicom.uid import (
     UncompressedTransferSyntaxes,
 )
 
+from dicom_jpegls.array import new_array
 from dicom_jpegls.dicom.codings import coding_of
 from dicom_jpegls.dicom.diagnostics import reading, warn_of_dataset
 from dicom_jpegls.dicom.fragments import ITEM_TAG, FragmentIndex, Frames, OffsetTables, encapsulate
@@ -210,8 +211,7 @@ def _by_pixel(samples: NDArray[Any], image_pixel: ImagePixel) -> NDArray[Any]:
 
 def new_samples(image_pixel: ImagePixel) -> NDArray[Any]:
     """Return an uninitialised array (frames, rows, columns[, samples]) in the memory layout of native pixel data."""
-    samples: NDArray[Any] = np.empty(_memory_shape(image_pixel), native_dtype(image_pixel))
-    return _by_pixel(samples, image_pixel)
+    return _by_pixel(new_array(_memory_shape(image_pixel), native_dtype(image_pixel)), image_pixel)
 
 
 def native_bytes(samples: NDArray[Any], image_pixel: ImagePixel) -> bytes:

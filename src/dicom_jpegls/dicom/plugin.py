@@ -16,6 +16,7 @@ from pydicom.pixels.encoders.base import JPEGLSLosslessEncoder, JPEGLSNearLossle
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSTransferSyntaxes
 
 from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES
+from dicom_jpegls.array import check_size
 from dicom_jpegls.dicom import rules
 from dicom_jpegls.dicom.frames import FrameCoder, FrameDecoder
 from dicom_jpegls.dicom.options import CodingOptions
@@ -130,7 +131,7 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray:
             decoder = _frame_decoder(runner, rules.planar_configuration(stream.info))
             runner.set_option(_CODER, decoder)
         image_pixel = decoder.image_pixel
-        frame = bytearray(image_pixel.frame_size)
+        frame = bytearray(check_size(image_pixel.frame_size))
         (samples,) = native_samples(frame, image_pixel, ExplicitVRLittleEndian, native_vr(image_pixel))
         decoder.decode(None, stream, samples, workers=runner.get_option("workers", 1))
     except JPEGLSError as error:

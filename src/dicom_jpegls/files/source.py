@@ -142,7 +142,8 @@ class SourceFile:
             raise
 
     def _read(self, options: ReadOptions, needs_image: bool) -> None:
-        self.reader = self.meta_reader = ElementReader(self._file)
+        size: int | None = os.fstat(self._handle).st_size
+        self.reader = self.meta_reader = ElementReader(self._file, size=size)
         start = self._read_meta()
         uid: UID | None = self._file_meta.get("TransferSyntaxUID")
         if not uid:
@@ -153,8 +154,8 @@ class SourceFile:
             self.transfer_syntax = ExplicitVRLittleEndian
             self._file.seek(start)
             self._file = cast("BinaryIO", InflatedFile(self._file, options.max_inflated_size))
-            start = 0
-        self.reader = ElementReader(self._file, is_little_endian=uid != ExplicitVRBigEndian)
+            start, size = 0, None
+        self.reader = ElementReader(self._file, is_little_endian=uid != ExplicitVRBigEndian, size=size)
         try:
             self.elements, end = self.reader.scan(
                 start, is_implicit=uid == ImplicitVRLittleEndian, stop=_PIXEL_ELEMENTS.__contains__
