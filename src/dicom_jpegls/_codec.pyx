@@ -107,11 +107,29 @@ def _use_scan_codecs(cbool use):
     return use_scan_codecs(use)
 
 
-if charls_build()["source"] == "system":
+cdef bint _is_patched = charls_build()["source"] != "system"
+
+if not _is_patched:
     warnings.warn(
         f"dicom_jpegls is linked to an unpatched CharLS {charls_build()['version']}: streams are checked nevertheless, "
-        "but corrupt pixel data may crash or hang it; build with the bundled, patched CharLS to avoid this",
+        "but corrupt pixel data may crash or hang it, or be decoded to wrong pixels without an error, and partial "
+        "decoding is refused; build with the bundled, patched CharLS to avoid this",
         UnpatchedCharLSWarning)
+
+
+def check_partial_decoding():
+    """Check that CharLS finds the damage in a stream, without which partial decoding would mark wrong lines as good.
+
+    Raises
+    ------
+    JPEGLSError
+        If the package is linked to an installed CharLS, which lacks the patches.
+    """
+    if not _is_patched:
+        raise JPEGLSError(
+            f"partial decoding is not possible with an unpatched CharLS, found {charls_build()['version']}: it does not "
+            "notice all damage, so that wrong samples would be taken for good ones; build with the bundled, patched "
+            "CharLS")
 
 
 # --- Errors -----------------------------------------------------------------------------------------------------------
@@ -582,6 +600,8 @@ cdef class Stream:
         preset_coding_parameters=None,
     ):
         cdef native.inspection found
+        if partial:
+            check_partial_decoding()
         self.source.allowed.dimension = <uint32_t>_integer(
             "max_dimension", max_dimension, 1, native.highest_maximum_dimension)
         self.source.allowed.samples = <uint64_t>_integer("max_samples", max_samples, 1, INT64_MAX)
@@ -698,6 +718,8 @@ cdef class Stream:
         Return whether it is one.
         """
         cdef native.variant_result result
+        if not _is_patched:  # it decodes with any thresholds, and does not notice which are wrong
+            return False
         with nogil:
             result = native.decode_with_variants(self.source, target.output.data(), target.output.layout())
             if result.error == native.status.success and result.variant != native.default_thresholds.standard:

@@ -274,6 +274,8 @@ def decode_partial(
         If no line can be decoded because the headers are damaged or not supported.
     ParameterError
         If `out` does not fit the stream, or an argument is out of range.
+    JPEGLSError
+        If the package is linked to an unpatched CharLS, which does not notice all damage.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import ExplicitVRLittleEndian
 
-from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES, Stream
+from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES, Stream, check_partial_decoding
 from dicom_jpegls.array import check_fill_value
 from dicom_jpegls.dicom.dataset import open_pixel_data, output_array, select_frames
 from dicom_jpegls.dicom.frames import FrameDecoder, format_numbers
@@ -89,6 +89,8 @@ def pixel_array_partial(
         If there is no such frame, `out` does not fit, or `fill_value` is not in the range of the samples.
     TypeError
         If `ds` is not a dataset.
+    JPEGLSError
+        If the package is linked to an unpatched CharLS, which does not notice all damage.
 
     Examples
     --------
@@ -101,6 +103,7 @@ def pixel_array_partial(
     >>> array.shape, int(good_lines.sum()), list(errors)
     ((128, 128), 66, [0])
     """
+    check_partial_decoding()
     workers = worker_count(workers)
     decoder, encoded = open_pixel_data(ds, max_samples, as_numbers=True, partial=True)
     _check_fill_value(decoder, fill_value)
@@ -136,7 +139,7 @@ def decompress_partial(
 
     Raises
     ------
-    DatasetError, ParameterError, TypeError
+    DatasetError, ParameterError, TypeError, JPEGLSError
         As `pixel_array_partial`. If any of these is raised, the dataset is left unchanged.
 
     Examples
@@ -150,6 +153,7 @@ def decompress_partial(
     >>> ds.DerivationDescription
     'Decoded from damaged JPEG-LS data: 62 of 128 lines, in frame(s) 0, could not be decoded and have the value 0'
     """
+    check_partial_decoding()
     workers = worker_count(workers)
     decoder, encoded = open_pixel_data(ds, max_samples, partial=True)
     _check_fill_value(decoder, fill_value)
