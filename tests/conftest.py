@@ -9,7 +9,9 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import settings
 
+import dicom_jpegls as jls
 from support.commands import ROOT, run, succeed
+from support.peers import Missing, jpeg_ls
 
 # The same examples in every run, and no deadline: nothing here is about time.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=150)
@@ -17,6 +19,29 @@ settings.load_profile("repeatable")
 
 # A shell starts what runs in the background with SIGINT ignored, which the tests of Ctrl-C would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what an unpatched CharLS cannot do."""
+    if jls.charls_build()["source"] == "system":
+        for item in items:
+            if item.get_closest_marker("patched_charls"):
+                item.add_marker(pytest.mark.skip(reason="the CharLS of the system is unpatched"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call():
+    """Skip a test where the package refuses what an unpatched CharLS cannot do, or where pydicom lacks a peer."""
+    try:
+        return (yield)
+    except jls.JPEGLSError as error:
+        if "unpatched CharLS" in str(error):
+            pytest.skip(str(error))
+        raise
+    except RuntimeError as error:
+        if isinstance(jpeg_ls, Missing) and "all plugins are missing dependencies" in str(error):
+            pytest.skip("pydicom decodes JPEG-LS with pyjpegls, which is not installed")
+        raise
 
 
 @pytest.fixture(scope="session")

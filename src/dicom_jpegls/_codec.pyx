@@ -119,11 +119,29 @@ def _use_lanes(cbool use):
     return native.use_lanes(use)
 
 
-if charls_build()["source"] == "system":
+cdef bint _is_patched = charls_build()["source"] != "system"
+
+if not _is_patched:
     warnings.warn(
         f"dicom_jpegls is linked to an unpatched CharLS {charls_build()['version']}: streams are checked nevertheless, "
-        "but corrupt pixel data may crash or hang it; build with the bundled, patched CharLS to avoid this",
+        "but corrupt pixel data may crash or hang it, or be decoded to wrong pixels without an error, and partial "
+        "decoding is refused; build with the bundled, patched CharLS to avoid this",
         UnpatchedCharLSWarning)
+
+
+def check_partial_decoding():
+    """Check that CharLS finds the damage in a stream, without which partial decoding would mark wrong lines as good.
+
+    Raises
+    ------
+    JPEGLSError
+        If the package is linked to an installed CharLS, which lacks the patches.
+    """
+    if not _is_patched:
+        raise JPEGLSError(
+            f"partial decoding is not possible with an unpatched CharLS, found {charls_build()['version']}: it does not "
+            "notice all damage, so that wrong samples would be taken for good ones; build with the bundled, patched "
+            "CharLS")
 
 
 # --- Errors -----------------------------------------------------------------------------------------------------------
@@ -379,6 +397,13 @@ cdef int _lay_out(
         if region.name == "dst":
             raise BufferTooSmallError(message)
         raise ParameterError(message, <int>native.status.source_too_small)
+    return 0
+
+
+cdef int _check_size(uint64_t size) except -1:
+    """Check that a Python object can have this size, which is not so in a process of 32 bits."""
+    if size > <uint64_t>sys.maxsize:
+        raise MemoryError(f"{size} bytes")
     return 0
 
 
@@ -650,6 +675,8 @@ cdef class Stream:
         preset_coding_parameters=None,
     ):
         cdef native.inspection found
+        if partial:
+            check_partial_decoding()
         self.source.allowed.dimension = <uint32_t>_integer(
             "max_dimension", max_dimension, 1, native.highest_maximum_dimension)
         self.source.allowed.samples = <uint64_t>_integer("max_samples", max_samples, 1, INT64_MAX)
@@ -781,6 +808,8 @@ cdef class Stream:
         Return whether it is one.
         """
         cdef native.variant_result result
+        if not _is_patched:  # it decodes with any thresholds, and does not notice which are wrong
+            return False
         with nogil:
             result = native.decode_with_variants(self.source, target.output.data(), target.output.layout())
             if result.error == native.status.success and result.variant != native.default_thresholds.standard:
@@ -858,8 +887,7 @@ cdef class Stream:
 
     cdef size_t _packed_size(self) except? 0:
         cdef uint64_t size = native.packed_size(native.frame_of(self.source.info))
-        if size > <uint64_t>sys.maxsize:
-            raise MemoryError(f"{size} bytes")
+        _check_size(size)
         return <size_t>size
 
 
@@ -1378,6 +1406,7 @@ def encode(
     cdef uint8_t* content
     if encoding.has_tasks():
         strips = _encode_strips(encoding)
+        _check_size(strips.size)
         stream = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>strips.size)  # not zeroed
         content = <uint8_t*><char*>stream
         with nogil:
@@ -1386,6 +1415,7 @@ def encode(
     with nogil:  # the source is held by its region
         encoded = native.encode_image(encoding.image)
     _check(encoded.error)
+    _check_size(encoded.bytes.size())
     stream = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>encoded.bytes.size())  # not zeroed
     content = <uint8_t*><char*>stream
     with nogil:

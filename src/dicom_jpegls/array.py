@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
@@ -485,6 +487,8 @@ def decode_partial(
         If no line can be decoded because the headers are damaged or not supported.
     ParameterError
         If `out` does not fit the stream, or an argument is out of range.
+    JPEGLSError
+        If the package is linked to an unpatched CharLS, which does not notice all damage.
 
     Examples
     --------
@@ -654,7 +658,32 @@ def _is_planar(info: StreamInfo) -> bool:
 def _new_samples(info: StreamInfo, signed: bool) -> NDArray[Any]:
     """Return an uninitialised array in the order of the stream's samples: planes first if they are coded by plane."""
     shape = (info.component_count, info.height, info.width) if _is_planar(info) else image_shape(info)
-    return np.empty(shape, sample_dtype(info.bits_per_sample, signed))
+    return new_array(shape, sample_dtype(info.bits_per_sample, signed))
+
+
+def new_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an uninitialised array.
+
+    Raises
+    ------
+    MemoryError
+        If it does not fit into memory, or into the addresses of a process of 32 bits.
+    """
+    check_size(math.prod(shape) * dtype.itemsize)
+    return np.empty(shape, dtype)
+
+
+def check_size(size: int) -> int:
+    """Return the size of an object to create in bytes.
+
+    Raises
+    ------
+    MemoryError
+        If no object of this process can be so large.
+    """
+    if size > sys.maxsize:
+        raise MemoryError(f"{size} bytes are too many for an object of this process, which has at most {sys.maxsize}")
+    return size
 
 
 def _image_view(samples: NDArray[Any], info: StreamInfo) -> NDArray[Any]:

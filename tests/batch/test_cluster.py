@@ -23,18 +23,27 @@ from support.dicom_files import TEST_FILES
 
 distributed = pytest.importorskip("distributed")
 
+WORKERS = 3
+
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def started_cluster():
     with (
         distributed.LocalCluster(
-            n_workers=3, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50
+            n_workers=WORKERS, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+@pytest.fixture
+def cluster(started_cluster):
+    """The client of a cluster with all of its workers, also if the test before has killed some."""
+    started_cluster.wait_for_workers(WORKERS, timeout=60)
+    return started_cluster
 
 
 def wait_until(condition):

@@ -16,7 +16,7 @@ from pydicom.uid import (
 import dicom_jpegls as jls
 from dicom_jpegls.cli.status import ExitStatus
 from support.command_line import one_line, run_cli
-from support.conformance import FOLDER
+from support.conformance import folder
 from support.dicom_files import TEST_FILES
 
 CT = TEST_FILES / "CT_small.dcm"
@@ -55,14 +55,14 @@ def test_planar_configuration(tmp_path, option, mode):
 
 
 def test_verify_of_streams_and_differences(tmp_path):
-    run_cli("verify", FOLDER / "T8C0E3.JLS", FOLDER / "T8C2E0.JLS")
-    line = one_line(run_cli("verify", FOLDER / "T8C2E0.JLS", FOLDER / "T8C2E3.JLS", status=ExitStatus.NOT_VERIFIED))
+    run_cli("verify", folder() / "T8C0E3.JLS", folder() / "T8C2E0.JLS")
+    line = one_line(run_cli("verify", folder() / "T8C2E0.JLS", folder() / "T8C2E3.JLS", status=ExitStatus.NOT_VERIFIED))
     assert "largest error" in line
     assert "is 3; NEAR is 0" in line
-    line = one_line(run_cli("verify", FOLDER / "T16E0.JLS", CT, status=ExitStatus.NOT_VERIFIED))
+    line = one_line(run_cli("verify", folder() / "T16E0.JLS", CT, status=ExitStatus.NOT_VERIFIED))
     assert "shape (256, 256); that of" in line
     damaged = tmp_path / "damaged.jls"
-    damaged.write_bytes((FOLDER / "T16E0.JLS").read_bytes()[:-2])
+    damaged.write_bytes((folder() / "T16E0.JLS").read_bytes()[:-2])
     assert "without an EOI marker" in one_line(run_cli("verify", damaged, status=ExitStatus.NOT_VERIFIED))
 
 

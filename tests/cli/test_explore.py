@@ -2,23 +2,26 @@
 
 import math
 
-import matplotlib.image
 import numpy as np
 import pydicom
 import pytest
 
 import dicom_jpegls as jls
-from dicom_jpegls.cli.explore import compare, draw_comparison, draw_exploration, explore, quality
 from dicom_jpegls.cli.status import ExitStatus
 from support.command_line import run_cli
 from support.dicom_files import TEST_FILES, make_dataset, random_frames
+
+pytest.importorskip("skimage")
+pictures = pytest.importorskip("matplotlib.image")
+
+from dicom_jpegls.cli.explore import compare, draw_comparison, draw_exploration, explore, quality  # noqa: E402
 
 CT = TEST_FILES / "CT_small.dcm"
 
 
 def picture(path):
     """Read a PNG; one that shows something has many values."""
-    image = matplotlib.image.imread(path)
+    image = pictures.imread(path)
     assert len(np.unique(image)) > 20
     return image
 

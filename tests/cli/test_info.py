@@ -10,7 +10,7 @@ from pydicom.uid import (
 
 from dicom_jpegls.cli.status import ExitStatus
 from support.command_line import run_cli
-from support.conformance import FOLDER
+from support.conformance import folder
 from support.dicom_files import TEST_FILES
 
 CT = TEST_FILES / "CT_small.dcm"
@@ -32,7 +32,7 @@ def test_info_of_a_dicom_file(tmp_path):
 
 
 def test_info_of_a_stream():
-    facts = json.loads(run_cli("info", "--json", FOLDER / "T8NDE3.JLS").output)
+    facts = json.loads(run_cli("info", "--json", folder() / "T8NDE3.JLS").output)
     assert facts["near_lossless"] == 3
     assert facts["preset_coding_parameters"] == {
         "maximum_sample_value": 255,
@@ -41,7 +41,7 @@ def test_info_of_a_stream():
         "threshold3": 9,
         "reset_value": 31,
     }
-    assert "reset_value 31" in run_cli("info", FOLDER / "T8NDE3.JLS").output
+    assert "reset_value 31" in run_cli("info", folder() / "T8NDE3.JLS").output
 
 
 def test_info_of_many_files(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 import dicom_jpegls as jls
-from support.conformance import FOLDER, STREAMS, read_image, read_stream
+from support.conformance import STREAMS, folder, read_image, read_stream
 from support.jls_streams import largest_error, parts, scans
 
 NON_DEFAULT = jls.PresetCodingParameters(255, 9, 9, 9, 31)  # README_IMG.TXT
@@ -14,7 +14,7 @@ STREAMS_BY_NAME = pytest.mark.parametrize(
 
 
 def test_every_conformance_stream_is_tested():
-    assert {path.stem for path in FOLDER.glob("*.JLS")} == {row[0] for row in STREAMS} | {"T8SSE0", "T8SSE3"}
+    assert {path.stem for path in folder().glob("*.JLS")} == {row[0] for row in STREAMS} | {"T8SSE0", "T8SSE3"}
 
 
 @STREAMS_BY_NAME

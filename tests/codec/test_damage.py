@@ -25,6 +25,7 @@ def count(file, **options):
     return found
 
 
+@pytest.mark.patched_charls
 def test_inputs_that_fuzzing_found():
     found = count(CORPUS)
     assert found.total() == len(list(archived(CORPUS)))
@@ -37,6 +38,7 @@ def first_frame(name):
     return next(generate_frames(ds.PixelData, number_of_frames=1))
 
 
+@pytest.mark.patched_charls
 @pytest.mark.parametrize("name", ["T8C0E0", "T8C1E3", "T8C2E0", "T16E3", "T8SSE0", *JPEGLS_FILES])
 def test_damaged_stream(name, tmp_path):
     """Every kind of damage; benchmarks/hostile.py tries more of each."""
@@ -50,6 +52,7 @@ def test_damaged_stream(name, tmp_path):
     assert (found[SAME] > 0) == (name != "T8SSE0")  # subsampled, so refused as it is
 
 
+@pytest.mark.patched_charls
 @pytest.mark.parametrize("tail", [b"\xff", b"\xff\x00", b"\xff\xd0", b"\xff\xda\x00\x02", b"\xff\xfe\x00\x02"])
 def test_megabytes_behind_the_damage(tail, tmp_path):
     """Every byte is looked at a few times, not once for each byte in front of it."""

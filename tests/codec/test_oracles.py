@@ -4,9 +4,6 @@ The first two share CharLS with this package, libjpeg (pylibjpeg-libjpeg) is ind
 is written here as a condition and checked, so that the test notices when it can.
 """
 
-import imagecodecs
-import jpeg_ls
-import libjpeg
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,6 +12,7 @@ from hypothesis import strategies as st
 import dicom_jpegls as jls
 from dicom_jpegls import spiff
 from support.jls_streams import IMAGE_KINDS, LSE, join, largest_error, make_image, parts
+from support.peers import imagecodecs, jpeg_ls, libjpeg
 
 # (components, interleave mode) that are possible; line and sample interleave need 3 or 4 components.
 LAYOUTS = [(1, 0), (3, 0), (3, 1), (3, 2), (4, 0), (4, 1), (4, 2)]

@@ -10,14 +10,13 @@ import time
 
 import numpy as np
 import pytest
-from imagecodecs import jpegls_decode
-from libjpeg import decode as libjpeg_decode
 
 import dicom_jpegls as jls
 from dicom_jpegls import _codec, parallel, spiff
 from dicom_jpegls.parallel import MAXIMUM_WORKERS, map_all, map_in_order, worker_count
 from support.commands import ROOT
 from support.jls_streams import IMAGE_KINDS, RST0, encode_strips, largest_error, make_image, scans, with_record
+from support.peers import imagecodecs, libjpeg
 
 # --- The pool ---------------------------------------------------------------------------------------------------------
 
@@ -178,8 +177,8 @@ def image_of(kind, height, width, components, bits):
 def by_oracle(stream):
     """What pylibjpeg-libjpeg and CharLS through imagecodecs decode, in our shape."""
     info = jls.read_info(stream)
-    first = libjpeg_decode(stream)
-    second = jpegls_decode(stream)
+    first = libjpeg.decode(stream)
+    second = imagecodecs.jpegls_decode(stream)
     if info.component_count > 1 and info.interleave_mode == jls.InterleaveMode.NONE and second.shape != first.shape:
         second = second.transpose(1, 2, 0)
     return first, second

@@ -3,7 +3,6 @@
 import re
 from typing import NamedTuple
 
-import libjpeg
 import numpy as np
 import pytest
 
@@ -35,6 +34,7 @@ from support.jls_streams import (
     segment,
     with_segments,
 )
+from support.peers import libjpeg
 
 FAULT_NAMES = {code: name for code, name, text in _codec._stream_faults()}
 

@@ -18,7 +18,14 @@ from pydicom.uid import (
 )
 
 import dicom_jpegls as jls
-from support.dicom_files import JPEGLS_FILES, NATIVE_FILES, check_refused, make_dataset, random_frames, read
+from support.dicom_files import (
+    JPEGLS_FILES,
+    NATIVE_FILES,
+    check_refused,
+    make_dataset,
+    random_frames,
+    read,
+)
 
 USES = [
     jls.compress,

@@ -2,7 +2,6 @@
 
 import datetime
 
-import highdicom as hd
 import numpy as np
 import pytest
 from pydicom import dcmread
@@ -13,6 +12,8 @@ from pydicom.uid import JPEGLSLossless, generate_uid
 import dicom_jpegls as jls
 from dicom_jpegls.dicom import FrameCoder
 from support.dicom_files import TEST_FILES, random_frames
+
+hd = pytest.importorskip("highdicom")
 
 
 @pytest.fixture

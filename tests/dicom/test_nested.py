@@ -15,7 +15,7 @@ from pydicom.uid import JPEGLSLossless, RLELossless
 
 import dicom_jpegls as jls
 from dicom_jpegls.dicom import decode_nested_pixel_data, set_nested_pixel_data
-from support.dicom_files import check_refused, make_dataset, random_frames, read
+from support.dicom_files import check_refused, little_endian, make_dataset, random_frames, read
 
 FRAMES = random_frames((2, 9, 7), 12)
 GREY = random_frames((1, 6, 5), 8)
@@ -65,7 +65,7 @@ def written_and_read(ds):
 
 def check_native(item, pixels):
     assert not item["PixelData"].is_undefined_length
-    assert item.PixelData == pixels.tobytes()
+    assert item.PixelData == little_endian(pixels)
     if pixels.ndim == 4:
         assert item.PlanarConfiguration == 0
 
@@ -146,7 +146,7 @@ def test_jpeg_2000_is_decoded_by_pydicom_if_it_can():
     item.update({e.tag: e for e in source if e.tag.group in (0x0028, 0x7FE0)})
     ds = nested_dataset(item)
     jls.compress(ds)
-    assert nested_item(ds).PixelData == expected.tobytes()
+    assert nested_item(ds).PixelData == little_endian(expected)
 
 
 def test_native_icons_of_a_big_endian_dataset_are_swapped():

@@ -17,7 +17,7 @@ from pydicom.uid import (
 
 import dicom_jpegls as jls
 from dicom_jpegls.files import NotConvertibleError, ReadOptions, SourceFile, compress_file, decompress_file, verify_file
-from support.dicom_files import TEST_FILES, make_dataset, random_frames, read
+from support.dicom_files import TEST_FILES, little_endian, make_dataset, random_frames, read
 from support.raw_elements import SEQUENCE_END, UNDEFINED, dataset_bytes, dicom_file, explicit, image_elements, item
 from support.single_files import compressed, written
 
@@ -166,7 +166,7 @@ def deflated_frames(pixels, *, bits_stored=12, damage=lambda data: data):
     fragments = []
     for frame in pixels:
         deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-        data = damage(deflater.compress(frame.tobytes()) + deflater.flush())
+        data = damage(deflater.compress(little_endian(frame)) + deflater.flush())
         fragments.append(item(data + b"\0" * (len(data) % 2)))
     elements = image_elements(pixels[0], bits_stored)
     elements[0x00280008] = explicit(0x00280008, "IS", f"{len(pixels):<2}".encode())
@@ -218,7 +218,7 @@ def test_surplus_frames_are_left_out_and_the_result_says_so(tmp_path):
     # Native ones, too.
     elements = image_elements(pixels[0])
     elements[0x00280008] = explicit(0x00280008, "IS", b"2 ")
-    elements[0x7FE00010] = explicit(0x7FE00010, "OW", pixels.tobytes())
+    elements[0x7FE00010] = explicit(0x7FE00010, "OW", little_endian(pixels))
     (tmp_path / "c.dcm").write_bytes(dicom_file(ExplicitVRLittleEndian, dataset_bytes(elements)))
     (warning,) = compress_file(tmp_path / "c.dcm", tmp_path / "d.dcm").warnings
     assert warning.startswith("Number of Frames (0028,0008) is 2; Pixel Data has 1600 bytes, 4 frames")

@@ -3,12 +3,10 @@
 import re
 from pathlib import Path
 
-import jpeg_ls
 import numpy as np
 
 import dicom_jpegls as jls
-
-FOLDER = Path(jpeg_ls.__file__).parent / "tests" / "jlsimV100"
+from support.peers import jpeg_ls
 
 # Name, reference image, precision, interleave mode, NEAR.
 STREAMS = [
@@ -25,12 +23,16 @@ STREAMS = [
 ]
 
 
+def folder():
+    return Path(jpeg_ls.__file__).parent / "tests" / "jlsimV100"
+
+
 def read_stream(name):
-    return (FOLDER / f"{name}.JLS").read_bytes()
+    return (folder() / f"{name}.JLS").read_bytes()
 
 
 def read_image(name):
-    content = (FOLDER / name).read_bytes()
+    content = (folder() / name).read_bytes()
     header = re.match(rb"(P[56])\s+(\d+)\s+(\d+)\s+(\d+)\s", content)
     columns, rows, maximum = (int(number) for number in header.groups()[1:])
     shape = (rows, columns, 3) if header[1] == b"P6" else (rows, columns)

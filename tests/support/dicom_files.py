@@ -76,6 +76,11 @@ def make_dataset(frames, *, bits_stored, photometric_interpretation=None, planar
     return ds
 
 
+def little_endian(samples):
+    """Return samples as the bytes of native pixel data, whatever the byte order of this machine."""
+    return samples.astype(samples.dtype.newbyteorder("<")).tobytes()
+
+
 def random_frames(shape, bits_stored, *, signed=False, seed=1):
     """Make frames with structure and noise that use the whole range of a precision."""
     rng = np.random.default_rng(seed)

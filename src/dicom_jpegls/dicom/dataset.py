@@ -11,6 +11,7 @@ import numpy as np
 from pydicom.uid import ExplicitVRLittleEndian
 
 from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES
+from dicom_jpegls.array import new_array
 from dicom_jpegls.dicom.fragments import offset_tables
 from dicom_jpegls.dicom.frames import CodingStatistics, FrameCoder, FrameDecoder, frames_at_once
 from dicom_jpegls.dicom.lossy_attributes import coded_attributes, update_attributes
@@ -452,7 +453,7 @@ def output_array(image_pixel: ImagePixel, count: int, is_single: bool, out: NDAr
     if is_single:
         shape = shape[1:]
     if out is None:
-        return np.empty(shape, native_dtype(image_pixel))
+        return new_array(shape, native_dtype(image_pixel))
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out: must be a numpy.ndarray, not {type(out).__name__}")
     if out.shape != shape:

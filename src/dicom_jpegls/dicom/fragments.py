@@ -269,12 +269,17 @@ def _reader(source: bytes | bytearray | memoryview | BinaryIO) -> tuple[Callable
         view = memoryview(source)
         return lambda position, size: view[position : position + size], len(view)
     file = source
+    file_size = file.seek(0, 2)
 
     def read(position: int, size: int) -> bytes:
+        # A damaged length may be more than a process of 32 bits can ask for.
+        size = min(size, file_size - position)
+        if size <= 0:
+            return b""
         file.seek(position)
         return file.read(size)
 
-    return read, file.seek(0, 2)
+    return read, file_size
 
 
 def _is_one_stream(frame: Data) -> bool:

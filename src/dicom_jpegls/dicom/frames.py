@@ -17,6 +17,7 @@ from dicom_jpegls.array import (
     decode_stream_partial,
     decode_streams_into,
     encode_samples,
+    new_array,
     prepare_samples,
 )
 from dicom_jpegls.dicom import rules
@@ -589,7 +590,7 @@ class FrameCoder:
         JPEGLSError
             If the error exceeds NEAR.
         """
-        decoded = np.empty(samples.shape, native_dtype(self.coded))
+        decoded = new_array(samples.shape, native_dtype(self.coded))
         self.decoder.decode(index, self.decoder.open(index, stream), decoded, workers=workers)
         return decoded, self._largest_error(index, decoded, samples)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import ExplicitVRLittleEndian
 
-from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES, Stream
+from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES, Stream, check_partial_decoding
 from dicom_jpegls.array import check_fill_value
 from dicom_jpegls.dicom.dataset import open_pixel_data, output_array, select_frames
 from dicom_jpegls.dicom.frames import FrameDecoder, format_numbers
@@ -91,6 +92,8 @@ def pixel_array_partial(
         argument is out of range.
     TypeError
         If `ds` is not a dataset.
+    JPEGLSError
+        If the package is linked to an unpatched CharLS, which does not notice all damage.
 
     Examples
     --------
@@ -103,6 +106,7 @@ def pixel_array_partial(
     >>> array.shape, int(good_lines.sum()), list(errors)
     ((128, 128), 66, [0])
     """
+    check_partial_decoding()
     workers = worker_count(workers)
     decoder, encoded = open_pixel_data(ds, max_samples, preset_coding_parameters, as_numbers=True, partial=True)
     _check_fill_value(decoder, fill_value)
@@ -143,7 +147,7 @@ def decompress_partial(
 
     Raises
     ------
-    DatasetError, ParameterError, TypeError
+    DatasetError, ParameterError, TypeError, JPEGLSError
         As `pixel_array_partial`. If any of these is raised, the dataset is left unchanged.
 
     Examples
@@ -157,6 +161,7 @@ def decompress_partial(
     >>> ds.DerivationDescription
     'Decoded from damaged JPEG-LS data: 62 of 128 lines, in frame(s) 0, could not be decoded and have the value 0'
     """
+    check_partial_decoding()
     workers = worker_count(workers)
     decoder, encoded = open_pixel_data(ds, max_samples, preset_coding_parameters, partial=True)
     _check_fill_value(decoder, fill_value)
@@ -268,9 +273,10 @@ def read_truncated(path: str | os.PathLike[str]) -> FileDataset:
     try:
         with warnings.catch_warnings(), open(path, "rb") as file:
             warnings.simplefilter("ignore")  # of the truncation, among others
-            ds = dcmread(file)
-            if "PixelData" in ds:
-                return ds
+            with suppress(OverflowError):  # a damaged length, more than a process of 32 bits can ask for
+                ds = dcmread(file)
+                if "PixelData" in ds:
+                    return ds
             file.seek(0)
             ds = dcmread(file, stop_before_pixels=True)
             rest = file.read()

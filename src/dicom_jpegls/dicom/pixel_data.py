@@ -20,6 +20,7 @@ from pydicom.uid import (
 )
 
 from dicom_jpegls._codec import NewBytes
+from dicom_jpegls.array import check_size, new_array
 from dicom_jpegls.dicom.codings import coding_of
 from dicom_jpegls.dicom.diagnostics import reading, warn_of_dataset
 from dicom_jpegls.dicom.fragments import ITEM_TAG, FragmentIndex, Frames, OffsetTables, encapsulate
@@ -222,8 +223,7 @@ def _by_pixel(samples: NDArray[Any], image_pixel: ImagePixel) -> NDArray[Any]:
 
 def new_samples(image_pixel: ImagePixel) -> NDArray[Any]:
     """Return an uninitialised array (frames, rows, columns[, samples]) in the memory layout of native pixel data."""
-    samples: NDArray[Any] = np.empty(_memory_shape(image_pixel), native_dtype(image_pixel))
-    return _by_pixel(samples, image_pixel)
+    return _by_pixel(new_array(_memory_shape(image_pixel), native_dtype(image_pixel)), image_pixel)
 
 
 class NewPixelData:
@@ -242,7 +242,7 @@ class NewPixelData:
 
     def __init__(self, image_pixel: ImagePixel) -> None:
         size = image_pixel.frame_size * image_pixel.number_of_frames
-        self._bytes = NewBytes(size + size % 2)
+        self._bytes = NewBytes(check_size(size + size % 2))
         content = np.frombuffer(memoryview(self._bytes), np.uint8)
         content[size:] = 0  # the padding
         self._in_memory = content[:size].view(native_dtype(image_pixel))

@@ -20,6 +20,7 @@ from pydicom.pixels.encoders.base import JPEGLSLosslessEncoder, JPEGLSNearLossle
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSTransferSyntaxes
 
 from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES
+from dicom_jpegls.array import check_size
 from dicom_jpegls.dicom import rules
 from dicom_jpegls.dicom.frames import FrameCoder, FrameDecoder, frames_at_once
 from dicom_jpegls.dicom.options import CodingOptions
@@ -205,7 +206,7 @@ def _frame_ahead(src: bytes, runner: DecodeRunner, decoder: FrameDecoder) -> byt
 def _new_frame(decoder: FrameDecoder) -> tuple[bytearray, NDArray[Any]]:
     """Return memory for a frame as pydicom expects it, and the same as an array."""
     image_pixel = decoder.image_pixel
-    frame = bytearray(image_pixel.frame_size)
+    frame = bytearray(check_size(image_pixel.frame_size))
     (samples,) = native_samples(frame, image_pixel, ExplicitVRLittleEndian, native_vr(image_pixel))
     return frame, samples
 

@@ -82,12 +82,16 @@ class ElementReader:
         It must be possible to seek in it. Only one thread at a time may use it.
     is_little_endian : bool, optional
         The byte order of the dataset.
+    size : int, optional
+        Bytes of the file: no damaged length then reserves memory, or is more than a process of 32 bits can ask for. A
+        file without it must bound what is read itself.
     """
 
-    def __init__(self, file: BinaryIO, *, is_little_endian: bool = True) -> None:
+    def __init__(self, file: BinaryIO, *, is_little_endian: bool = True, size: int | None = None) -> None:
         order = "<" if is_little_endian else ">"
         self.is_little_endian = is_little_endian
         self._file = file
+        self._size = size
         self._tag = struct.Struct(f"{order}HH")
         self._short = struct.Struct(f"{order}H")
         self._long = struct.Struct(f"{order}L")
@@ -96,6 +100,8 @@ class ElementReader:
 
     def read(self, start: int, end: int) -> bytes:
         """Return the bytes from `start` up to, but not including, `end`, fewer at the end of the file."""
+        if self._size is not None and end > self._size:
+            end = max(start, self._size)
         offset = start - self._block_start
         if offset < 0 or end - self._block_start > len(self._block):
             self._file.seek(start)

@@ -182,7 +182,8 @@ class InflatedFile(io.RawIOBase):
         """Return some bytes, fewer at the end of the data."""
         self._inflate(self._maximum_size + 1 if size < 0 else self._position + size)
         self._inflated.seek(self._position)
-        data = self._inflated.read(size)
+        rest = max(0, self._size - self._position)
+        data = self._inflated.read(rest if size < 0 else min(size, rest))
         self._position += len(data)
         return data
 

@@ -109,8 +109,6 @@ class SourceFile:
         The File Meta Information, and the dataset up to Pixel Data.
     preamble : bytes
         128 bytes; none if the file begins with the File Meta Information.
-    handle : int
-        The descriptor of the open file.
     warnings : list of str
         What does not conform to the standard, and how it was read.
     vr : str
@@ -136,7 +134,7 @@ class SourceFile:
         self.near_lossless = self.compressed_size = 0
         self.warnings: list[str] = []
         self._file: BinaryIO = open_regular(path, follow_links=options.follow_links)
-        self.handle = self._file.fileno()
+        self._handle = self._file.fileno()
         try:
             self._read(options, needs_image)
         except BaseException:
@@ -144,7 +142,8 @@ class SourceFile:
             raise
 
     def _read(self, options: ReadOptions, needs_image: bool) -> None:
-        self.reader = self.meta_reader = ElementReader(self._file)
+        size: int | None = os.fstat(self._handle).st_size
+        self.reader = self.meta_reader = ElementReader(self._file, size=size)
         start = self._read_meta()
         uid: UID | None = self._file_meta.get("TransferSyntaxUID")
         if not uid:
@@ -155,8 +154,8 @@ class SourceFile:
             self.transfer_syntax = ExplicitVRLittleEndian
             self._file.seek(start)
             self._file = cast("BinaryIO", InflatedFile(self._file, options.max_inflated_size))
-            start = 0
-        self.reader = ElementReader(self._file, is_little_endian=uid != ExplicitVRBigEndian)
+            start, size = 0, None
+        self.reader = ElementReader(self._file, is_little_endian=uid != ExplicitVRBigEndian, size=size)
         try:
             self.elements, end = self.reader.scan(
                 start, is_implicit=uid == ImplicitVRLittleEndian, stop=_PIXEL_ELEMENTS.__contains__
@@ -237,6 +236,10 @@ class SourceFile:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def fileno(self) -> int:
+        """Return the descriptor of the open file."""
+        return self._handle
 
     def close(self) -> None:
         """Close the file; frames can no longer be read."""

@@ -9,19 +9,19 @@ import os
 import secrets
 from collections.abc import Generator
 from contextlib import closing, suppress
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeVar
-
-try:
-    import fcntl
-except ImportError:  # pragma: no cover  # Windows
-    fcntl = None  # type: ignore[assignment]
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias, TypeVar
 
 from dicom_jpegls.files.opening import naming_file, open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
+
+# For locks, on POSIX and on Windows.
+_fcntl: Any = import_module("fcntl") if os.name == "posix" else None
+_msvcrt: Any = import_module("msvcrt") if os.name == "nt" else None
 
 # Ends the names of temporary files, and of no other program's files.
 _SUFFIX = ".dicom-jpegls-tmp"
@@ -31,10 +31,24 @@ _START = 50
 
 _CHUNK = 2**20
 
+# Windows locks bytes, which nobody else can then read: this one is after the end of any journal, and within the 32-bit
+# positions of its C library.
+_LOCKED_BYTE = 2**31 - 2
+
 # Of renameat2 (Linux) and renamex_np (macOS).
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _RENAME_EXCL = 4
+
+
+class OpenFile(Protocol):
+    """An open file: of Python, or a `SourceFile`."""
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+
+    def close(self) -> None:
+        """Close it; closing it again has no effect."""
 
 
 class NewFile:
@@ -46,8 +60,9 @@ class NewFile:
     ----------
     target : pathlib.Path
         The final name of the file.
-    like : file descriptor
-        The open file that it is made from, whose permissions, owner, time stamps and extended attributes it takes.
+    like : OpenFile, optional
+        The file that it is made from, whose permissions, owner, time stamps and extended attributes it takes. `commit`
+        closes it, since it may be the target.
 
     Attributes
     ----------
@@ -55,14 +70,15 @@ class NewFile:
         The temporary file.
     """
 
-    def __init__(self, target: Path, *, like: int | None = None) -> None:
+    def __init__(self, target: Path, *, like: OpenFile | None = None) -> None:
         self._target = target
         self._like = like
         self.path = temporary_path(target)
         with naming_file(target):
             self._file = create_private(self.path)
         self._digest = hashlib.sha256()
-        lock_file(self._file)  # so that remove_leftovers of another process keeps it
+        if os.name == "posix":  # so that remove_leftovers of another process keeps it; Windows deletes no open file
+            lock_file(self._file)
 
     def __enter__(self) -> NewFile:
         return self
@@ -72,7 +88,11 @@ class NewFile:
     ) -> None:
         with suppress(OSError):  # a full disk may be reported only here
             self._file.close()
-        self.path.unlink(missing_ok=True)
+        try:
+            self.path.unlink(missing_ok=True)
+        except PermissionError:
+            self.path.chmod(0o600)  # Windows deletes no read-only file either
+            self.path.unlink(missing_ok=True)
 
     @property
     def sha256(self) -> str:
@@ -109,22 +129,30 @@ class NewFile:
     def commit(self, *, replace: bool) -> None:
         """Rename the synced file to its target; `sync_folder` makes the new name durable.
 
+        Both this file and the one that it is made from are closed before: Windows renames no open file, and replaces
+        none.
+
         Raises
         ------
         FileExistsError
             If the target exists and `replace` is false.
         """
         with naming_file(self._target):
-            if self._like is not None:
-                _copy_status(self._like, self._file.fileno(), self.path)
+            if self._like is None:
+                self._file.close()
+            else:
+                status = _copy_status(self._like.fileno(), self._file.fileno(), self.path)
+                self._like.close()
+                self._file.close()  # may set the time of the last change
+                os.utime(self.path, ns=(status.st_atime_ns, status.st_mtime_ns))
             if replace:
                 self.path.replace(self._target)
             else:
                 _rename_without_replacing(self.path, self._target)
 
 
-def _copy_status(source: int, target: int, target_path: Path) -> None:
-    """Copy owner, extended attributes, permissions and time stamps from one open file to another."""
+def _copy_status(source: int, target: int, target_path: Path) -> os.stat_result:
+    """Copy owner, extended attributes and permissions from one open file to another; return the status of the first."""
     status = os.fstat(source)
     if hasattr(os, "fchown"):
         with suppress(PermissionError):  # only root may change the owner
@@ -138,7 +166,7 @@ def _copy_status(source: int, target: int, target_path: Path) -> None:
                         os.setxattr(target, name, os.getxattr(source, name))
     # Not setuid, setgid and sticky: they would give the rights of whoever runs this to a file from elsewhere.
     target_path.chmod(status.st_mode & 0o777)
-    os.utime(target_path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return status
 
 
 def create_private(path: Path) -> BinaryIO:
@@ -234,14 +262,26 @@ def _rename_to_placeholder(path: Path, target: Path) -> None:
 
 def lock_file(file: BinaryIO) -> bool:
     """Lock a file for this process until it closes the file or ends; return False if another process holds it."""
-    if fcntl is not None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # a file system without locks
-            pass
+    try:
+        if _fcntl is not None:
+            _fcntl.flock(file, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+        else:
+            _lock_byte(file.fileno())
+    except (BlockingIOError, PermissionError):  # of POSIX, of Windows
+        return False
+    except OSError:  # a file system without locks
+        pass
     return True
+
+
+def _lock_byte(handle: int) -> None:
+    """Lock a byte after the end of a file."""
+    position = os.lseek(handle, 0, os.SEEK_CUR)
+    os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
+    try:
+        _msvcrt.locking(handle, _msvcrt.LK_NBLCK, 1)
+    finally:
+        os.lseek(handle, position, os.SEEK_SET)
 
 
 def sync_folder(folder: Path) -> None:
@@ -266,14 +306,19 @@ def is_temporary(name: str) -> bool:
 
 
 def remove_leftovers(folders: Iterable[Path]) -> int:
-    """Delete temporary files that a killed process left in some folders; return their number."""
+    """Delete temporary files that a killed process left in some folders; return their number.
+
+    Those of other users, and those that a process still writes, are left.
+    """
     count = 0
     for folder in folders:
         with suppress(FileNotFoundError), os.scandir(folder) as entries:
             for entry in entries:
                 if is_temporary(entry.name) and entry.is_file(follow_symlinks=False):
-                    with suppress(FileNotFoundError), open_regular(Path(entry.path)) as file:
-                        if lock_file(file):
+                    with suppress(FileNotFoundError, PermissionError):
+                        with open_regular(Path(entry.path)) as file:
+                            is_left = lock_file(file)  # its writer has ended, and nobody else writes to it
+                        if is_left:  # and closed, without which Windows does not delete it
                             os.unlink(entry.path)
                             count += 1
     return count

@@ -50,7 +50,7 @@ class Writer:
 
     def __init__(self, path: Path, source: SourceFile, target: Path, *, force: bool) -> None:
         self._path, self._source, self._target = path, source, target
-        self._before = os.fstat(source.handle)
+        self._before = os.fstat(source.fileno())
         self._replace = force
         if os.path.lexists(target) and os.path.samestat(self._before, os.lstat(target)):
             self._replace = True
@@ -78,7 +78,7 @@ class Writer:
         if _SOP_INSTANCE_UID in ignored:
             ignored.add(_MEDIA_STORAGE_SOP_INSTANCE_UID)
         changes.update(sequences)
-        with NewFile(self._target, like=self._source.handle) as new:
+        with NewFile(self._target, like=self._source) as new:
             for part in (
                 encode_head(self._source, transfer_syntax_uid, changes),
                 pixel_data,
@@ -152,7 +152,7 @@ def copy_steps(source: Path, target: Path, *, force: bool, reading: ReadOptions 
 
     The copy is compared before it gets its name.
     """
-    with open_regular(source, follow_links=reading.follow_links) as file, NewFile(target, like=file.fileno()) as new:
+    with open_regular(source, follow_links=reading.follow_links) as file, NewFile(target, like=file) as new:
         before = os.fstat(file.fileno())
         new.copy(file)
         yield new
