@@ -8,6 +8,7 @@ import os
 import stat
 import time
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
@@ -101,9 +102,14 @@ class Job(NamedTuple):
 
     def options_text(self) -> str:
         """Return the options that the result depends on, for comparison with a record."""
-        coding = asdict(self.options.coding)
-        del coding["verify"]  # frames are always verified
-        return json.dumps({"action": self.action, "non_convertible": self.options.non_convertible, **coding})
+        return _options_text(self.action, self.options)
+
+
+@lru_cache(maxsize=16)
+def _options_text(action: Action, options: Options) -> str:
+    coding = asdict(options.coding)
+    del coding["verify"]  # frames are always verified
+    return json.dumps({"action": action, "non_convertible": options.non_convertible, **coding})
 
 
 def failure(job: Job, reason: str) -> Record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import replace
+from functools import lru_cache
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -164,8 +165,10 @@ def compress_steps(
         tables = offset_tables(coded.lengths, options.offset_table)
         changes = Dataset()
         changes.update(attributes)
+        records_loss = options.near_lossless > 0 or coder.converts  # the other attributes matter only then
         with reading_dataset():
-            changes.update(coded_attributes(source.ds, coder, ratio=coded.statistics.ratio))
+            old = source.ds if records_loss else Dataset()
+            changes.update(coded_attributes(old, coder, ratio=coded.statistics.ratio))
         if coder.coded.samples_per_pixel > 1:
             changes.PlanarConfiguration = 0
         if tables.extended is not None:
@@ -190,6 +193,7 @@ def compress_steps(
         )
 
 
+@lru_cache(maxsize=64)  # the files of a series have the same attributes
 def _new_coder(image_pixel: ImagePixel, options: CodingOptions) -> FrameCoder:
     if image_pixel.samples_per_pixel == 1:  # a colour conversion concerns the colour images of a tree only
         options = replace(options, photometric_interpretation=None)
@@ -214,20 +218,29 @@ def _encode_to_spool(
         index, native = item
         return native, coder.encode(index, native)
 
-    before, after = hashlib.sha256(), hashlib.sha256()
+    before = hashlib.sha256()
+    after: hashlib._Hash | None = None  # the same, as long as decoded samples have the same bytes
     statistics = CodingStatistics()
     lengths: list[int] = []
     for native, coded in map_in_order(code, enumerate(frames), threads):
         assert coded.decoded is not None  # the coder verifies
+        if after is None and not _have_same_bytes(native, coded.decoded):
+            after = before.copy()
         before.update(little_endian_bytes(native))
-        after.update(little_endian_bytes(coded.decoded))
+        if after is not None:
+            after.update(little_endian_bytes(coded.decoded))
         statistics += coded.statistics
         with naming_file(target):  # the temporary file is beside it
             spool.write(item_header(len(coded.stream)))
             spool.write(coded.stream)
         lengths.append(len(coded.stream))
         on_frame(coder.native.frame_size)
-    return _Coded(lengths, statistics, before.hexdigest(), after.hexdigest())
+    return _Coded(lengths, statistics, before.hexdigest(), (after or before).hexdigest())
+
+
+def _have_same_bytes(samples: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether samples are the same numbers of the same size."""
+    return samples.dtype.itemsize == other.dtype.itemsize and np.array_equal(samples, other)
 
 
 def decompress_file(

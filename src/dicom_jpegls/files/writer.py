@@ -89,7 +89,7 @@ class Writer:
             yield new
             if not new.is_as_written():
                 raise NotVerifiedError("verification failed: the file reads back differently from what was written")
-            with SourceFile(new.path) as written:
+            with SourceFile(new.path, copied_from=self._source) as written:
                 difference = first_difference(self._source, written, ignored, compares_nested=False)
             if difference is not None:
                 raise NotVerifiedError(f"verification failed: {difference} in the new file")
