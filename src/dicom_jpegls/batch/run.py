@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dicom_jpegls.batch.cluster import run_on_dask
 from dicom_jpegls.batch.expectations import plan_verification
-from dicom_jpegls.batch.jobs import Options, predict, run_job
+from dicom_jpegls.batch.jobs import Options, predict
 from dicom_jpegls.batch.journal import (
     JOURNAL_NAME,
     BadLine,
@@ -23,7 +23,7 @@ from dicom_jpegls.batch.journal import (
     records_by_name,
 )
 from dicom_jpegls.batch.plan import Selection, plan
-from dicom_jpegls.batch.pool import ProcessPool, deferred_interrupts
+from dicom_jpegls.batch.pool import ProcessPool, deferred_interrupts, run_overlapping
 from dicom_jpegls.batch.records import Action, Status
 from dicom_jpegls.files import is_temporary, remove_leftovers, sync_folder
 from dicom_jpegls.parallel import worker_count
@@ -253,9 +253,7 @@ def _run_locally(
             on_progress(total)
             raise_interrupt()
 
-        for job in jobs:
-            raise_interrupt()
-            on_record(run_job(job, count_frame))
+        run_overlapping(jobs, count_frame, on_record)
 
 
 class _Journals:

@@ -165,10 +165,9 @@ def compress_steps(
         tables = offset_tables(coded.lengths, options.offset_table)
         changes = Dataset()
         changes.update(attributes)
-        records_loss = options.near_lossless > 0 or coder.converts  # the other attributes matter only then
-        with reading_dataset():
-            old = source.ds if records_loss else Dataset()
-            changes.update(coded_attributes(old, coder, ratio=coded.statistics.ratio))
+        if options.near_lossless or coder.coded != coder.native:
+            with reading_dataset():
+                changes.update(coded_attributes(source.ds, coder, ratio=coded.statistics.ratio))
         if coder.coded.samples_per_pixel > 1:
             changes.PlanarConfiguration = 0
         if tables.extended is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeAlias
 
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 from pydicom.tag import BaseTag
 
 from dicom_jpegls.dicom import decode_nested_pixel_data, little_endian_words, set_nested_pixel_data
@@ -134,7 +134,7 @@ def has_pixel_data(source: SourceFile, element: Element) -> bool:
     return element.is_sequence and tag in source.reader.read(element.value, element.end)
 
 
-def native_sequences(source: SourceFile) -> Dataset:
+def native_sequences(source: SourceFile) -> list[DataElement]:
     """Return the sequences that have encapsulated Pixel Data in an item, with native pixel data instead.
 
     Raises
@@ -142,12 +142,12 @@ def native_sequences(source: SourceFile) -> Dataset:
     DatasetError
         If it cannot be decoded.
     """
-    changed = Dataset()
+    changed = []
     for element in source.elements:
         if (element.vr == "SQ" or element.is_undefined) and has_pixel_data(source, element):
             ds, is_decoded = _native_sequence(source, element)
             if is_decoded:
-                changed.add(ds[BaseTag(element.tag)])
+                changed.append(ds[BaseTag(element.tag)])
     return changed
 
 

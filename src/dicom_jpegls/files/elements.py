@@ -23,7 +23,7 @@ ITEM_DELIMITATION = 0xFFFEE00D
 _SEQUENCE_DELIMITATION = 0xFFFEE0DD
 _HEADER_SIZE = 8  # of items, delimiters and elements with an implicit VR
 
-# The names of VRs by their letters: those with a 16-bit length, and those with a 32-bit length after two reserved bytes.
+# The names of VRs by their letters: those with a 32-bit length after two reserved bytes, and those with 16 bits.
 _LONG_VRS = {str(vr).encode(): str(vr) for vr in EXPLICIT_VR_LENGTH_32}
 _SHORT_VRS = {str(vr).encode(): str(vr) for vr in STANDARD_VR if vr not in EXPLICIT_VR_LENGTH_32}
 
@@ -149,30 +149,36 @@ class ElementReader:
         if letters and (depth == 0 or not is_implicit):
             is_implicit = not _is_vr(letters)
         position = start
-        unpack, block, block_start = self._header.unpack_from, b"", 0
+        # The loop is most of the time for a small file: it avoids calls, and looks at headers in the block itself.
+        unpack, new_element, append = self._header.unpack_from, tuple.__new__, found.append
+        block, block_start, last_offset = b"", position, -1
         while end is None or position < end:
             offset = position - block_start
-            if not 0 <= offset <= len(block) - 12:
+            if offset > last_offset:
                 header = self.read(position, position + 12)
                 if len(header) < _HEADER_SIZE:
                     self._check_end(position, header, found)
                     break
-                block, block_start, offset = (self._block, self._block_start, position - self._block_start)
+                block, block_start, last_offset = self._block, self._block_start, len(self._block) - 12
+                offset = position - block_start
             group, number, letters, length = unpack(block, offset)
             tag = group << 16 | number
             if tag == ITEM_DELIMITATION or (stop is not None and stop(tag)):
                 break
             if not is_implicit and letters in _SHORT_VRS:  # as nearly all are
                 value = position + _HEADER_SIZE
-                element = Element(tag, _SHORT_VRS[letters], False, position, value, value + length, False)
+                after = value + length
+                append(new_element(Element, (tag, _SHORT_VRS[letters], False, position, value, after, False)))
             else:
                 element = self._element(position, tag, block[offset : offset + 12], is_implicit, creators, depth)
-            if group & 1 and element.is_implicit and 0x10 <= number <= 0xFF:
-                creators[tag] = self.read(element.value, min(element.end, element.value + 64)).decode("latin-1")
-            if end is not None and element.end > end:
-                raise DatasetError(f"element {element.name} ends {element.end - end} bytes after its item: damaged")
-            found.append(element)
-            position = element.end
+                if element.is_implicit and group & 1 and 0x10 <= number <= 0xFF:
+                    creator = self.read(element.value, min(element.end, element.value + 64))
+                    creators[tag] = creator.decode("latin-1")
+                append(element)
+                after = element.end
+            if end is not None and after > end:
+                raise DatasetError(f"element {found[-1].name} ends {after - end} bytes after its item: damaged")
+            position = after
         return found, position
 
     def _element(

@@ -37,8 +37,7 @@ _PIXEL_REPRESENTATION = 0x00280103
 
 # Of File Meta Information.
 _FILE_META_INFORMATION_VERSION = 0x00020001
-_MEDIA_STORAGE_SOP_CLASS_UID = 0x00020002
-_MEDIA_STORAGE_SOP_INSTANCE_UID = 0x00020003
+_UIDS = (("SOPClassUID", 0x00020002), ("SOPInstanceUID", 0x00020003))  # the same as those of the dataset
 _TRANSFER_SYNTAX = 0x00020010
 _IMPLEMENTATION_CLASS_UID = 0x00020012
 
@@ -86,10 +85,7 @@ def _meta_changes(source: SourceFile, transfer_syntax_uid: str, changes: Dataset
     """Return the elements of the File Meta Information that change, and those that are missing (PS3.10 7.1)."""
     present = {element.tag for element in source.meta}
     meta = Dataset()
-    for tag, name in (
-        (_MEDIA_STORAGE_SOP_CLASS_UID, "SOPClassUID"),
-        (_MEDIA_STORAGE_SOP_INSTANCE_UID, "SOPInstanceUID"),
-    ):
+    for name, tag in _UIDS:
         value = changes.get(name) or (source.ds.get(name) if tag not in present else None)
         if value:
             setattr(meta, f"MediaStorage{name}", value)
@@ -114,20 +110,21 @@ def _merge(reader: ElementReader, elements: list[Element], changed: dict[int, by
         if present.get(tag, 0) > 1:
             raise DatasetError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is there {present[tag]} times, and must change")
     new = sorted(changed.keys() - present.keys(), reverse=True)
-    is_signed = _is_signed(reader, elements, default=False)
+    is_signed: bool | None = None
+    is_little_endian = reader.is_little_endian
     start = end = 0  # of the elements that are copied next, all at once
     for element in elements:
-        tag = element.tag
-        is_copied = reader.is_little_endian and not element.is_implicit
+        tag, _, is_implicit, element_start, _, element_end, _ = element
+        is_copied = is_little_endian and not is_implicit
         is_dropped = tag in OLD_PIXEL_ELEMENTS or (
             not tag & 0xFFFF and (not is_copied or tag >> 16 in changed_groups)  # the length of a group
         )
         is_next = not new or tag < new[-1]
         if is_copied and is_next and not is_dropped and tag not in changed:
-            if element.start != end:
+            if element_start != end:
                 yield from _read_chunks(reader, start, end)
-                start = element.start
-            end = element.end
+                start = element_start
+            end = element_end
             continue
         yield from _read_chunks(reader, start, end)
         start = end = 0
@@ -136,6 +133,8 @@ def _merge(reader: ElementReader, elements: list[Element], changed: dict[int, by
         if tag in changed:
             yield changed[tag]
         elif not is_dropped:
+            if is_signed is None:
+                is_signed = _is_signed(reader, elements, default=False)
             yield encode_element(reader, element, is_signed=is_signed)
     yield from _read_chunks(reader, start, end)
     yield from (changed[tag] for tag in reversed(new))

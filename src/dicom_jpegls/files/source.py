@@ -178,7 +178,7 @@ class SourceFile:
         self.has_pixel_data = self._find_pixel_data(self._end, needs_image)
 
     def _end_of_copy(self, other: SourceFile) -> int:
-        """Return where Pixel Data begins after the same bytes as in another file, which have the same elements, or -1."""
+        """Return where Pixel Data begins, after the same bytes, and so elements, as in another file; or else -1."""
         data = other.dataset_bytes()
         end = self._start + len(data)
         is_copy = (

@@ -77,7 +77,8 @@ class Writer:
         ignored = {int(tag) for tag in changes.keys()}  # noqa: SIM118  # a dataset iterates over elements
         if _SOP_INSTANCE_UID in ignored:
             ignored.add(_MEDIA_STORAGE_SOP_INSTANCE_UID)
-        changes.update(sequences)
+        for element in sequences:
+            changes.add(element)
         with NewFile(self._target, like=self._source.handle) as new:
             for part in (
                 encode_head(self._source, transfer_syntax_uid, changes),
