@@ -20,7 +20,6 @@ from dicom_jpegls.batch.journal import (
     describe_bad_lines,
     is_done,
     read_records,
-    records_by_name,
 )
 from dicom_jpegls.batch.plan import Selection, plan
 from dicom_jpegls.batch.pool import ProcessPool, deferred_interrupts, run_overlapping
@@ -29,7 +28,7 @@ from dicom_jpegls.files import is_temporary, remove_leftovers, sync_folder
 from dicom_jpegls.parallel import worker_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from distributed import Client
 
@@ -103,6 +102,9 @@ class Summary:
 
 class Observer:
     """Is told how a job proceeds; derive from it and override what you need."""
+
+    def on_found(self, count: int) -> None:
+        """Take the number of files found so far, while the sources are listed."""
 
     def on_plan(self, jobs: Sequence[Job], done_before: int) -> None:
         """Take the jobs to do and the number of files that an earlier job has done; called once."""
@@ -192,15 +194,21 @@ def transcode(
 
     if action is Action.VERIFY:
         jobs = plan_verification(
-            sources, target, selection, options=options, records=records, on_notice=observer.on_notice
+            sources,
+            target,
+            selection,
+            options=options,
+            records=records,
+            on_notice=observer.on_notice,
+            on_found=observer.on_found,
         )
         observer.on_plan(jobs, 0)
         run(jobs, handle)
         return summary
-    jobs = plan(sources, target, action, options, selection)
+    jobs = plan(sources, target, action, options, selection, on_found=observer.on_found)
     with ExitStack() as stack:
-        journals = _Journals(jobs, records, stack, observer.on_notice, read_only=dry_run)
-        to_do = [job for job in jobs if not journals.is_done(job)]
+        journals = Journals(jobs, records, stack, observer.on_notice, read_only=dry_run)
+        to_do = journals.to_do(jobs)
         summary.done_before = len(jobs) - len(to_do)
         observer.on_plan(to_do, summary.done_before)
         if dry_run:
@@ -256,7 +264,7 @@ def _run_locally(
         run_overlapping(jobs, count_frame, on_record)
 
 
-class _Journals:
+class Journals:
     """The journals of a job: one, or one for each tree when in place.
 
     Parameters
@@ -287,40 +295,44 @@ class _Journals:
         self._on_notice = on_notice
         self._read_only = read_only
         self._journals: dict[str, Journal] = {}
-        self._records: dict[str, dict[str, Record]] = {}
-        self._roots: dict[str, str] = {}
-        for job in jobs:
-            root = job.root or "."
-            self._roots[job.source] = root
-            if root not in self._records:
-                self._records[root] = self._open(Path(root))
+        self._roots = {job.source: job.root or "." for job in jobs}
+        # Of the records nothing is kept but whether a job is done: there may be a million.
+        self._done = bytearray(len(jobs))
+        trees: dict[str, dict[str, int]] = {}
+        for number, job in enumerate(jobs):
+            trees.setdefault(job.root or ".", {})[job.name] = number
+        for root, numbers in trees.items():
+            for record in self._open(Path(root)):
+                if record.name in numbers:
+                    number = numbers[record.name]
+                    self._done[number] = is_done(jobs[number], record)
 
-    def _open(self, root: Path) -> dict[str, Record]:
+    def _open(self, root: Path) -> Iterator[Record]:
+        """Open the journal of a tree, and yield its records, the last of a file last."""
         path = self._given or root / JOURNAL_NAME
-        tree = root if self._given is not None else None
         bad_lines: list[BadLine] = []
+        records: Iterable[Record] = ()
         if self._read_only:
-            found = read_records(path, bad_lines) if os.path.lexists(path) else ()
-            records = records_by_name(found, tree)
+            if os.path.lexists(path):
+                records = read_records(path, bad_lines)
         elif self._given is not None and self._journals:
-            journal = next(iter(self._journals.values()))
-            self._journals[str(root)] = journal
-            return records_by_name(read_records(path), tree)
+            self._journals[str(root)] = next(iter(self._journals.values()))
+            records = read_records(path)  # its bad lines are known
         else:
             make_folder(root)
             make_folder(path.parent)
             if self._given is not None:
                 check_is_journal(path)
-            journal = self._stack.enter_context(Journal(path, tree))
-            self._journals[str(root)] = journal
-            records, bad_lines = journal.records, journal.bad_lines
+            journal = self._journals[str(root)] = self._stack.enter_context(Journal(path))
+            records = journal.read(bad_lines)
+        real_root = os.path.realpath(root) if self._given is not None else None
+        yield from (record for record in records if real_root in (None, record.root))
         for message in describe_bad_lines(path, bad_lines):
             self._on_notice(message)
-        return records
 
-    def is_done(self, job: Job) -> bool:
-        """Whether an earlier job has done the file."""
-        return is_done(job, self._records[job.root or "."].get(job.name))
+    def to_do(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return the jobs whose files no earlier job has done."""
+        return [job for job, done in zip(jobs, self._done, strict=True) if not done]
 
     def add(self, record: Record) -> None:
         """Append a record to the journal of its tree."""

@@ -103,7 +103,7 @@ def verify_one(
     return Status.VERIFIED, None
 
 
-def is_regular(path: Path) -> bool:
+def is_regular(path: str | os.PathLike[str]) -> bool:
     """Whether there is a regular file, and not a link to one."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)

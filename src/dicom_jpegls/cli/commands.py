@@ -192,17 +192,18 @@ def info_command(sources: tuple[Path, ...], as_json: bool) -> None:
     table = Table(*OVERVIEW_COLUMNS)
     failed = 0
     for file in files:
-        if file.path.is_symlink() and file.error is None:
+        path = Path(file.path)
+        if path.is_symlink() and file.error is None:
             continue
         try:
             if file.error is not None:
                 raise OSError(0, file.error)
-            description = describe_file(file.path)
-            line = json_text({"file": str(file.path), **description})
+            description = describe_file(path)
+            line = json_text({"file": file.path, **description})
             cells = [cell(text) for text in overview_cells(file.name, description)]
         except Exception as error:  # the other files are still described
             failed += 1
-            write_about(file.path, describe_error(error), err=True)
+            write_about(path, describe_error(error), err=True)
             continue
         if as_json:
             write(line)

@@ -117,7 +117,14 @@ class LineDisplay(Display):
     def __init__(self, *, dry_run: bool = False) -> None:
         super().__init__(dry_run=dry_run)
         self.workload = _Workload()
+        self.found = 0
         self._next = self.start + _LINE_INTERVAL
+
+    def on_found(self, count: int) -> None:  # noqa: D102
+        self.found = count
+        if time.monotonic() >= self._next:
+            self._next += _LINE_INTERVAL
+            write(f"{count} files found")
 
     def on_plan(self, jobs: Sequence[Job], done_before: int) -> None:  # noqa: D102
         super().on_plan(jobs, done_before)
@@ -171,6 +178,8 @@ class _FieldColumn(ProgressColumn):
         summary, workload = self._display.summary, self._display.workload
         files, failed = summary.counts.total(), summary.counts[Status.FAILED]
         seconds = task.elapsed or 0
+        if not task.total:  # the sources are being listed
+            return Text(f"{self._display.found} files found" if self._name == "files" else "")
         if self._name == "files":
             return Text(f"{files}/{workload.files}{f' ({failed} failed)' if failed else ''}")
         if self._name == "rate":
@@ -199,6 +208,9 @@ class BarDisplay(LineDisplay):
             columns += [TimeRemainingColumn(compact=True), TextColumn("left")]
         self.progress = Progress(*columns, console=self.console, transient=True, expand=True)
         self._task = self.progress.add_task("", total=None)
+
+    def on_found(self, count: int) -> None:  # noqa: D102
+        self.found = count  # the bar is redrawn regularly
 
     def on_notice(self, message: str) -> None:  # noqa: D102
         self._print_above(f"dicom-jpegls: {message}")
