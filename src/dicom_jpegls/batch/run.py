@@ -6,6 +6,7 @@ import os
 import time
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,21 @@ if TYPE_CHECKING:
 _ENDING_TIME = 5.0
 
 
+@dataclass
+class Savings:
+    """The sizes of some converted files, before and after."""
+
+    files: int = 0
+    source_size: int = 0
+    target_size: int = 0
+
+    def add(self, record: Record) -> None:
+        """Add a file."""
+        self.files += 1
+        self.source_size += record.source_size or 0
+        self.target_size += record.target_size or 0
+
+
 class Summary:
     """The results of a job.
 
@@ -61,6 +77,8 @@ class Summary:
         Bytes of all files that did not fail.
     cleared_samples, clipped_samples : int
         Samples that were changed because the options allow it; see `CodingOptions`.
+    modalities : dict
+        The `Savings` of the converted files, by Modality (0008,0060); "unknown" without one.
     compared : collections.Counter
         How many of the verified files were compared with the "reference", with the "records", or "only decoded".
     """
@@ -73,6 +91,7 @@ class Summary:
         self.native_size = self.compressed_size = self.source_size = self.target_size = 0
         self.read_size = self.cleared_samples = self.clipped_samples = 0
         self.compared: Counter[str] = Counter()
+        self.modalities: dict[str, Savings] = {}
 
     @property
     def succeeded(self) -> int:
@@ -98,6 +117,8 @@ class Summary:
         if record.target_size is not None:
             self.source_size += record.source_size or 0
             self.target_size += record.target_size
+            if record.status in (Status.COMPRESSED, Status.DECOMPRESSED):
+                self.modalities.setdefault(record.modality or "unknown", Savings()).add(record)
 
 
 class Observer:

@@ -20,6 +20,7 @@ from dicom_jpegls.dicom import (
     CodingStatistics,
     FrameCoder,
     coded_attributes,
+    interleave_mode,
     item_header,
     native_bytes,
     native_vr,
@@ -69,7 +70,9 @@ class Conversion(NamedTuple):
     target_sha256: str
     """The hash of all bytes of the new file."""
     warnings: tuple[str, ...] = ()
-    """What in the source does not conform to the standard, and how it was read."""
+    """What in the source does not conform to the standard, and how it was read; and a loss where there was none."""
+    modality: str | None = None
+    """Modality (0008,0060) of the source."""
 
 
 class _Coded(NamedTuple):
@@ -91,6 +94,7 @@ def compress_file(
     threads: int = 1,
     on_frame: Callable[[int], None] = ignore_frame,
     reading: ReadOptions = DEFAULT_READ_OPTIONS,
+    recode: bool = False,
 ) -> Conversion:
     """Compress a file with JPEG-LS; every frame is decoded again and compared, and the new file is read back.
 
@@ -108,6 +112,8 @@ def compress_file(
         Called after each frame with its size in bytes (of native samples). May raise an exception to stop.
     reading : ReadOptions, optional
         What may be read.
+    recode : bool, optional
+        Whether JPEG-LS pixel data is coded again where `needs_recoding` says so.
 
     Raises
     ------
@@ -135,6 +141,7 @@ def compress_file(
             threads=threads,
             on_frame=on_frame,
             reading=reading,
+            recode=recode,
         )
     )
 
@@ -148,6 +155,7 @@ def compress_steps(
     threads: int = 1,
     on_frame: Callable[[int], None] = ignore_frame,
     reading: ReadOptions = DEFAULT_READ_OPTIONS,
+    recode: bool = False,
 ) -> Steps[Conversion]:
     """Do what `compress_file` does, in steps between which the caller syncs the new file."""
     options = options or CodingOptions()
@@ -157,7 +165,11 @@ def compress_steps(
     ):
         if source.transfer_syntax in JPEGLSTransferSyntaxes:
             source.check_encapsulation()
-            raise NothingToDoError(f"its transfer syntax is {source.transfer_syntax.name} already")
+            if not recode or not needs_recoding(source, options):
+                stays = ", and stays lossless" if _is_lossless(source) and options.near_lossless else ""
+                raise NothingToDoError(f"its transfer syntax is {source.transfer_syntax.name} already{stays}")
+            if options.near_lossless:
+                source.warnings.append(f"was lossless JPEG-LS, and was coded again with NEAR {options.near_lossless}")
         writer = Writer(source_path, source, target, force=force)
         image_pixel, frames, attributes = source.decoded()
         coder = _new_coder(image_pixel, options)
@@ -189,7 +201,31 @@ def compress_steps(
             coded.sha256_after,
             target_sha256,
             tuple(source.warnings),
+            source.modality,
         )
+
+
+def needs_recoding(source: SourceFile, options: CodingOptions) -> bool:
+    """Whether JPEG-LS pixel data is not in the form that the options ask for, and can be brought into it.
+
+    Lossless streams can become near-lossless ones. Streams with the wanted NEAR can get another interleave mode or
+    restart interval, unless that would be a second loss.
+    """
+    if not _is_lossless(source):
+        return False
+    if options.near_lossless:
+        return True
+    image_pixel = source.image_pixel
+    mode = interleave_mode(image_pixel.samples_per_pixel, options.planar_configuration)
+    wanted = options.restart_interval
+    return any(
+        info.interleave_mode != mode or (wanted != "auto" and info.restart_interval != (wanted or 0))
+        for info in source.stream_infos(image_pixel)
+    )
+
+
+def _is_lossless(source: SourceFile) -> bool:
+    return not any(info.near_lossless for info in source.stream_infos(source.image_pixel))
 
 
 @lru_cache(maxsize=64)  # the files of a series have the same attributes
@@ -299,5 +335,11 @@ def decompress_steps(
         )
         pixels_sha256 = digest.hexdigest()
         return Conversion(
-            statistics, source.near_lossless, pixels_sha256, pixels_sha256, target_sha256, tuple(source.warnings)
+            statistics,
+            source.near_lossless,
+            pixels_sha256,
+            pixels_sha256,
+            target_sha256,
+            tuple(source.warnings),
+            source.modality,
         )

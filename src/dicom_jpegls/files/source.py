@@ -73,6 +73,7 @@ _PREFIX = b"DICM"
 _META_GROUP = 0x0002
 _META_LENGTH = 0x00020000
 _TRANSFER_SYNTAX = 0x00020010
+_MODALITY = 0x00080060
 
 _PIXEL_DATA_TAG = struct.pack("<HH", PIXEL_DATA >> 16, PIXEL_DATA & 0xFFFF)
 
@@ -325,6 +326,16 @@ class SourceFile:
             for message, category in found:
                 warnings.warn(message, category, stacklevel=2)
             return image_pixel
+
+    @property
+    def modality(self) -> str | None:
+        """Modality (0008,0060), in printable ASCII, of at most 16 characters as the standard allows; or None."""
+        for element in self.elements:
+            if element.tag == _MODALITY:
+                value = self.reader.read(element.value, min(element.end, element.value + 16)).strip(b" \0")
+                text = value.decode("ascii", "replace")
+                return text if text.isprintable() and text else None
+        return None
 
     @contextmanager
     def _noting_warnings(self) -> Iterator[None]:
