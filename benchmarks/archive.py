@@ -5,8 +5,8 @@ Usage: python benchmarks/archive.py [--files N] [--rounds N] [--large [GIGABYTES
 With --slices: N files of a CT slice of 128 x 128 samples (39 kB), and a tenth as many of 512 x 512, by each method.
 
 Without both: a tree of files from the pydicom wheel, 1 % of them broken in ten ways. It is compressed by one worker, by
-two, and by a loop of pydicom and pyjpegls, in turn, and the best times are compared. Then a job is killed twice, resumed,
-verified and decompressed, and every sample is compared with the tree.
+two, and by a loop of pydicom and pyjpegls, in turn, and the best times are compared. Then a job is killed twice,
+resumed, verified and decompressed, and every sample is compared with the tree.
 """
 
 import argparse

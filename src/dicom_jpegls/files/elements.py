@@ -96,15 +96,17 @@ class ElementReader:
         self._header = struct.Struct(f"{order}HH2sH")
         self._block = b""
         self._block_start = 0
+        self._is_last = False  # whether the file ends with the block
 
     def read(self, start: int, end: int) -> bytes:
         """Return the bytes from `start` up to, but not including, `end`, fewer at the end of the file."""
         offset = start - self._block_start
-        if offset < 0 or end - self._block_start > len(self._block):
+        if offset < 0 or (end - self._block_start > len(self._block) and not self._is_last):
             self._file.seek(start)
             if end - start > _BLOCK:
                 return self._file.read(end - start)
             self._block, self._block_start, offset = self._file.read(_BLOCK), start, 0
+            self._is_last = len(self._block) < _BLOCK
         return self._block[offset : offset + end - start]
 
     def scan(
