@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import ExitStack
 
+import numpy as np
 import pytest
 
 from dicom_jpegls import batch
@@ -19,7 +20,7 @@ from dicom_jpegls.cli.status import ExitStatus
 from dicom_jpegls.dicom import CodingOptions
 from support.archive_tree import files_below, make_tree, start_job, wait_for_records
 from support.command_line import one_line, run_cli
-from support.dicom_files import TEST_FILES
+from support.dicom_files import TEST_FILES, make_dataset
 
 distributed = pytest.importorskip("distributed")
 
@@ -183,6 +184,23 @@ def test_relative_paths_and_progress(tmp_path, cluster, monkeypatch):
     assert batch.transcode([tmp_path / "tree"], tmp_path / "jls", workers=1).done_before == 4
     summary = batch.transcode(["jls"], "tree", batch.Action.VERIFY, dask=cluster)
     assert summary.compared == {"reference": 4, "records": 4}
+
+
+def test_the_progress_of_a_large_file_moves_with_its_frames(tmp_path, monkeypatch):
+    pixels = np.zeros((20, 32, 32), np.uint8)
+    make_dataset(pixels, bits_stored=8).save_as(tmp_path / "a", enforce_file_format=True)
+    events = []
+
+    class Worker:
+        def log_event(self, topic, size):
+            events.append((topic, size))
+
+    monkeypatch.setattr(distributed, "get_worker", Worker)
+    monkeypatch.setattr(cluster_module, "_INTERVAL", 0)
+    (job,) = batch.plan([tmp_path / "a"], tmp_path / "jls")
+    (tmp_path / "jls").mkdir()
+    assert cluster_module._run_and_report(job, "topic").status is Status.COMPRESSED
+    assert events == [("topic", 1024)] * 20 + [("topic", 0)]
 
 
 def test_a_scheduler_that_dies_is_told(tmp_path):

@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 
 import dicom_jpegls as jls
 from dicom_jpegls import batch
-from dicom_jpegls.batch import JOURNAL_NAME, Action, Options, Status
+from dicom_jpegls.batch import JOURNAL_NAME, Action, Options, Status, run_job
 from dicom_jpegls.dicom import CodingOptions
 from support.command_line import run_cli
 from support.dicom_files import TEST_FILES
@@ -54,7 +55,8 @@ def attempt(moment):
     sys.settrace(None)
     return lines
 
-count = attempt(0)
+attempt(0)  # fills caches
+count = attempt(-1)
 for moment in [*random.Random(1).sample(range(1, count), 22), *range(count - 25, count)]:
     if not (folder / str(moment)).exists():
         pid = os.fork()
@@ -134,3 +136,61 @@ def test_a_colour_conversion_concerns_colour_images_only(tmp_path):
     summary = batch.transcode([CT, TEST_FILES / "examples_rgb_color.dcm"], tmp_path, options=options, workers=1)
     assert summary.counts == {Status.COMPRESSED: 2}
     assert pydicom.dcmread(tmp_path / "examples_rgb_color.dcm").PhotometricInterpretation == "YBR_FULL"
+
+
+def converted(path, folder, **options):
+    """Compress a file with these options of a job; return its record and the dataset that was written."""
+    (job,) = batch.plan([path], folder, options=Options(**options))
+    folder.mkdir(exist_ok=True)
+    record = run_job(job)
+    return record, pydicom.dcmread(job.target)
+
+
+def test_lossless_jpegls_becomes_near_lossless_only_if_asked_for(tmp_path):
+    _, lossless = converted(CT, tmp_path / "lossless")
+    path = tmp_path / "lossless" / CT.name
+    near = CodingOptions(near_lossless=2)
+    record, ds = converted(path, tmp_path / "passed", coding=near)
+    assert (record.status, ds.PixelData) == (Status.PASSED, lossless.PixelData)
+    assert record.reason == "its transfer syntax is JPEG-LS Lossless Image Compression already, and stays lossless"
+    record, ds = converted(path, tmp_path / "near", coding=near, recode=True)
+    assert (record.status, record.near_lossless) == (Status.COMPRESSED, 2)
+    assert record.reason == "was lossless JPEG-LS, and was coded again with NEAR 2"
+    assert ds.LossyImageCompression == "01"
+    errors = np.abs(ds.pixel_array.astype(int) - lossless.pixel_array)
+    assert 0 < errors.max() <= 2
+    record, again = converted(tmp_path / "near" / CT.name, tmp_path / "again", coding=near, recode=True)
+    assert (record.status, again.PixelData) == (Status.PASSED, ds.PixelData)
+
+
+@pytest.mark.parametrize("form", [{"planar_configuration": 1}, {"restart_interval": 16}])
+def test_jpegls_is_brought_into_the_default_form_only_if_asked_for(tmp_path, form):
+    source = TEST_FILES / "examples_rgb_color.dcm"
+    _, other = converted(source, tmp_path / "other", coding=CodingOptions(**form))
+    path = tmp_path / "other" / source.name
+    assert converted(path, tmp_path / "passed")[0].status is Status.PASSED
+    record, ds = converted(path, tmp_path / "default", recode=True)
+    assert (record.status, record.reason) == (Status.COMPRESSED, None)
+    assert ds.PixelData == converted(source, tmp_path / "direct")[1].PixelData != other.PixelData
+    assert converted(tmp_path / "default" / source.name, tmp_path / "again", recode=True)[0].status is Status.PASSED
+
+
+def test_failed_files_are_copied_only_if_asked_for(tmp_path):
+    (tmp_path / "tree").mkdir()
+    path = tmp_path / "tree" / "cut"
+    path.write_bytes(CT.read_bytes()[:-5000])
+    (job,) = batch.plan([tmp_path / "tree"], tmp_path, options=Options())
+    assert run_job(job._replace(target=str(tmp_path / "a"))).status is Status.FAILED
+    assert not (tmp_path / "a").exists()
+    for _ in range(2):  # as after an interrupt
+        record = run_job(job._replace(target=str(tmp_path / "a"), options=Options(copy_failed=True)))
+        assert record.status is Status.FAILED
+        assert record.reason.endswith("; copied as it is")
+        assert (tmp_path / "a").read_bytes() == path.read_bytes()
+    (tmp_path / "a").write_text("another file")
+    record = run_job(job._replace(target=str(tmp_path / "a"), options=Options(copy_failed=True)))
+    assert "; not copied: " in record.reason
+    assert (tmp_path / "a").read_text() == "another file"
+    in_place = run_job(job._replace(target=job.source, options=Options(copy_failed=True)))
+    assert "cop" not in in_place.reason
+    assert sorted(os.listdir(tmp_path)) == ["a", "tree"]

@@ -3,12 +3,15 @@
 import json
 import os
 import shutil
+import tracemalloc
+from contextlib import ExitStack
 
 import pydicom
 import pytest
 
 from dicom_jpegls import batch
-from dicom_jpegls.batch import JOURNAL_NAME, Journal, JournalError, Observer, Options, Record, Status
+from dicom_jpegls.batch import JOURNAL_NAME, Action, Job, Journal, JournalError, Observer, Options, Record, Status
+from dicom_jpegls.batch.run import Journals
 from dicom_jpegls.cli.status import ExitStatus
 from dicom_jpegls.dicom import CodingOptions
 from support.archive_tree import files_below, records_of
@@ -320,3 +323,24 @@ def test_a_job_is_resumed_by_any_spelling_of_its_paths(tmp_path, monkeypatch):
     options = Options(CodingOptions(near_lossless=2))
     assert batch.transcode(["../a"], "../d", options=options, records=records, workers=1).done_before == 0
     assert batch.transcode([tmp_path / "a"], tmp_path / "c", records=records, workers=1).done_before == 1
+
+
+def test_a_resumed_job_keeps_little_of_its_journal(tmp_path, done):
+    count = 4000
+    (record,) = [record for record in batch.read_records(done) if record.name == "a"]
+    jobs = [
+        Job(Action.COMPRESS, str(i), str(i), str(tmp_path / "jls" / str(i)), root=str(tmp_path / "jls"))
+        for i in range(count)
+    ]
+    with done.open("w") as file:
+        for job in jobs:
+            file.write(record._replace(name=job.name, target=job.target).to_json() + "\n")
+    tracemalloc.start()
+    with ExitStack() as stack:
+        journals = Journals(jobs, None, stack, print, read_only=False)
+        _, peak = tracemalloc.get_traced_memory()
+        assert len(journals.to_do(jobs)) == count  # the sources do not exist
+    tracemalloc.stop()
+    # 100 bytes for each file, and buffers: under 100 MB for a million files.
+    assert done.stat().st_size > 500 * count
+    assert peak < 100 * count + 2**19

@@ -3,6 +3,8 @@
 import os
 import shutil
 import time
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -267,3 +269,34 @@ def test_a_dry_run_writes_nothing(tmp_path):
     summary = batch.transcode([tmp_path / "out"], tmp_path / "native", Action.DECOMPRESS, dry_run=True)
     assert summary.counts == {Status.DECOMPRESSED: 3, Status.COPIED: 1}
     assert not (tmp_path / "native").exists()
+
+
+def test_a_large_tree_is_planned_at_little_cost(tmp_path, monkeypatch):
+    folders, files = 20, 150
+    for folder in range(folders):
+        (tmp_path / "tree" / str(folder)).mkdir(parents=True)
+        for file in range(files):
+            (tmp_path / "tree" / str(folder) / str(file)).touch()
+    counts = Counter()
+    for name in ("lstat", "stat", "scandir"):
+        monkeypatch.setattr(os, name, counted(getattr(os, name), counts, name))
+    monkeypatch.setattr(Path, "__new__", counted(Path.__new__, counts, "Path"))
+    found = []
+    jobs = batch.plan([tmp_path / "tree"], tmp_path / "jls", on_found=found.append)
+    monkeypatch.undo()
+    assert len(jobs) == folders * files
+    assert found == [1000, 2000, 3000]
+    assert counts["scandir"] == folders + 1
+    assert counts["lstat"] + counts["stat"] < 100, counts
+    assert counts["Path"] < 4 * folders, counts
+    assert len({id(job.options) for job in jobs}) == 1
+
+
+def counted(function, counts, name):
+    """Return the same function, which counts its calls."""
+
+    def call(*arguments, **options):
+        counts[name] += 1
+        return function(*arguments, **options)
+
+    return call

@@ -44,7 +44,7 @@ def test_signals_end_a_job_with_its_summary(tree, tmp_path, number, kill, worker
 # A command that hangs where nothing can interrupt it but the signal handler itself.
 HANGING = """
 import sys, time
-from dicom_jpegls.batch import run
+from dicom_jpegls.batch import pool
 from dicom_jpegls.__main__ import main
 
 def hang(job, on_frame):
@@ -55,7 +55,7 @@ def hang(job, on_frame):
         except KeyboardInterrupt:
             pass
 
-run.run_job = hang
+pool.job_steps = hang
 main(["compress", *sys.argv[1:], "--workers", "1", "--quiet"])
 """
 

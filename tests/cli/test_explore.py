@@ -1,6 +1,7 @@
 """Choosing NEAR by looking: the numbers are right, and a picture is there for each kind of image."""
 
 import math
+import shutil
 
 import numpy as np
 import pydicom
@@ -14,7 +15,17 @@ from support.dicom_files import TEST_FILES, make_dataset, random_frames
 pytest.importorskip("skimage")
 pictures = pytest.importorskip("matplotlib.image")
 
-from dicom_jpegls.cli.explore import compare, draw_comparison, draw_exploration, explore, quality  # noqa: E402
+from dicom_jpegls.cli import explore as explore_module  # noqa: E402
+from dicom_jpegls.cli.explore import (  # noqa: E402
+    Units,
+    compare,
+    draw_comparison,
+    draw_exploration,
+    explore,
+    noise_level,
+    quality,
+    units_of,
+)
 
 CT = TEST_FILES / "CT_small.dcm"
 
@@ -106,6 +117,68 @@ def test_signed_samples_at_the_ends_are_clipped_and_counted(tmp_path):
     result = run_cli("explore", tmp_path / "a.dcm", "--near-lossless", 8, "--output", tmp_path / "a.png")
     assert "NEAR 8: " in result.stderr
     assert "signed sample(s) clipped" in result.stderr
+
+
+def test_noise_is_measured_beside_edges_and_without_an_empty_background():
+    rng = np.random.default_rng(3)
+    image = rng.normal(1000, 12, (200, 200))
+    image[:, 100:] += 900
+    image[150:] = 0
+    assert noise_level(image.round().astype(np.int16)) == pytest.approx(12, rel=0.05)
+    assert noise_level(np.zeros((9, 9), np.uint8)) == 0
+    assert noise_level(np.zeros((1, 1), np.uint8)) == 0
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"Modality": "CT", "RescaleSlope": 2, "RescaleIntercept": -1024}, ("HU", 2)),
+        ({"Modality": "PT", "RescaleSlope": "0.25", "RescaleType": "BQML"}, ("BQML", 0.25)),
+        ({"Modality": "CT", "RescaleSlope": 1, "RescaleType": "US"}, ("", 1)),
+        ({"Modality": "MR", "RescaleSlope": None}, ("", 1)),
+        ({"Modality": "CT"}, ("", 1)),
+    ],
+)
+def test_errors_are_in_the_units_of_the_modality(attributes, expected):
+    ds = pydicom.Dataset()
+    for keyword, value in attributes.items():
+        setattr(ds, keyword, value)
+    assert units_of(ds) == expected
+
+
+def test_all_differences_have_one_scale(monkeypatch, tmp_path):
+    scales = []
+    monkeypatch.setattr(explore_module, "_draw_difference", lambda *arguments: scales.append(arguments[-1]))
+    exploration = explore(CT, [1, 10])
+    draw_exploration(exploration._replace(units=Units("HU", 2.0)), tmp_path / "a.png")
+    assert scales == [20, 20]
+
+
+def test_a_sample_of_a_tree_by_modality(tmp_path):
+    (tmp_path / "tree").mkdir()
+    for name in ("CT_small.dcm", "MR_small.dcm", "README.txt"):
+        shutil.copy(TEST_FILES / name, tmp_path / "tree")
+    (tmp_path / "tree" / "cut").write_bytes(CT.read_bytes()[:-5000])
+    arguments = ("explore", tmp_path / "tree", "--near-lossless", "0,2", "--output")
+    result = run_cli(*arguments, tmp_path / "a.png")
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.output.splitlines() if "│" in line]
+    assert [row[:4] for row in rows] == [
+        ["CT", "1", "0", "14160"],
+        ["CT", "1", "2", str(explore(CT, [2]).trials[0].size)],
+        ["MR", "1", "0", str(explore(TEST_FILES / "MR_small.dcm", [0]).trials[0].size)],
+        ["MR", "1", "2", str(explore(TEST_FILES / "MR_small.dcm", [2]).trials[0].size)],
+    ]
+    assert rows[1][6].endswith(" HU")
+    assert "left out: 1 file(s): not a DICOM file" in result.stderr
+    assert "left out: 1 file(s): Pixel Data" in result.stderr
+    picture(tmp_path / "a.png")
+    one = run_cli(*arguments, tmp_path / "b.png", "--sample", 1, "--seed", 4).output
+    assert one == run_cli(*arguments, tmp_path / "b.png", "--sample", 1, "--seed", 4, "--force").output
+    assert one.count("│ 1 ") + one.count("│     1 ") == 2
+    result = run_cli(
+        "explore", tmp_path / "tree" / "*.txt", "--output", tmp_path / "c.png", status=ExitStatus.NOT_CONVERTIBLE
+    )
+    assert "none of 1 file(s) is an image" in result.stderr
 
 
 def test_frames_and_what_is_refused(tmp_path):

@@ -15,8 +15,9 @@ from pydicom.uid import (
 )
 
 import dicom_jpegls as jls
-from dicom_jpegls.dicom import item_header
-from dicom_jpegls.files import NotVerifiedError, compress_file, decompress_file, verify_file, writer
+from dicom_jpegls.dicom import CodingOptions, item_header
+from dicom_jpegls.files import NotVerifiedError, SourceFile, compress_file, decompress_file, verify_file, writer
+from dicom_jpegls.files.elements import ElementReader
 from support.dicom_files import TEST_FILES, make_dataset, random_frames
 from support.raw_elements import (
     SEQUENCE_END,
@@ -133,8 +134,11 @@ def test_what_is_no_element_after_pixel_data_is_refused(tmp_path):
         compress_file(tmp_path / "a.dcm", tmp_path / "b.dcm")
 
 
+LAST = 0x7FDF0010  # before Pixel Data
+
 LOSSES = {
     "an element": lambda data: data.replace(explicit(NAME, "PN", b"A^B "), b""),
+    "an element added at the end": lambda data: data + explicit(LAST, "LO", b"1 "),
     "a value": lambda data: data.replace(b"A^B ", b"A^C "),
     "an added element": lambda data: data.replace(
         explicit(NAME, "PN", b"A^B "), explicit(NAME, "PN", b"A^B ") + explicit(PATIENT_ID, "LO", b"1 ")
@@ -150,10 +154,57 @@ def test_a_loss_is_found_before_the_file_gets_its_name(tmp_path, monkeypatch, lo
     data = dataset_bytes(image_elements(SAMPLES), (NAME, explicit(NAME, "PN", b"A^B ")))
     (tmp_path / "a.dcm").write_bytes(dicom_file(ExplicitVRLittleEndian, data))
     with pytest.raises(
-        NotVerifiedError, match=r"verification failed: element \(0010,00[12]0\) (is missing|differs|was added)"
+        NotVerifiedError,
+        match=r"verification failed: element \((0010,00[12]0|7FDF,0010)\) (is missing|differs|was added)",
     ):
         compress_file(tmp_path / "a.dcm", tmp_path / "b.dcm")
     assert [path.name for path in tmp_path.iterdir()] == ["a.dcm"]
+
+
+@pytest.mark.parametrize("written", [b"", struct.pack("<HH2s2xL", 0xFFFC, 0xFFFC, b"OB", 2) + b"ab"])
+def test_a_loss_after_pixel_data_is_found(tmp_path, monkeypatch, written):
+    monkeypatch.setattr(writer, "encode_trailing", lambda *_arguments: [written])
+    with pytest.raises(NotVerifiedError, match=r"element \(FFFC,FFFC\) (is missing|differs)"):
+        compress_file(TEST_FILES / "CT_small.dcm", tmp_path / "b.dcm")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_copied_is_parsed_once(tmp_path, monkeypatch):
+    scans, seeks = [], []
+    scan, seek = SourceFile._scan, ElementReader.read
+
+    def counted_scan(source):
+        scans.append(source)
+        return scan(source)
+
+    def counted_read(reader, start, end):
+        block = reader._block
+        data = seek(reader, start, end)
+        if reader._block is not block:
+            seeks.append(start)
+        return data
+
+    monkeypatch.setattr(SourceFile, "_scan", counted_scan)
+    monkeypatch.setattr(ElementReader, "read", counted_read)
+    compress_file(TEST_FILES / "CT_small.dcm", tmp_path / "lossless.dcm")
+    assert len(scans) == 1
+    assert seeks == [0, 0]  # the old file and the new one are read at once
+    compress_file(TEST_FILES / "CT_small.dcm", tmp_path / "near.dcm", CodingOptions(near_lossless=1))
+    assert len(scans) == 3
+
+
+@pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small_implicit.dcm", "SC_rgb_rle.dcm", "examples_overlay.dcm"])
+def test_a_copy_has_the_same_elements_without_parsing(tmp_path, name):
+    with SourceFile(TEST_FILES / name) as source:
+        with SourceFile(TEST_FILES / name, copied_from=source) as copy:
+            assert copy._elements is None
+            assert copy.has_pixel_data
+            assert (copy.elements, copy.trailing, copy.vr) == (source.elements, source.trailing, source.vr)
+        data = bytearray((TEST_FILES / name).read_bytes())
+        data[source.elements[-1].end - 1] ^= 1
+        (tmp_path / "other.dcm").write_bytes(data)
+        with SourceFile(tmp_path / "other.dcm", copied_from=source) as other:
+            assert other._elements is not None
 
 
 CURVE_DATA = 0x50003000

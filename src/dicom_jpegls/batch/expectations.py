@@ -86,7 +86,7 @@ class Records:
             return False
         return True
 
-    def record_of(self, path: Path) -> Record | None:
+    def record_of(self, path: str) -> Record | None:
         """Return the record of a file, if it was written or kept by a job."""
         folder, name = os.path.split(path)
         real_folder = os.path.realpath(folder)
@@ -126,6 +126,7 @@ def plan_verification(
     options: Options | None = None,
     records: str | os.PathLike[str] | None = None,
     on_notice: Callable[[str], None] = lambda _message: None,
+    on_found: Callable[[int], None] = lambda _count: None,
 ) -> list[Job]:
     """Find the files to verify, what is known of each, and the files that should be there but are not.
 
@@ -143,6 +144,8 @@ def plan_verification(
         The journal; by default the one in the nearest folder above each file.
     on_notice : callable, optional
         Called with a message about each journal, or line of one, that is ignored.
+    on_found : callable, optional
+        See `find_files`.
 
     Returns
     -------
@@ -164,7 +167,7 @@ def plan_verification(
     if reference is not None and reference.is_dir() and len(sources) != 1:
         raise PlanError("a reference folder is compared with one source")
     known = Records(Path(records) if records is not None else None, on_notice)
-    found = find_files(sources, selection)
+    found = find_files(sources, selection, on_found=on_found)
     for root in {file.root for file in found} | {Path(source) for source in sources if os.path.isdir(source)}:
         known.add_root(root)
     jobs = [_verification(file, reference, options or Options(), known) for file in found]
@@ -178,12 +181,12 @@ def plan_verification(
 
 def _verification(file: Found, reference: Path | None, options: Options, known: Records) -> Job:
     target = reference
-    if reference is not None and reference.is_dir():
-        target = reference / file.name
+    if target is not None and target.is_dir():
+        target /= file.name
     return Job(
         Action.VERIFY,
         file.name,
-        str(file.path),
+        file.path,
         str(target) if target is not None else None,
         options,
         expected=known.record_of(file.path),

@@ -8,6 +8,7 @@ import os
 import stat
 import time
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
@@ -19,8 +20,10 @@ from dicom_jpegls.batch.verification import verify_one
 from dicom_jpegls.dicom import CodingOptions, FrameCoder, image_pixel_of
 from dicom_jpegls.errors import DatasetError, ParameterError
 from dicom_jpegls.files import (
+    DEFAULT_READ_OPTIONS,
     NotConvertibleError,
     NothingToDoError,
+    ReadOptions,
     SourceFile,
     compress_steps,
     copy_steps,
@@ -29,6 +32,7 @@ from dicom_jpegls.files import (
     file_sha256,
     finish_steps,
     ignore_frame,
+    needs_recoding,
 )
 
 if TYPE_CHECKING:
@@ -61,6 +65,12 @@ class Options:
     """What to do with files that cannot be converted."""
     force: bool = False
     """Whether to replace existing files."""
+    recode: bool = False
+    """Whether JPEG-LS files are coded again where `compress_file` does so; by default they are passed through."""
+    copy_failed: bool = False
+    """Whether files that fail are copied byte for byte, unless in place. They still count as failed."""
+    reading: ReadOptions = DEFAULT_READ_OPTIONS
+    """What may be read."""
 
     def __post_init__(self) -> None:
         if self.non_convertible not in get_args(NonConvertible):
@@ -94,16 +104,24 @@ class Job(NamedTuple):
         """Whether the source has a transfer syntax that the action would leave as it is."""
         wanted = JPEGLSTransferSyntaxes if self.action is Action.COMPRESS else UncompressedTransferSyntaxes
         try:
-            with SourceFile(Path(self.source)) as source:
+            with SourceFile(Path(self.source), self.options.reading) as source:
                 return source.transfer_syntax in wanted
         except Exception:  # the job will report it
             return False
 
     def options_text(self) -> str:
         """Return the options that the result depends on, for comparison with a record."""
-        coding = asdict(self.options.coding)
-        del coding["verify"]  # frames are always verified
-        return json.dumps({"action": self.action, "non_convertible": self.options.non_convertible, **coding})
+        return _options_text(self.action, self.options)
+
+
+@lru_cache(maxsize=16)
+def _options_text(action: Action, options: Options) -> str:
+    coding = asdict(options.coding)
+    del coding["verify"]  # frames are always verified
+    values = {"action": action, "non_convertible": options.non_convertible, **coding}
+    if options.recode:
+        values["recode"] = True
+    return json.dumps(values)
 
 
 def failure(job: Job, reason: str) -> Record:
@@ -153,7 +171,7 @@ def job_steps(job: Job, on_frame: Callable[[int], None]) -> Steps[Record]:
         else:
             status, reason = yield from _convert_steps(job, on_frame, values)
         if status in (Status.PASSED, Status.COPIED) and not job.in_place and job.target is not None:
-            yield from copy_steps(Path(job.source), Path(job.target), force=job.options.force)
+            yield from _copy_steps(job)
         keeps = status is not Status.SKIPPED or (job.in_place and "source_size" in values)
         if keeps and job.action is not Action.VERIFY and job.target is not None and status is not Status.FAILED:
             target = os.lstat(job.target)
@@ -165,6 +183,8 @@ def job_steps(job: Job, on_frame: Callable[[int], None]) -> Steps[Record]:
     except Exception as error:
         _LOGGER.debug("%s", job.source, exc_info=True)
         status, reason = Status.FAILED, describe_error(error, job.source)
+        if job.options.copy_failed and job.error is None and not isinstance(error, FileExistsError):
+            reason += yield from _copy_failed_steps(job)
     seconds = round(time.perf_counter() - start, 4)
     return Record(
         job.action,
@@ -208,19 +228,44 @@ def _convert_steps(
                 force=options.force,
                 threads=job.threads,
                 on_frame=on_frame,
+                reading=options.reading,
+                recode=options.recode,
             )
             status = Status.COMPRESSED
         else:
             conversion = yield from decompress_steps(
-                source, target, force=options.force, threads=job.threads, on_frame=on_frame
+                source,
+                target,
+                force=options.force,
+                threads=job.threads,
+                on_frame=on_frame,
+                reading=options.reading,
             )
             status = Status.DECOMPRESSED
         values |= {name: value for name, value in conversion._asdict().items() if name in Record._fields}
-        return status, None
+        return status, "; ".join(conversion.warnings) or None
     except NothingToDoError as error:
         return Status.PASSED, str(error)
     except (NotConvertibleError, InvalidDicomError) as error:
         return _unconverted_status(job), describe_error(error, job.source)
+
+
+def _copy_steps(job: Job) -> Steps[str]:
+    assert job.target is not None
+    return copy_steps(Path(job.source), Path(job.target), force=job.options.force, reading=job.options.reading)
+
+
+def _copy_failed_steps(job: Job) -> Steps[str]:
+    """Copy a file that failed; return what to add to the reason."""
+    if job.action is Action.VERIFY or job.in_place or job.target is None:
+        return ""
+    try:
+        yield from _copy_steps(job)
+    except CancelledError:
+        raise
+    except Exception as error:
+        return f"; not copied: {describe_error(error, job.source)}"
+    return "; copied as it is"
 
 
 def _unconverted_status(job: Job) -> Status:
@@ -244,8 +289,9 @@ def predict(job: Job) -> Record:
 def _predicted_status(job: Job) -> tuple[Status, str | None]:
     wanted = JPEGLSTransferSyntaxes if job.action is Action.COMPRESS else UncompressedTransferSyntaxes
     try:
-        with SourceFile(Path(job.source)) as source:
-            if source.transfer_syntax in wanted:
+        with SourceFile(Path(job.source), job.options.reading) as source:
+            recodes = job.action is Action.COMPRESS and job.options.recode
+            if source.transfer_syntax in wanted and not (recodes and needs_recoding(source, job.options.coding)):
                 return Status.PASSED, f"its transfer syntax is {source.transfer_syntax.name} already"
             if job.action is Action.COMPRESS:
                 _check_codable(source, job.options.coding)

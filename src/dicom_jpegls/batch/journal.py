@@ -12,7 +12,7 @@ from dicom_jpegls.batch.records import Record, Status
 from dicom_jpegls.files import lock_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -54,15 +54,6 @@ class Journal:
     ----------
     path : pathlib.Path
         Created if it does not exist; its folder must exist.
-    root : pathlib.Path, optional
-        The folder of the tree, if the journal is outside of it and can have the records of several trees.
-
-    Attributes
-    ----------
-    records : dict
-        The valid record of each file, by its name within the tree.
-    bad_lines : list of BadLine
-        Lines that are ignored.
 
     Raises
     ------
@@ -74,15 +65,13 @@ class Journal:
         If it cannot be read or written.
     """
 
-    def __init__(self, path: Path, root: Path | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self._file = _open_regular(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, "a+b")
         try:
             if not lock_file(self._file):
                 raise JournalInUseError(f"{path}: another job is writing here")
-            self.bad_lines: list[BadLine] = []
-            self.records = records_by_name(_read_lines(self._file, self.bad_lines), root)
-            if self._file.tell() and self._last_byte() != b"\n":
+            if self._file.seek(0, os.SEEK_END) and self._last_byte() != b"\n":
                 self._file.write(b"\n")  # ends a line that was cut off when a job was killed
         except BaseException:
             self._file.close()
@@ -105,13 +94,16 @@ class Journal:
             self._file.flush()
             os.fsync(self._file.fileno())
 
+    def read(self, bad_lines: list[BadLine]) -> Iterator[Record]:
+        """Read all records, as `read_records` does, before any is added."""
+        return _read_lines(self._file, bad_lines)
+
     def add(self, record: Record) -> None:
         """Append a record and flush it."""
         record = record._replace(
             source=canonical_path(record.source),
             target=canonical_path(record.target) if record.target is not None else None,
         )
-        self.records[record.name] = record
         line = record.to_json().encode() + b"\n"
         self._write(lambda: (self._file.write(line), self._file.flush()))
 
@@ -196,12 +188,6 @@ def _read_lines(file: BinaryIO, bad_lines: list[BadLine]) -> Iterator[Record]:
                 reason = str(error)
         if reason is not None:
             bad_lines.append(BadLine(number, reason))
-
-
-def records_by_name(records: Iterable[Record], root: Path | None) -> dict[str, Record]:
-    """Return the last record of each file; with a root, only those of files that were written below it."""
-    prefix = None if root is None else os.path.realpath(root)
-    return {record.name: record for record in records if prefix is None or record.root == prefix}
 
 
 def read_records(path: Path, bad_lines: list[BadLine] | None = None) -> Iterator[Record]:

@@ -15,10 +15,13 @@ from dicom_jpegls.batch.records import Action, check_name
 from dicom_jpegls.files import is_temporary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _WILDCARDS = frozenset("*?[")
 _ANY_FOLDERS = "**"
+
+# Progress is reported after so many files were found.
+_FOUND_INTERVAL = 1000
 
 
 class PlanError(ValueError):
@@ -28,7 +31,7 @@ class PlanError(ValueError):
 class Found(NamedTuple):
     """A file, and its name within its tree."""
 
-    path: Path
+    path: str
     name: str
     root: Path
     """The folder of the tree."""
@@ -105,7 +108,11 @@ def is_pattern(source: str | os.PathLike[str]) -> bool:
 
 
 def find_files(
-    sources: Iterable[str | os.PathLike[str]], selection: Selection | None = None, *, without: Path | None = None
+    sources: Iterable[str | os.PathLike[str]],
+    selection: Selection | None = None,
+    *,
+    without: Path | None = None,
+    on_found: Callable[[int], None] = lambda _count: None,
 ) -> list[Found]:
     """List the files of some sources, sorted by name.
 
@@ -118,6 +125,8 @@ def find_files(
         Which of these files; by default all.
     without : pathlib.Path, optional
         A folder to leave out with everything below it, such as a target inside a source.
+    on_found : callable, optional
+        Called with the number of files found so far, after every thousand.
 
     Raises
     ------
@@ -141,12 +150,16 @@ def find_files(
     for source in sources:
         path = Path(source)
         if path.is_dir():
-            found += _files_below(path, selection, excluded)
+            for file in _files_below(path, selection, excluded):
+                found.append(file)
+                if len(found) % _FOUND_INTERVAL == 0:
+                    on_found(len(found))
         elif is_pattern(source):
             found += _matching_files(path, selection, excluded)
         elif os.path.lexists(path):
             if selection.has(path.name):
-                found.append(Found(Path(os.path.realpath(path)) if path.is_symlink() else path, path.name, path.parent))
+                real_path = os.path.realpath(path) if path.is_symlink() else str(path)
+                found.append(Found(real_path, path.name, path.parent))
         else:
             raise FileNotFoundError(2, os.strerror(2), str(source))
     return sorted(found, key=lambda file: file.name)
@@ -175,20 +188,22 @@ def _selected_files(sources: Sequence[str | os.PathLike[str]], selection: Select
                 error = os.strerror(2)
             elif path.is_dir():
                 error = "is a folder; a list must name files"
-            found[name] = Found(path, name, root, error)
+            found[name] = Found(str(path), name, root, error)
     return sorted(found.values(), key=lambda file: file.name)
 
 
 def find_journals(root: Path, selection: Selection) -> Iterator[Path]:
     """Yield the folders of a tree that have a journal."""
     for file in _walk(root, selection, None):
-        if file.path.name == JOURNAL_NAME:
-            yield file.path.parent
+        folder, name = os.path.split(file.path)
+        if name == JOURNAL_NAME:
+            yield Path(folder)
 
 
 def _files_below(root: Path, selection: Selection, excluded: str | None) -> Iterator[Found]:
     for file in _walk(root, selection, excluded):
-        if file.error is not None or (not _belongs_to_a_job(file.path.name) and selection.has(file.name)):
+        name = file.name.rpartition("/")[2]
+        if file.error is not None or (not _belongs_to_a_job(name) and selection.has(file.name)):
             yield file
 
 
@@ -206,18 +221,20 @@ def _walk(root: Path, selection: Selection, excluded: str | None) -> Iterator[Fo
             with os.scandir(folder) as entries:
                 listed = list(entries)
         except OSError as error:
-            yield Found(folder, prefix or root.name, root, f"cannot be listed: {error.strerror}")
+            yield Found(str(folder), prefix or root.name, root, f"cannot be listed: {error.strerror}")
             continue
         for entry in listed:
             name = f"{prefix}/{entry.name}" if prefix else entry.name
             follows = selection.follow_links and entry.is_symlink()
-            real_path = os.path.realpath(entry.path) if follows else os.path.join(real_folder, entry.name)
+            real_path = os.path.realpath(entry.path) if follows else entry.path
             if _is_folder(entry, follows):
+                if not follows:
+                    real_path = os.path.join(real_folder, entry.name)
                 if selection.may_have_below(name) and not (follows and real_path in visited):
                     visited.add(real_path)
                     waiting.append((name, real_path))
             else:
-                yield Found(Path(real_path if follows else entry.path), name, root)
+                yield Found(real_path, name, root)
 
 
 def _is_folder(entry: os.DirEntry[str], follows: bool) -> bool:
@@ -261,6 +278,8 @@ def plan(
     action: Action = Action.COMPRESS,
     options: Options | None = None,
     selection: Selection | None = None,
+    *,
+    on_found: Callable[[int], None] = lambda _count: None,
 ) -> list[Job]:
     """Choose the target of each file: the same name below the target folder, or the file itself without a target.
 
@@ -276,6 +295,8 @@ def plan(
         How to do it.
     selection : Selection, optional
         Which files of the sources; by default all.
+    on_found : callable, optional
+        See `find_files`.
 
     Returns
     -------
@@ -303,12 +324,13 @@ def plan(
         _check_target(sources, folder)
     elif selection is not None and selection.follow_links:
         raise PlanError("links cannot be followed in place: a job in place never leaves its tree")
-    jobs: dict[tuple[Path, str], Job] = {}
-    for found in find_files(sources, selection, without=folder):
-        root = found.root if folder is None else folder
-        target_path = found.path if folder is None else folder / found.name
+    options = options or Options()
+    jobs: dict[tuple[str, str], Job] = {}
+    for found in find_files(sources, selection, without=folder, on_found=on_found):
+        root = str(found.root if folder is None else folder)
+        target_path = found.path if folder is None else os.path.join(root, found.name.replace("/", os.sep))
         key = (root, found.name)
-        if key in jobs and jobs[key].source != str(found.path):
+        if key in jobs and jobs[key].source != found.path:
             raise PlanError(
                 f"{jobs[key].source} and {found.path} would both be written to {target_path}: pass their common parent "
                 "directory instead"
@@ -316,10 +338,10 @@ def plan(
         jobs[key] = Job(
             action,
             found.name,
-            str(found.path),
-            str(target_path),
-            options or Options(),
-            root=str(root),
+            found.path,
+            target_path,
+            options,
+            root=root,
             error=found.error,
         )
     if folder is not None:
@@ -343,7 +365,9 @@ def _check_portable(names: Iterable[str]) -> None:
     files: dict[str, str] = {}
     folders: dict[str, str] = {}
     for name in names:
-        folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+        folded = name.lower()
+        if not name.isascii():
+            folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
         if folded in files:
             raise _clash_error(files[folded], name)
         files[folded] = name

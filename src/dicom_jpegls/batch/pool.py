@@ -61,16 +61,25 @@ def silence_pydicom() -> None:
 _on_frame: Callable[[int], None] = ignore_frame
 
 
-def run_jobs(jobs: Sequence[Job]) -> list[Record]:
-    """Run jobs one after another; the next file is coded while the last ones are synced."""
-    records: list[Record] = []
+def run_overlapping(jobs: Iterable[Job], on_frame: Callable[[int], None], on_record: Callable[[Record], None]) -> None:
+    """Run jobs one after another; the next file is coded while the last ones are synced.
+
+    Parameters
+    ----------
+    jobs : iterable of Job
+        What to do.
+    on_frame : callable
+        See `run_job`; also called with 0 before each file. Files that are coded are still finished if it raises.
+    on_record : callable
+        Called with the record of each file, in the order of the jobs.
+    """
     syncing: deque[tuple[Steps[Record], Future[None]]] = deque()
 
     def advance(steps: Steps[Record], error: BaseException | None = None) -> None:
         try:
             new = next(steps) if error is None else steps.throw(error)
         except StopIteration as end:
-            records.append(end.value)
+            on_record(end.value)
         else:
             syncing.append((steps, syncer.submit(new.sync)))
 
@@ -79,14 +88,22 @@ def run_jobs(jobs: Sequence[Job]) -> list[Record]:
         advance(steps, synced.exception())
 
     with ThreadPoolExecutor(_SYNCING_PER_WORKER) as syncer:
-        with suppress(CancelledError):  # files that are coded are still finished
+        try:
             for job in jobs:
-                _on_frame(0)
-                advance(job_steps(job, _on_frame))
+                on_frame(0)
+                advance(job_steps(job, on_frame))
                 while len(syncing) == _SYNCING_PER_WORKER or (syncing and syncing[0][1].done()):
                     finish_oldest()
-        while syncing:
-            finish_oldest()
+        finally:
+            while syncing:
+                finish_oldest()
+
+
+def run_jobs(jobs: Sequence[Job]) -> list[Record]:
+    """Run jobs in a worker process, until it is told to stop."""
+    records: list[Record] = []
+    with suppress(CancelledError):
+        run_overlapping(jobs, _on_frame, records.append)
     return records
 
 

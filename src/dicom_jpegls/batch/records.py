@@ -63,6 +63,8 @@ class Record(NamedTuple):
     near_lossless: int | None = None
     pixels_sha256_before: str | None = None
     pixels_sha256_after: str | None = None
+    modality: str | None = None
+    """Modality (0008,0060) of a file that was converted."""
     compared_with: tuple[str, ...] | None = None
     """For `Action.VERIFY`: "reference", "records", both, or nothing if the file was only decoded."""
     seconds: float | None = None

@@ -6,12 +6,13 @@ import os
 import time
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dicom_jpegls.batch.cluster import run_on_dask
 from dicom_jpegls.batch.expectations import plan_verification
-from dicom_jpegls.batch.jobs import Options, predict, run_job
+from dicom_jpegls.batch.jobs import Options, predict
 from dicom_jpegls.batch.journal import (
     JOURNAL_NAME,
     BadLine,
@@ -20,16 +21,15 @@ from dicom_jpegls.batch.journal import (
     describe_bad_lines,
     is_done,
     read_records,
-    records_by_name,
 )
 from dicom_jpegls.batch.plan import Selection, plan
-from dicom_jpegls.batch.pool import ProcessPool, deferred_interrupts
+from dicom_jpegls.batch.pool import ProcessPool, deferred_interrupts, run_overlapping
 from dicom_jpegls.batch.records import Action, Status
 from dicom_jpegls.files import is_temporary, remove_leftovers, sync_folder
 from dicom_jpegls.parallel import worker_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from distributed import Client
 
@@ -39,6 +39,21 @@ if TYPE_CHECKING:
 
 # Seconds for which an interrupted job waits for workers that were ended with it.
 _ENDING_TIME = 5.0
+
+
+@dataclass
+class Savings:
+    """The sizes of some converted files, before and after."""
+
+    files: int = 0
+    source_size: int = 0
+    target_size: int = 0
+
+    def add(self, record: Record) -> None:
+        """Add a file."""
+        self.files += 1
+        self.source_size += record.source_size or 0
+        self.target_size += record.target_size or 0
 
 
 class Summary:
@@ -62,6 +77,8 @@ class Summary:
         Bytes of all files that did not fail.
     cleared_samples, clipped_samples : int
         Samples that were changed because the options allow it; see `CodingOptions`.
+    modalities : dict
+        The `Savings` of the converted files, by Modality (0008,0060); "unknown" without one.
     compared : collections.Counter
         How many of the verified files were compared with the "reference", with the "records", or "only decoded".
     """
@@ -74,6 +91,7 @@ class Summary:
         self.native_size = self.compressed_size = self.source_size = self.target_size = 0
         self.read_size = self.cleared_samples = self.clipped_samples = 0
         self.compared: Counter[str] = Counter()
+        self.modalities: dict[str, Savings] = {}
 
     @property
     def succeeded(self) -> int:
@@ -99,10 +117,15 @@ class Summary:
         if record.target_size is not None:
             self.source_size += record.source_size or 0
             self.target_size += record.target_size
+            if record.status in (Status.COMPRESSED, Status.DECOMPRESSED):
+                self.modalities.setdefault(record.modality or "unknown", Savings()).add(record)
 
 
 class Observer:
     """Is told how a job proceeds; derive from it and override what you need."""
+
+    def on_found(self, count: int) -> None:
+        """Take the number of files found so far, while the sources are listed."""
 
     def on_plan(self, jobs: Sequence[Job], done_before: int) -> None:
         """Take the jobs to do and the number of files that an earlier job has done; called once."""
@@ -192,15 +215,21 @@ def transcode(
 
     if action is Action.VERIFY:
         jobs = plan_verification(
-            sources, target, selection, options=options, records=records, on_notice=observer.on_notice
+            sources,
+            target,
+            selection,
+            options=options,
+            records=records,
+            on_notice=observer.on_notice,
+            on_found=observer.on_found,
         )
         observer.on_plan(jobs, 0)
         run(jobs, handle)
         return summary
-    jobs = plan(sources, target, action, options, selection)
+    jobs = plan(sources, target, action, options, selection, on_found=observer.on_found)
     with ExitStack() as stack:
-        journals = _Journals(jobs, records, stack, observer.on_notice, read_only=dry_run)
-        to_do = [job for job in jobs if not journals.is_done(job)]
+        journals = Journals(jobs, records, stack, observer.on_notice, read_only=dry_run)
+        to_do = journals.to_do(jobs)
         summary.done_before = len(jobs) - len(to_do)
         observer.on_plan(to_do, summary.done_before)
         if dry_run:
@@ -253,12 +282,10 @@ def _run_locally(
             on_progress(total)
             raise_interrupt()
 
-        for job in jobs:
-            raise_interrupt()
-            on_record(run_job(job, count_frame))
+        run_overlapping(jobs, count_frame, on_record)
 
 
-class _Journals:
+class Journals:
     """The journals of a job: one, or one for each tree when in place.
 
     Parameters
@@ -289,40 +316,44 @@ class _Journals:
         self._on_notice = on_notice
         self._read_only = read_only
         self._journals: dict[str, Journal] = {}
-        self._records: dict[str, dict[str, Record]] = {}
-        self._roots: dict[str, str] = {}
-        for job in jobs:
-            root = job.root or "."
-            self._roots[job.source] = root
-            if root not in self._records:
-                self._records[root] = self._open(Path(root))
+        self._roots = {job.source: job.root or "." for job in jobs}
+        # Of the records nothing is kept but whether a job is done: there may be a million.
+        self._done = bytearray(len(jobs))
+        trees: dict[str, dict[str, int]] = {}
+        for number, job in enumerate(jobs):
+            trees.setdefault(job.root or ".", {})[job.name] = number
+        for root, numbers in trees.items():
+            for record in self._open(Path(root)):
+                if record.name in numbers:
+                    number = numbers[record.name]
+                    self._done[number] = is_done(jobs[number], record)
 
-    def _open(self, root: Path) -> dict[str, Record]:
+    def _open(self, root: Path) -> Iterator[Record]:
+        """Open the journal of a tree, and yield its records, the last of a file last."""
         path = self._given or root / JOURNAL_NAME
-        tree = root if self._given is not None else None
         bad_lines: list[BadLine] = []
+        records: Iterable[Record] = ()
         if self._read_only:
-            found = read_records(path, bad_lines) if os.path.lexists(path) else ()
-            records = records_by_name(found, tree)
+            if os.path.lexists(path):
+                records = read_records(path, bad_lines)
         elif self._given is not None and self._journals:
-            journal = next(iter(self._journals.values()))
-            self._journals[str(root)] = journal
-            return records_by_name(read_records(path), tree)
+            self._journals[str(root)] = next(iter(self._journals.values()))
+            records = read_records(path)  # its bad lines are known
         else:
             make_folder(root)
             make_folder(path.parent)
             if self._given is not None:
                 check_is_journal(path)
-            journal = self._stack.enter_context(Journal(path, tree))
-            self._journals[str(root)] = journal
-            records, bad_lines = journal.records, journal.bad_lines
+            journal = self._journals[str(root)] = self._stack.enter_context(Journal(path))
+            records = journal.read(bad_lines)
+        real_root = os.path.realpath(root) if self._given is not None else None
+        yield from (record for record in records if real_root in (None, record.root))
         for message in describe_bad_lines(path, bad_lines):
             self._on_notice(message)
-        return records
 
-    def is_done(self, job: Job) -> bool:
-        """Whether an earlier job has done the file."""
-        return is_done(job, self._records[job.root or "."].get(job.name))
+    def to_do(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return the jobs whose files no earlier job has done."""
+        return [job for job, done in zip(jobs, self._done, strict=True) if not done]
 
     def add(self, record: Record) -> None:
         """Append a record to the journal of its tree."""

@@ -85,6 +85,7 @@ def verify_one(
             options=_coding_options(job) if reference is not None else None,
             threads=job.threads,
             on_frame=on_frame,
+            reading=job.options.reading,
         )
     except (NotConvertibleError, InvalidDicomError) as error:
         if expected is not None and is_changed:
@@ -103,7 +104,7 @@ def verify_one(
     return Status.VERIFIED, None
 
 
-def is_regular(path: Path) -> bool:
+def is_regular(path: str | os.PathLike[str]) -> bool:
     """Whether there is a regular file, and not a link to one."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
@@ -148,7 +149,7 @@ def _coding_options(job: Job) -> CodingOptions | None:
     if (options.signed_overflow, options.unused_bits) == ("error", "error"):
         return None
     if options.signed_overflow == "clip":  # the range depends on NEAR
-        with SourceFile(Path(job.source)) as source:
+        with SourceFile(Path(job.source), job.options.reading) as source:
             if source.transfer_syntax in JPEGLSTransferSyntaxes:
                 near = max(info.near_lossless for info in source.stream_infos(image_pixel_of(source.ds)))
                 options = replace(options, near_lossless=near)

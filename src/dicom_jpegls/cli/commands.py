@@ -14,7 +14,6 @@ from rich.table import Table
 from dicom_jpegls._codec import __version__
 from dicom_jpegls.batch import (
     Action,
-    NonConvertible,
     Options,
     Selection,
     Status,
@@ -39,6 +38,7 @@ from dicom_jpegls.cli.options import (
 from dicom_jpegls.cli.output import cell, json_text, print_table, printable, write, write_about
 from dicom_jpegls.cli.plot_commands import compare_command, explore_command
 from dicom_jpegls.cli.progress import BarDisplay, Display, JsonDisplay, LineDisplay, has_bars, single_file_progress
+from dicom_jpegls.cli.report import opened_log, write_report
 from dicom_jpegls.cli.status import (
     EXISTS,
     EXIT_STATUSES,
@@ -54,7 +54,14 @@ from dicom_jpegls.dicom import (
     PhotometricInterpretation,
     PlanarConfiguration,
 )
-from dicom_jpegls.files import NotConvertibleError, SourceFile, compress_file, decompress_file, describe_error
+from dicom_jpegls.files import (
+    NotConvertibleError,
+    ReadOptions,
+    SourceFile,
+    compress_file,
+    decompress_file,
+    describe_error,
+)
 from dicom_jpegls.parallel import worker_count
 
 if TYPE_CHECKING:
@@ -137,15 +144,15 @@ def cli(debug: bool) -> None:
     show_default=True,
     help="After a lossy change, write the attributes that record it and a new SOP Instance UID.",
 )
+@click.option(
+    "--recode",
+    is_flag=True,
+    help="Code JPEG-LS files again: lossless ones with --near-lossless, and lossless streams in another form in the "
+    "one asked for. By default all JPEG-LS files are passed through.",
+)
 @change_options
 @writing_options
-def compress_command(
-    paths: tuple[str, ...],
-    non_convertible: NonConvertible,
-    force: bool,
-    planar_configuration: str,
-    **values: Any,
-) -> None:
+def compress_command(paths: tuple[str, ...], planar_configuration: str, recode: bool, **values: Any) -> None:
     """Compress the pixel data of DICOM files with JPEG-LS.
 
     SRC is a file, a folder with everything below it, or a quoted pattern such as 'studies/**/*.dcm'. DST is the file
@@ -154,20 +161,31 @@ def compress_command(
     """
     coding = {name: values.pop(name) for name in [*values] if name in CodingOptions.__dataclass_fields__}
     coding["planar_configuration"] = int(planar_configuration)
-    options = Options(coding_options(**coding), non_convertible, force)
+    options = _options(values, coding_options(**coding), recode=recode)
     _convert(Action.COMPRESS, paths, options, **values)
+
+
+def _options(values: dict[str, Any], coding: CodingOptions, *, recode: bool = False) -> Options:
+    """Take the options that say how files are converted."""
+    return Options(
+        coding,
+        values.pop("non_convertible"),
+        values.pop("force"),
+        recode,
+        values.pop("copy_failed"),
+        ReadOptions(max_inflated_size=values.pop("max_inflated_size")),
+    )
 
 
 @cli.command("decompress")
 @click.argument("paths", metavar="[SRC]... DST", nargs=-1, required=True, type=click.Path())
 @writing_options
-def decompress_command(paths: tuple[str, ...], non_convertible: NonConvertible, force: bool, **values: Any) -> None:
+def decompress_command(paths: tuple[str, ...], **values: Any) -> None:
     """Decompress the JPEG-LS pixel data of DICOM files, to Explicit VR Little Endian.
 
     SRC and DST are the same as for compress.
     """
-    options = Options(non_convertible=non_convertible, force=force)
-    _convert(Action.DECOMPRESS, paths, options, **values)
+    _convert(Action.DECOMPRESS, paths, _options(values, CodingOptions()), **values)
 
 
 @cli.command("info")
@@ -192,17 +210,18 @@ def info_command(sources: tuple[Path, ...], as_json: bool) -> None:
     table = Table(*OVERVIEW_COLUMNS)
     failed = 0
     for file in files:
-        if file.path.is_symlink() and file.error is None:
+        path = Path(file.path)
+        if path.is_symlink() and file.error is None:
             continue
         try:
             if file.error is not None:
                 raise OSError(0, file.error)
-            description = describe_file(file.path)
-            line = json_text({"file": str(file.path), **description})
+            description = describe_file(path)
+            line = json_text({"file": file.path, **description})
             cells = [cell(text) for text in overview_cells(file.name, description)]
         except Exception as error:  # the other files are still described
             failed += 1
-            write_about(file.path, describe_error(error), err=True)
+            write_about(path, describe_error(error), err=True)
             continue
         if as_json:
             write(line)
@@ -230,7 +249,10 @@ def verify_command(
     for byte, or the same image: samples within the NEAR of the streams of SRC, and all attributes but those that a
     conversion changes. --signed-overflow and --unused-bits tell how SRC was compressed, if no journal does.
     """
-    options = Options(coding_options(signed_overflow=signed_overflow, unused_bits=unused_bits))
+    options = Options(
+        coding_options(signed_overflow=signed_overflow, unused_bits=unused_bits),
+        reading=ReadOptions(max_inflated_size=values.pop("max_inflated_size")),
+    )
     if _is_many(source) or values["files_from"] is not None:
         _run_many(Action.VERIFY, [source], reference, options, selection=_selection(values), **values)
         return
@@ -278,8 +300,9 @@ def _selection(values: dict[str, Any]) -> Selection | None:
 
 
 def _refuse_for_one(selection: Selection | None, values: dict[str, Any]) -> None:
-    if values.pop("dask"):
-        raise click.UsageError("--dask is for many files")
+    for name in ("dask", "report", "log_file"):
+        if values.pop(name):
+            raise click.UsageError(f"--{name.replace('_', '-')} is for many files")
     if selection is not None and not selection.follow_links:
         raise click.UsageError("--include, --exclude and --files-from are for many files")
 
@@ -327,7 +350,9 @@ def _convert_one(
     if os.path.lexists(target) and not options.force:
         raise Failure(ExitStatus.TARGET_EXISTS, target, EXISTS)
     real_source = Path(os.path.realpath(source)) if source.is_symlink() else source  # it is named, and so followed
-    with reporting_failures(source), SourceFile(real_source) as file:
+    if options.copy_failed:
+        raise click.UsageError("--copy-failed is for many files")
+    with reporting_failures(source), SourceFile(real_source, options.reading) as file:
         before = file.pixel_data_size
     threads = worker_count(workers)
     with (
@@ -336,10 +361,24 @@ def _convert_one(
     ):
         if action is Action.COMPRESS:
             conversion = compress_file(
-                real_source, target, options.coding, force=options.force, threads=threads, on_frame=on_frame
+                real_source,
+                target,
+                options.coding,
+                force=options.force,
+                threads=threads,
+                on_frame=on_frame,
+                reading=options.reading,
+                recode=options.recode,
             )
         else:
-            conversion = decompress_file(real_source, target, force=options.force, threads=threads, on_frame=on_frame)
+            conversion = decompress_file(
+                real_source,
+                target,
+                force=options.force,
+                threads=threads,
+                on_frame=on_frame,
+                reading=options.reading,
+            )
     for warning in conversion.warnings:
         write_about(source, warning, err=True)
     for count, what in (
@@ -369,6 +408,8 @@ def _run_many(
     dask: str | None,
     quiet: bool,
     as_json: bool,
+    report: Path | None,
+    log_file: Path | None,
     dry_run: bool = False,
 ) -> None:
     kind: type[Display]
@@ -381,7 +422,7 @@ def _run_many(
     else:
         kind = LineDisplay
     ending: BaseException | None = None
-    with kind(dry_run=dry_run) as display:
+    with opened_log(log_file) as log, kind(dry_run=dry_run, log=log) as display:
         try:
             with reporting_failures(sources[0]):
                 transcode(
@@ -400,6 +441,9 @@ def _run_many(
             ending = error
         if ending is None or display.summary.counts:
             display.show_summary(interrupted=isinstance(ending, KeyboardInterrupt))
+            if report is not None:
+                with reporting_failures(report):
+                    write_report(report, display.summary, dry_run=dry_run)
     if isinstance(ending, Failure):
         raise ending
     if ending is not None:

@@ -9,19 +9,23 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
+from pydicom.errors import InvalidDicomError
+from pydicom.multival import MultiValue
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut, convert_color_space
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from dicom_jpegls.cli.output import printable
 from dicom_jpegls.dicom import CodingOptions, FrameCoder, image_pixel_changes
-from dicom_jpegls.errors import DatasetError, ParameterError
+from dicom_jpegls.errors import DatasetError, JPEGLSError, ParameterError
 from dicom_jpegls.files import SourceFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -38,9 +42,13 @@ _SSIM_WINDOW = 7
 
 _DOTS_PER_INCH = 110
 
+# The median of the absolute values of a normal distribution with a standard deviation of 1.
+_MEDIAN_OF_NORMAL = 0.6745
+
 # Characters of a file name above a plot.
 _LONGEST_NAME = 32
 _GREY = "0.35"
+_DIFFERENCES = "RdBu_r"
 
 
 class Quality(NamedTuple):
@@ -70,6 +78,19 @@ class Trial(NamedTuple):
     """The decoded frame."""
 
 
+class Units(NamedTuple):
+    """What the differences of stored samples mean, by the Modality LUT Module (PS3.3 C.11.1)."""
+
+    name: str
+    """Of the unit, such as HU; empty if it is not known."""
+    step: float
+    """The size of a difference of 1 in this unit."""
+
+    def label(self, text: str) -> str:
+        """Return text with the unit after it."""
+        return f"{text} / {self.name}" if self.name else text
+
+
 class Exploration(NamedTuple):
     """A frame, and the results for each NEAR."""
 
@@ -78,6 +99,9 @@ class Exploration(NamedTuple):
     image_pixel: ImagePixel
     samples: NDArray[Any]
     """The original frame."""
+    units: Units
+    noise: float
+    """The standard deviation of the noise of the stored samples; see `noise_level`."""
     trials: list[Trial]
 
 
@@ -148,7 +172,152 @@ def explore(path: Path, near_lossless: Iterable[int], *, frame: int = 0) -> Expl
                 coded.decoded,
             )
         )
-    return Exploration(path, ds, image_pixel, samples, trials)
+    return Exploration(path, ds, image_pixel, samples, units_of(ds), noise_level(samples), trials)
+
+
+def units_of(ds: Dataset) -> Units:
+    """Return the units of the differences of samples; stored ones if a LUT or nothing says what they mean."""
+    slope = ds.get("RescaleSlope")
+    if "ModalityLUTSequence" in ds or not slope:
+        return Units("", 1.0)
+    name = str(ds.get("RescaleType") or ("HU" if ds.get("Modality") == "CT" else ""))
+    # "US" is "unspecified" (PS3.3 C.11.1.1.2).
+    return Units("" if name == "US" else printable(name)[:16], abs(float(slope)))
+
+
+def noise_level(samples: NDArray[Any]) -> float:
+    """Return the standard deviation of the noise, from the diagonal differences in blocks of 2 x 2 samples.
+
+    Edges and gradients hardly change their median. Blocks of four equal samples, such as those of an empty background,
+    are left out. 0 if there are no others.
+    """
+    rows, columns = (size // 2 * 2 for size in samples.shape[:2])
+    blocks = samples[:rows, :columns].astype(np.float64)
+    first, second, third, fourth = blocks[::2, ::2], blocks[::2, 1::2], blocks[1::2, ::2], blocks[1::2, 1::2]
+    is_varied = (first != second) | (first != third) | (first != fourth)
+    if not is_varied.any():
+        return 0.0
+    # Of four independent samples, half the difference of the sums of opposite ones has their standard deviation.
+    return float(np.median(np.abs((first - second - third + fourth) / 2)[is_varied]) / _MEDIAN_OF_NORMAL)
+
+
+class SampledFile(NamedTuple):
+    """The results for one file of several."""
+
+    modality: str
+    native_size: int
+    units: Units
+    noise: float
+    trials: list[Trial]
+    """Without samples."""
+
+
+def explore_files(
+    paths: Iterable[Path],
+    near_lossless: Sequence[int],
+    *,
+    frame: int = 0,
+    limit: int,
+    on_skip: Callable[[Path, Exception], None],
+) -> list[SampledFile]:
+    """Compress a frame of several files with several values of NEAR.
+
+    Parameters
+    ----------
+    paths : iterable of pathlib.Path
+        The files, in the order in which they are tried.
+    near_lossless : sequence of int
+        Largest absolute errors; 0 is lossless.
+    frame : int, optional
+        Number of the frame of each file, from 0.
+    limit : int
+        So many images are enough.
+    on_skip : callable
+        Called with each file that is left out, and why.
+    """
+    found: list[SampledFile] = []
+    for path in paths:
+        if len(found) == limit:
+            break
+        try:
+            one = explore(path, near_lossless, frame=frame)
+        except (JPEGLSError, InvalidDicomError, OSError) as error:
+            on_skip(path, error)
+            continue
+        modality = printable(one.ds.get("Modality") or "unknown")[:16]
+        trials = [trial._replace(samples=np.empty(0)) for trial in one.trials]
+        found.append(SampledFile(modality, one.image_pixel.frame_size, one.units, one.noise, trials))
+    return found
+
+
+class ModalityResult(NamedTuple):
+    """What one NEAR does to the files of a modality."""
+
+    modality: str
+    near_lossless: int
+    files: int
+    native_size: int
+    size: int
+    mean_error: float
+    """Of all files alike, in the units of each."""
+    unit: str
+    """The unit that all files have, or nothing."""
+    noise: float
+    """The median of their levels, in the same units."""
+
+    @property
+    def saved(self) -> float:
+        """The part of the native bytes that is saved."""
+        return 1 - self.size / self.native_size
+
+
+def by_modality(files: Sequence[SampledFile]) -> list[ModalityResult]:
+    """Add the results of files up, for each modality and each NEAR."""
+    results = []
+    for modality in sorted({file.modality for file in files}):
+        chosen = [file for file in files if file.modality == modality]
+        units = {file.units.name for file in chosen}
+        unit = units.pop() if len(units) == 1 else ""
+        for number_of_trial, trial in enumerate(chosen[0].trials):
+            trials = [file.trials[number_of_trial] for file in chosen]
+            errors = [one.quality.mean_error * file.units.step for one, file in zip(trials, chosen, strict=True)]
+            results.append(
+                ModalityResult(
+                    modality,
+                    trial.near_lossless,
+                    len(chosen),
+                    sum(file.native_size for file in chosen),
+                    sum(one.size for one in trials),
+                    float(np.mean(errors)),
+                    unit,
+                    float(np.median([file.noise * file.units.step for file in chosen])),
+                )
+            )
+    return results
+
+
+def draw_modalities(results: Sequence[ModalityResult], target: Path) -> None:
+    """Write a PNG: for each modality the bytes saved against the mean error, as a part of the noise as well."""
+    figure = Figure(figsize=(11, 4.6), layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12))
+    axes, noise_axes = figure.subplots(1, 2, sharey=True)
+    for modality in dict.fromkeys(result.modality for result in results):
+        chosen = [result for result in results if result.modality == modality]
+        label = f"{modality}, {chosen[0].files} file(s)" + (f", {chosen[0].unit}" if chosen[0].unit else "")
+        saved = [100 * result.saved for result in chosen]
+        axes.plot([result.mean_error for result in chosen], saved, "o-", label=label)
+        for result in chosen:
+            place = (result.mean_error, 100 * result.saved)
+            axes.annotate(f"{result.near_lossless}", place, xytext=(4, -11), textcoords="offset points", fontsize=8)
+        if chosen[0].noise:
+            noise_axes.plot([result.mean_error / result.noise for result in chosen], saved, "o-", label=label)
+    axes.set_xlabel("mean error, in the units of the modality; the numbers are NEAR")
+    noise_axes.set_xlabel("mean error, as a part of the noise")
+    axes.set_ylabel("% of the native bytes saved")
+    for one in (axes, noise_axes):
+        one.grid(alpha=0.3)
+        one.margins(0.08)
+    axes.legend(loc="lower right")
+    _save(figure, target)
 
 
 def quality(original: NDArray[Any], samples: NDArray[Any]) -> Quality:
@@ -173,25 +342,31 @@ def quality(original: NDArray[Any], samples: NDArray[Any]) -> Quality:
 
 
 def draw_exploration(exploration: Exploration, target: Path) -> None:
-    """Write a PNG: the image and a rate-distortion curve, and for each NEAR the decoded image and the difference."""
-    trials = exploration.trials
+    """Write a PNG: the image and a rate-distortion curve, and for each NEAR the decoded image and the difference.
+
+    All differences have one scale.
+    """
+    trials, units = exploration.trials, exploration.units
     window = _ScreenTransform(exploration.ds, exploration.image_pixel, exploration.samples)
     detail = _detail(window.shown(exploration.samples))
     figure = Figure(figsize=(3.6 + 2.4 * len(trials), 6.6), layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.06))
     grid = figure.add_gridspec(2, len(trials) + 1, width_ratios=[1.5, *[1.0] * len(trials)])
     _draw_original(figure.add_subplot(grid[0, 0]), exploration, window, detail)
     _draw_curve(figure.add_subplot(grid[1, 0]), trials)
+    scale = max(1, *(trial.quality.largest_error for trial in trials)) * units.step
+    differences = []
     for column, trial in enumerate(trials, 1):
         axes = figure.add_subplot(grid[0, column])
         window.draw(axes, trial.samples[detail])
         axes.set_title(f"NEAR {trial.near_lossless}", fontweight="bold")
         axes.set_xlabel(f"{trial.size:,} bytes, {trial.ratio:.2f} : 1\n{_quality_text(trial.quality)}")
-        _draw_difference(
-            figure.add_subplot(grid[1, column]),
-            exploration.samples[detail],
-            trial.samples[detail],
-            trial.quality,
-        )
+        axes = figure.add_subplot(grid[1, column])
+        differences.append(axes)
+        _draw_difference(axes, exploration.samples[detail], trial.samples[detail], trial.quality, units, scale)
+        if trial.near_lossless and exploration.noise:
+            times = trial.near_lossless / exploration.noise
+            axes.set_xlabel(f"{axes.get_xlabel()}\nNEAR is {times:.2g} x the noise", parse_math=False)
+    _add_colour_bar(figure, differences, exploration.samples.ndim == 3, units, scale)
     _save(figure, target)
 
 
@@ -203,6 +378,8 @@ class Comparison(NamedTuple):
     image_pixel: ImagePixel
     """Of the first file."""
     samples: tuple[NDArray[Any], NDArray[Any]]
+    units: Units
+    """Of the first file."""
     quality: Quality
     """The difference of the second from the first."""
 
@@ -221,7 +398,9 @@ def compare(first: Path, second: Path, *, frame: int = 0) -> Comparison:
     other_ds, _, other = read_frame(second, frame)
     if samples.shape != other.shape:
         raise DatasetError(f"shape {other.shape}; that of {first} is {samples.shape}")
-    return Comparison((first, second), (ds, other_ds), image_pixel, (samples, other), quality(samples, other))
+    return Comparison(
+        (first, second), (ds, other_ds), image_pixel, (samples, other), units_of(ds), quality(samples, other)
+    )
 
 
 def draw_comparison(comparison: Comparison, target: Path) -> None:
@@ -239,7 +418,10 @@ def draw_comparison(comparison: Comparison, target: Path) -> None:
         transfer_syntax = comparison.datasets[column].file_meta.TransferSyntaxUID.name
         text = f"{fill(printable(transfer_syntax), 42)}\n{path.stat().st_size:,} bytes"
         axes.set_xlabel(text, parse_math=False)
-    _draw_difference(figure.add_subplot(grid[0, 2]), original[detail], other[detail], comparison.quality)
+    units, scale = comparison.units, max(1, comparison.quality.largest_error) * comparison.units.step
+    axes = figure.add_subplot(grid[0, 2])
+    _draw_difference(axes, original[detail], other[detail], comparison.quality, units, scale)
+    _add_colour_bar(figure, [axes], original.ndim == 3, units, scale)
     axes = figure.add_subplot(grid[0, 3])
     _draw_histogram(axes, other.astype(np.int32) - original)
     axes.set_title(_quality_text(comparison.quality))
@@ -319,6 +501,21 @@ class _ScreenTransform:
         values = ((self._grey(samples) - low) / (high - low)).clip(0, 1)
         return 1 - values if self._image_pixel.photometric_interpretation == "MONOCHROME1" else values
 
+    @property
+    def name(self) -> str:
+        """The window in words."""
+        if not self._is_grey:
+            return "colours as they are"
+        if "VOILUTSequence" in self._ds:
+            return "VOI LUT of the dataset"
+        if self._has_voi:
+            center, width = (
+                value[0] if isinstance(value, MultiValue) else value
+                for value in (self._ds.WindowCenter, self._ds.WindowWidth)
+            )
+            return f"window {center} / {width}"
+        return f"window {self._range[0]:g} to {self._range[1]:g}, the range of the image"
+
     def draw(self, axes: Axes, samples: NDArray[Any]) -> None:
         """Draw samples as a viewer shows them."""
         axes.imshow(self.shown(samples), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
@@ -347,7 +544,8 @@ def _draw_original(axes: Axes, exploration: Exploration, window: _ScreenTransfor
     _set_name(axes, exploration.path)
     axes.set_xlabel(
         f"{image_pixel.rows} x {image_pixel.columns}, {image_pixel.photometric_interpretation}, "
-        f"{image_pixel.bits_stored} bits\n{image_pixel.frame_size:,} bytes native",
+        f"{image_pixel.bits_stored} bits\n{image_pixel.frame_size:,} bytes native, noise {_noise_text(exploration)}\n"
+        f"{printable(window.name)}",
         parse_math=False,
     )
     rows, columns = detail
@@ -356,17 +554,31 @@ def _draw_original(axes: Axes, exploration: Exploration, window: _ScreenTransfor
         axes.add_patch(Rectangle((columns.start, rows.start), *size, fill=False, edgecolor="tab:orange", linewidth=1.5))
 
 
-def _draw_difference(axes: Axes, original: NDArray[Any], samples: NDArray[Any], values: Quality) -> None:
-    """Draw the differences amplified to the whole range of colours, with a neutral tone for 0."""
-    difference = samples.astype(np.int32) - original
-    scale = max(1, values.largest_error)
+def _noise_text(exploration: Exploration) -> str:
+    units = exploration.units
+    return f"{exploration.noise * units.step:.3g}{f' {units.name}' if units.name else ''}"
+
+
+def _draw_difference(
+    axes: Axes, original: NDArray[Any], samples: NDArray[Any], values: Quality, units: Units, scale: float
+) -> None:
+    """Draw the differences, from -scale to scale in these units, with a neutral tone for 0."""
+    difference = (samples.astype(np.int32) - original) * units.step
     if difference.ndim == 3:
         axes.imshow((127.5 + difference * (127.5 / scale)).clip(0, 255).astype(np.uint8), interpolation="nearest")
     else:
-        axes.imshow(difference, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
+        axes.imshow(difference, cmap=_DIFFERENCES, vmin=-scale, vmax=scale, interpolation="nearest")
     _remove_ticks(axes)
-    shown = f"difference, -{scale} to {scale}" if values.largest_error else "no difference"
-    axes.set_xlabel(f"{shown}\nlargest {values.largest_error}, mean {values.mean_error:.2f}")
+    unit = f" {units.name}" if units.name else ""
+    largest, mean = values.largest_error * units.step, values.mean_error * units.step
+    text = f"largest {largest:g}{unit}, mean {mean:.3g}{unit}" if values.largest_error else "no difference"
+    axes.set_xlabel(text, parse_math=False)
+
+
+def _add_colour_bar(figure: Figure, axes: list[Axes], is_colour: bool, units: Units, scale: float) -> None:
+    colours = ScalarMappable(Normalize(-scale, scale), cmap="gray" if is_colour else _DIFFERENCES)
+    bar = figure.colorbar(colours, ax=axes, location="right", fraction=0.05, pad=0.02)
+    bar.set_label(units.label("difference of each colour" if is_colour else "difference"), parse_math=False)
 
 
 def _draw_curve(axes: Axes, trials: Sequence[Trial]) -> None:

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import click
 
 from dicom_jpegls.batch import NonConvertible, Selection
+from dicom_jpegls.cli.output import printable
+from dicom_jpegls.cli.report import REPORT_SUFFIXES
 from dicom_jpegls.dicom import CodingOptions, SignedOverflow, UnusedBits
 from dicom_jpegls.errors import ParameterError
+from dicom_jpegls.files import MAXIMUM_INFLATED_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,9 +84,36 @@ def batch_options(function: _Function) -> _Function:
             envvar="DICOM_JPEGLS_DASK",
             help="Run on the Dask cluster with the scheduler at ADDRESS.",
         ),
+        click.option(
+            "--max-inflated-size",
+            type=click.IntRange(1),
+            default=MAXIMUM_INFLATED_SIZE,
+            metavar="BYTES",
+            help="Refuse deflated datasets that inflate to more; by default 8 GiB. Beyond 256 MiB they may in any case "
+            "inflate to at most 250 times their size.",
+        ),
+        click.option(
+            "--report",
+            type=PATH,
+            metavar="FILE",
+            callback=check_report,
+            help="Write a summary, the failures by reason and the savings by modality to an .html or .csv file.",
+        ),
+        click.option("--log-file", type=PATH, metavar="FILE", help="Append a line with the time for each file."),
         click.option("--quiet", "-q", is_flag=True, help="Print failures only."),
         click.option("--json", "as_json", is_flag=True, help="Print the record of each file as a line of JSON."),
     )
+
+
+def check_report(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a report that cannot be written before anything else is."""
+    if path is None:
+        return None
+    if path.suffix.lower() not in REPORT_SUFFIXES:
+        raise click.BadParameter(f"must end in {' or '.join(REPORT_SUFFIXES)}, found {printable(path.name)}")
+    if not path.parent.is_dir():
+        raise click.BadParameter(f"{printable(path.parent)} is no folder")
+    return path
 
 
 def with_options(function: _Function, *options: Callable[[_Function], _Function]) -> _Function:
@@ -123,6 +153,11 @@ def writing_options(function: _Function) -> _Function:
             default="copy",
             show_default=True,
             help="With many files: copy or skip files that cannot be converted.",
+        ),
+        click.option(
+            "--copy-failed",
+            is_flag=True,
+            help="Copy files that fail, such as damaged ones, as they are. They still count as failed.",
         ),
         click.option("--dry-run", is_flag=True, help="Write nothing; print what would be done."),
         click.option("--force", is_flag=True, help="Replace existing files."),

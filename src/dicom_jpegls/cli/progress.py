@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from dicom_jpegls.batch import Observer, Status, Summary
 from dicom_jpegls.cli.output import cell, json_text, print_table, printable, write, write_about
+from dicom_jpegls.cli.sizes import grouped_failures, human_size, saved_text
 from dicom_jpegls.files import file_size
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.progress import Task
 
     from dicom_jpegls.batch import Job, Record
+    from dicom_jpegls.cli.report import Log
 
 # Seconds between two plain lines about the progress of a job.
 _LINE_INTERVAL = 10.0
@@ -46,6 +47,8 @@ class Display(Observer):
     ----------
     dry_run : bool, optional
         Whether the job only reports what it would do.
+    log : Log, optional
+        Gets a line for each file and message.
 
     Attributes
     ----------
@@ -53,8 +56,9 @@ class Display(Observer):
         The results so far, also after an interrupt.
     """
 
-    def __init__(self, *, dry_run: bool = False) -> None:
+    def __init__(self, *, dry_run: bool = False, log: Log | None = None) -> None:
         self.dry_run = dry_run
+        self.log = log
         self.start = time.monotonic()
         self.summary = Summary()
 
@@ -71,10 +75,18 @@ class Display(Observer):
 
     def on_record(self, record: Record) -> None:  # noqa: D102
         self.summary.add(record)
+        if self.log is not None:
+            self.log.add_record(record)
         if record.status is Status.FAILED:
             self.show_failure(record)
 
     def on_notice(self, message: str) -> None:  # noqa: D102
+        if self.log is not None:
+            self.log.add(message)
+        self.show_notice(message)
+
+    def show_notice(self, message: str) -> None:
+        """Print a message about the job."""
         write_about("dicom-jpegls", message, err=True)
 
     def show_failure(self, record: Record) -> None:
@@ -114,10 +126,17 @@ class _Workload:
 class LineDisplay(Display):
     """For logs: a line for each failure, one about the progress every few seconds, and a table at the end."""
 
-    def __init__(self, *, dry_run: bool = False) -> None:
-        super().__init__(dry_run=dry_run)
+    def __init__(self, *, dry_run: bool = False, log: Log | None = None) -> None:
+        super().__init__(dry_run=dry_run, log=log)
         self.workload = _Workload()
+        self.found = 0
         self._next = self.start + _LINE_INTERVAL
+
+    def on_found(self, count: int) -> None:  # noqa: D102
+        self.found = count
+        if time.monotonic() >= self._next:
+            self._next += _LINE_INTERVAL
+            write(f"{count} files found")
 
     def on_plan(self, jobs: Sequence[Job], done_before: int) -> None:  # noqa: D102
         super().on_plan(jobs, done_before)
@@ -171,6 +190,8 @@ class _FieldColumn(ProgressColumn):
         summary, workload = self._display.summary, self._display.workload
         files, failed = summary.counts.total(), summary.counts[Status.FAILED]
         seconds = task.elapsed or 0
+        if not task.total:  # the sources are being listed
+            return Text(f"{self._display.found} files found" if self._name == "files" else "")
         if self._name == "files":
             return Text(f"{files}/{workload.files}{f' ({failed} failed)' if failed else ''}")
         if self._name == "rate":
@@ -182,8 +203,8 @@ class _FieldColumn(ProgressColumn):
 class BarDisplay(LineDisplay):
     """For a terminal: a bar with rate, bytes saved and time left, as far as there is room."""
 
-    def __init__(self, *, dry_run: bool = False, console: Console | None = None) -> None:
-        super().__init__(dry_run=dry_run)
+    def __init__(self, *, dry_run: bool = False, log: Log | None = None, console: Console | None = None) -> None:
+        super().__init__(dry_run=dry_run, log=log)
         self.console = console or Console(stderr=True)
         width = self.console.width
         columns: list[ProgressColumn] = [
@@ -200,7 +221,11 @@ class BarDisplay(LineDisplay):
         self.progress = Progress(*columns, console=self.console, transient=True, expand=True)
         self._task = self.progress.add_task("", total=None)
 
-    def on_notice(self, message: str) -> None:  # noqa: D102
+    def on_found(self, count: int) -> None:  # noqa: D102
+        self.found = count  # the bar is redrawn regularly
+
+    def show_notice(self, message: str) -> None:
+        """Print a message about the job above the bar."""
         self._print_above(f"dicom-jpegls: {message}")
 
     def show_failure(self, record: Record) -> None:
@@ -313,19 +338,6 @@ _COMPARED = {
 }
 
 
-def grouped_failures(summary: Summary) -> list[tuple[str, list[str]]]:
-    """Return the reasons of failures and the files that they have, the most frequent first.
-
-    Reasons that differ only in numbers and file names are one; the first is shown.
-    """
-    groups: dict[str, tuple[str, list[str]]] = {}
-    for record in summary.failures:
-        reason = record.reason or ""
-        key = re.sub(r"\d+", "0", reason.replace(record.name, "..."))
-        groups.setdefault(key, (reason, []))[1].append(record.source)
-    return sorted(groups.values(), key=lambda group: -len(group[1]))
-
-
 @contextmanager
 def single_file_progress(size: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
     """Show a bar for a large file, on a terminal; yield the function to call with the bytes of each frame."""
@@ -342,17 +354,3 @@ def single_file_progress(size: int, *, shown: bool) -> Iterator[Callable[[int], 
 def has_bars(console: Console) -> bool:
     """Whether a bar can be drawn and redrawn."""
     return console.is_terminal and not console.is_dumb_terminal
-
-
-def saved_text(summary: Summary) -> str:
-    """Return how many bytes smaller the new files are."""
-    return f"{human_size(summary.source_size - summary.target_size)} saved"
-
-
-def human_size(size: float) -> str:
-    """Return a number of bytes in the unit that suits it."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(size) < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"

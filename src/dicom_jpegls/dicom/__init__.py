@@ -54,6 +54,7 @@ from dicom_jpegls.dicom.rules import (
     check_native_layout,
     check_number_of_frames,
     decoded_image_pixel,
+    interleave_mode,
     keyword_of,
 )
 
@@ -95,6 +96,7 @@ __all__ = [
     "has_swapped_bytes",
     "image_pixel_changes",
     "image_pixel_of",
+    "interleave_mode",
     "item_header",
     "iter_frames",
     "keyword_of",

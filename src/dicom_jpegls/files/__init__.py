@@ -6,9 +6,16 @@ from dicom_jpegls.files.convert import (
     compress_steps,
     decompress_file,
     decompress_steps,
+    needs_recoding,
 )
 from dicom_jpegls.files.errors import NotConvertibleError, NothingToDoError, NotVerifiedError, describe_error
-from dicom_jpegls.files.opening import MAXIMUM_INFLATED_SIZE, ReadOptions, open_regular, same_contents
+from dicom_jpegls.files.opening import (
+    DEFAULT_READ_OPTIONS,
+    MAXIMUM_INFLATED_SIZE,
+    ReadOptions,
+    open_regular,
+    same_contents,
+)
 from dicom_jpegls.files.source import SourceFile, file_size, ignore_frame, reading_dataset
 from dicom_jpegls.files.target import (
     NewFile,
@@ -24,6 +31,7 @@ from dicom_jpegls.files.verify import Verification, file_sha256, read_stream, ve
 from dicom_jpegls.files.writer import copy_steps
 
 __all__ = [
+    "DEFAULT_READ_OPTIONS",
     "MAXIMUM_INFLATED_SIZE",
     "Conversion",
     "NewFile",
@@ -46,6 +54,7 @@ __all__ = [
     "ignore_frame",
     "is_temporary",
     "lock_file",
+    "needs_recoding",
     "open_regular",
     "read_stream",
     "reading_dataset",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import replace
+from functools import lru_cache
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +21,7 @@ from dicom_jpegls.dicom import (
     coded_attributes,
     frames_at_once,
     image_pixel_changes,
+    interleave_mode,
     item_header,
     native_bytes,
     native_vr,
@@ -69,7 +71,9 @@ class Conversion(NamedTuple):
     target_sha256: str
     """The hash of all bytes of the new file."""
     warnings: tuple[str, ...] = ()
-    """What in the source does not conform to the standard, and how it was read."""
+    """What in the source does not conform to the standard, and how it was read; and a loss where there was none."""
+    modality: str | None = None
+    """Modality (0008,0060) of the source."""
 
 
 class _Coded(NamedTuple):
@@ -91,6 +95,7 @@ def compress_file(
     threads: int = 1,
     on_frame: Callable[[int], None] = ignore_frame,
     reading: ReadOptions = DEFAULT_READ_OPTIONS,
+    recode: bool = False,
 ) -> Conversion:
     """Compress a file with JPEG-LS; every frame is decoded again and compared, and the new file is read back.
 
@@ -108,6 +113,8 @@ def compress_file(
         Called after each frame with its size in bytes (of native samples). May raise an exception to stop.
     reading : ReadOptions, optional
         What may be read.
+    recode : bool, optional
+        Whether JPEG-LS pixel data is coded again where `needs_recoding` says so.
 
     Raises
     ------
@@ -135,6 +142,7 @@ def compress_file(
             threads=threads,
             on_frame=on_frame,
             reading=reading,
+            recode=recode,
         )
     )
 
@@ -148,6 +156,7 @@ def compress_steps(
     threads: int = 1,
     on_frame: Callable[[int], None] = ignore_frame,
     reading: ReadOptions = DEFAULT_READ_OPTIONS,
+    recode: bool = False,
 ) -> Steps[Conversion]:
     """Do what `compress_file` does, in steps between which the caller syncs the new file."""
     options = options or CodingOptions()
@@ -157,14 +166,20 @@ def compress_steps(
     ):
         if source.transfer_syntax in JPEGLSTransferSyntaxes:
             source.check_encapsulation()
-            raise NothingToDoError(f"its transfer syntax is {source.transfer_syntax.name} already")
+            if not recode or not needs_recoding(source, options):
+                stays = ", and stays lossless" if _is_lossless(source) and options.near_lossless else ""
+                raise NothingToDoError(f"its transfer syntax is {source.transfer_syntax.name} already{stays}")
+            if options.near_lossless:
+                source.warnings.append(f"was lossless JPEG-LS, and was coded again with NEAR {options.near_lossless}")
         writer = Writer(source_path, source, target, force=force)
         image_pixel, frames = source.decoded()
         coder = _new_coder(image_pixel, options)
         coded = _encode_to_spool(frames, coder, spool, target, threads=threads, on_frame=on_frame)
         tables = offset_tables(coded.lengths, options.offset_table)
         with reading_dataset():
-            changes = coded_attributes(source.ds, coder, ratio=coded.statistics.ratio)
+            # Reading all attributes costs much of the time for a small file.
+            ds = source.ds if options.near_lossless or coder.converts else source.image_pixel_dataset
+            changes = coded_attributes(ds, coder, ratio=coded.statistics.ratio)
         if tables.extended is not None:
             changes.ExtendedOffsetTable, changes.ExtendedOffsetTableLengths = tables.extended
 
@@ -184,9 +199,34 @@ def compress_steps(
             coded.sha256_after,
             target_sha256,
             tuple(source.warnings),
+            source.modality,
         )
 
 
+def needs_recoding(source: SourceFile, options: CodingOptions) -> bool:
+    """Whether JPEG-LS pixel data is not in the form that the options ask for, and can be brought into it.
+
+    Lossless streams can become near-lossless ones. Streams with the wanted NEAR can get another interleave mode or
+    restart interval, unless that would be a second loss.
+    """
+    if not _is_lossless(source):
+        return False
+    if options.near_lossless:
+        return True
+    image_pixel = source.image_pixel
+    mode = interleave_mode(image_pixel.samples_per_pixel, options.planar_configuration)
+    wanted = options.restart_interval
+    return any(
+        info.interleave_mode != mode or (wanted != "auto" and info.restart_interval != (wanted or 0))
+        for info in source.stream_infos(image_pixel)
+    )
+
+
+def _is_lossless(source: SourceFile) -> bool:
+    return not any(info.near_lossless for info in source.stream_infos(source.image_pixel))
+
+
+@lru_cache(maxsize=64)  # the files of a series have the same attributes
 def _new_coder(image_pixel: ImagePixel, options: CodingOptions) -> FrameCoder:
     if image_pixel.samples_per_pixel == 1:  # a colour conversion concerns the colour images of a tree only
         options = replace(options, photometric_interpretation=None)
@@ -218,20 +258,29 @@ def _encode_to_spool(
     at_once = 1
     if coder.can_encode_many:
         at_once = frames_at_once(coder.native, coder.native.number_of_frames, threads)
-    before, after = hashlib.sha256(), hashlib.sha256()
+    before = hashlib.sha256()
+    after: hashlib._Hash | None = None  # the same, as long as decoded samples have the same bytes
     statistics = CodingStatistics()
     lengths: list[int] = []
     for native, coded in map_blocks_in_order(code, enumerate(frames), threads, at_once):
         assert coded.decoded is not None  # the coder verifies
+        if after is None and not _have_same_bytes(native, coded.decoded):
+            after = before.copy()
         before.update(little_endian_bytes(native))
-        after.update(little_endian_bytes(coded.decoded))
+        if after is not None:
+            after.update(little_endian_bytes(coded.decoded))
         statistics += coded.statistics
         with naming_file(target):  # the temporary file is beside it
             spool.write(item_header(len(coded.stream)))
             spool.write(coded.stream)
         lengths.append(len(coded.stream))
         on_frame(coder.native.frame_size)
-    return _Coded(lengths, statistics, before.hexdigest(), after.hexdigest())
+    return _Coded(lengths, statistics, before.hexdigest(), (after or before).hexdigest())
+
+
+def _have_same_bytes(samples: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether samples are the same numbers of the same size."""
+    return samples.dtype.itemsize == other.dtype.itemsize and np.array_equal(samples, other)
 
 
 def decompress_file(
@@ -292,5 +341,11 @@ def decompress_steps(
         )
         pixels_sha256 = digest.hexdigest()
         return Conversion(
-            statistics, source.near_lossless, pixels_sha256, pixels_sha256, target_sha256, tuple(source.warnings)
+            statistics,
+            source.near_lossless,
+            pixels_sha256,
+            pixels_sha256,
+            target_sha256,
+            tuple(source.warnings),
+            source.modality,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeAlias
 
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 from pydicom.tag import BaseTag
 
 from dicom_jpegls.dicom import decode_nested_pixel_data, little_endian_words, set_nested_pixel_data
@@ -58,9 +58,9 @@ def first_difference(
     if first.preamble and first.preamble != second.preamble:
         return f"the preamble {'differs' if second.preamble else 'is missing'}"
     is_copied = _has_same_dataset(first, second)
-    expected = _compared(first, ignored, meta_only=is_copied)
+    expected = _compared(first, ignored, with_dataset=not is_copied)
     added = _COMPLETED_META - {element.tag for _, element in expected}
-    found = [pair for pair in _compared(second, ignored, meta_only=is_copied) if pair[1].tag not in added]
+    found = [pair for pair in _compared(second, ignored, with_dataset=not is_copied) if pair[1].tag not in added]
     for pair, other_pair in zip_longest(expected, found):
         if pair is None or (other_pair is not None and other_pair[1].tag < pair[1].tag):
             return f"element {other_pair[1].name} was added"
@@ -84,21 +84,18 @@ def first_difference(
 
 
 def _has_same_dataset(first: SourceFile, second: SourceFile) -> bool:
-    """Whether all elements are the same bytes, as they are where nothing had to change."""
-    if first.trailing or second.trailing or first.reader.is_little_endian != second.reader.is_little_endian:
-        return False
-    starts_alike = [source.elements and source.elements[0].is_implicit for source in (first, second)]
-    return starts_alike[0] == starts_alike[1] and _dataset_bytes(first) == _dataset_bytes(second)
+    """Whether all elements before Pixel Data are the same bytes, as they are where nothing had to change."""
+    # The first bytes show whether VRs are implicit.
+    is_same_order = first.reader.is_little_endian == second.reader.is_little_endian
+    return is_same_order and first.dataset_bytes() == second.dataset_bytes()
 
 
-def _dataset_bytes(source: SourceFile) -> bytes:
-    return source.reader.read(source.elements[0].start, source.elements[-1].end) if source.elements else b""
-
-
-def _compared(source: SourceFile, ignored: Container[int], *, meta_only: bool) -> list[tuple[ElementReader, Element]]:
+def _compared(
+    source: SourceFile, ignored: Container[int], *, with_dataset: bool
+) -> list[tuple[ElementReader, Element]]:
     pairs = [(source.meta_reader, element) for element in source.meta if element.tag != _TRANSFER_SYNTAX]
-    if not meta_only:
-        pairs += [(source.reader, element) for element in (*source.elements, *source.trailing)]
+    elements = [*source.elements, *source.trailing] if with_dataset else source.trailing
+    pairs += [(source.reader, element) for element in elements]
     compared = [
         (reader, element)
         for reader, element in pairs
@@ -137,7 +134,7 @@ def has_pixel_data(source: SourceFile, element: Element) -> bool:
     return element.is_sequence and tag in source.reader.read(element.value, element.end)
 
 
-def native_sequences(source: SourceFile) -> Dataset:
+def native_sequences(source: SourceFile) -> list[DataElement]:
     """Return the sequences that have encapsulated Pixel Data in an item, with native pixel data instead.
 
     Raises
@@ -145,12 +142,12 @@ def native_sequences(source: SourceFile) -> Dataset:
     DatasetError
         If it cannot be decoded.
     """
-    changed = Dataset()
+    changed = []
     for element in source.elements:
-        if has_pixel_data(source, element):
+        if (element.vr == "SQ" or element.is_undefined) and has_pixel_data(source, element):
             ds, is_decoded = _native_sequence(source, element)
             if is_decoded:
-                changed.add(ds[BaseTag(element.tag)])
+                changed.append(ds[BaseTag(element.tag)])
     return changed
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from pydicom.datadict import dictionary_VR, private_dictionary_VR
-from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, STANDARD_VR
 
 from dicom_jpegls.errors import DatasetError
 
@@ -23,7 +23,9 @@ ITEM_DELIMITATION = 0xFFFEE00D
 _SEQUENCE_DELIMITATION = 0xFFFEE0DD
 _HEADER_SIZE = 8  # of items, delimiters and elements with an implicit VR
 
-_LONG_VRS = {str(vr).encode() for vr in EXPLICIT_VR_LENGTH_32}
+# The names of VRs by their letters: those with a 32-bit length after two reserved bytes, and those with 16 bits.
+_LONG_VRS = {str(vr).encode(): str(vr) for vr in EXPLICIT_VR_LENGTH_32}
+_SHORT_VRS = {str(vr).encode(): str(vr) for vr in STANDARD_VR if vr not in EXPLICIT_VR_LENGTH_32}
 
 # Sequences of images and documents have fewer than ten levels; the limit is far from that of Python's stack.
 _MAXIMUM_DEPTH = 64
@@ -95,19 +97,22 @@ class ElementReader:
         self._tag = struct.Struct(f"{order}HH")
         self._short = struct.Struct(f"{order}H")
         self._long = struct.Struct(f"{order}L")
+        self._header = struct.Struct(f"{order}HH2sH")
         self._block = b""
         self._block_start = 0
+        self._is_last = False  # whether the file ends with the block
 
     def read(self, start: int, end: int) -> bytes:
         """Return the bytes from `start` up to, but not including, `end`, fewer at the end of the file."""
         if self._size is not None and end > self._size:
             end = max(start, self._size)
         offset = start - self._block_start
-        if offset < 0 or end - self._block_start > len(self._block):
+        if offset < 0 or (end - self._block_start > len(self._block) and not self._is_last):
             self._file.seek(start)
             if end - start > _BLOCK:
                 return self._file.read(end - start)
             self._block, self._block_start, offset = self._file.read(_BLOCK), start, 0
+            self._is_last = len(self._block) < _BLOCK
         return self._block[offset : offset + end - start]
 
     def scan(
@@ -152,22 +157,36 @@ class ElementReader:
         if letters and (depth == 0 or not is_implicit):
             is_implicit = not _is_vr(letters)
         position = start
+        # The loop is most of the time for a small file: it avoids calls, and looks at headers in the block itself.
+        unpack, new_element, append = self._header.unpack_from, tuple.__new__, found.append
+        block, block_start, last_offset = b"", position, -1
         while end is None or position < end:
-            header = self.read(position, position + 12)
-            if len(header) < _HEADER_SIZE:
-                self._check_end(position, header, found)
-                break
-            group, number = self._tag.unpack_from(header)
+            offset = position - block_start
+            if offset > last_offset:
+                header = self.read(position, position + 12)
+                if len(header) < _HEADER_SIZE:
+                    self._check_end(position, header, found)
+                    break
+                block, block_start, last_offset = self._block, self._block_start, len(self._block) - 12
+                offset = position - block_start
+            group, number, letters, length = unpack(block, offset)
             tag = group << 16 | number
             if tag == ITEM_DELIMITATION or (stop is not None and stop(tag)):
                 break
-            element = self._element(position, tag, header, is_implicit, creators, depth)
-            if element.is_implicit and group & 1 and 0x10 <= number <= 0xFF:
-                creators[tag] = self.read(element.value, min(element.end, element.value + 64)).decode("latin-1")
-            if end is not None and element.end > end:
-                raise DatasetError(f"element {element.name} ends {element.end - end} bytes after its item: damaged")
-            found.append(element)
-            position = element.end
+            if not is_implicit and letters in _SHORT_VRS:  # as nearly all are
+                value = position + _HEADER_SIZE
+                after = value + length
+                append(new_element(Element, (tag, _SHORT_VRS[letters], False, position, value, after, False)))
+            else:
+                element = self._element(position, tag, block[offset : offset + 12], is_implicit, creators, depth)
+                if element.is_implicit and group & 1 and 0x10 <= number <= 0xFF:
+                    creator = self.read(element.value, min(element.end, element.value + 64))
+                    creators[tag] = creator.decode("latin-1")
+                append(element)
+                after = element.end
+            if end is not None and after > end:
+                raise DatasetError(f"element {found[-1].name} ends {after - end} bytes after its item: damaged")
+            position = after
         return found, position
 
     def _element(

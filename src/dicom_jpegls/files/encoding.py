@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,12 @@ _SHORT_HEADER = struct.Struct("<HH2sH")
 _LONG_HEADER = struct.Struct("<HH2sHL")
 _ITEM_HEADER = struct.Struct("<HHL")
 _PIXEL_REPRESENTATION = 0x00280103
+
+# Of File Meta Information.
+_FILE_META_INFORMATION_VERSION = 0x00020001
+_UIDS = (("SOPClassUID", 0x00020002), ("SOPInstanceUID", 0x00020003))  # the same as those of the dataset
+_TRANSFER_SYNTAX = 0x00020010
+_IMPLEMENTATION_CLASS_UID = 0x00020012
 
 # Bytes of a number in the VRs whose values depend on the byte order (PS3.5 7.3).
 _NUMBER_SIZES = {
@@ -65,67 +72,69 @@ def encode_head(source: SourceFile, transfer_syntax_uid: str, changes: Dataset) 
     yield (source.preamble or bytes(_PREAMBLE_SIZE)) + _PREFIX
     meta = b"".join(_merge(source.meta_reader, source.meta, _meta_changes(source, transfer_syntax_uid, changes)))
     yield _META_LENGTH.pack(2, 0, b"UL", 4, len(meta)) + meta
-    yield from _merge(source.reader, source.elements, changes, source.ds.get("SpecificCharacterSet"))
+    character_set = source.ds.get("SpecificCharacterSet") if changes else None
+    yield from _merge(source.reader, source.elements, _encoded(changes, character_set))
 
 
 def encode_trailing(source: SourceFile) -> Iterator[bytes]:
     """Yield everything after Pixel Data."""
-    return _merge(source.reader, source.trailing, Dataset())
+    return _merge(source.reader, source.trailing, {})
 
 
-def _meta_changes(source: SourceFile, transfer_syntax_uid: str, changes: Dataset) -> Dataset:
+def _meta_changes(source: SourceFile, transfer_syntax_uid: str, changes: Dataset) -> dict[int, bytes]:
     """Return the elements of the File Meta Information that change, and those that are missing (PS3.10 7.1)."""
+    present = {element.tag for element in source.meta}
     meta = Dataset()
-    for name in ("SOPClassUID", "SOPInstanceUID"):
-        keyword = f"MediaStorage{name}"
-        value = changes.get(name) or (source.ds.get(name) if keyword not in source.ds.file_meta else None)
+    for name, tag in _UIDS:
+        value = changes.get(name) or (source.ds.get(name) if tag not in present else None)
         if value:
-            setattr(meta, keyword, value)
-    if "FileMetaInformationVersion" not in source.ds.file_meta:
+            setattr(meta, f"MediaStorage{name}", value)
+    if _FILE_META_INFORMATION_VERSION not in present:
         meta.FileMetaInformationVersion = b"\0\1"
-    if "ImplementationClassUID" not in source.ds.file_meta:
+    if _IMPLEMENTATION_CLASS_UID not in present:
         meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
-    meta.TransferSyntaxUID = transfer_syntax_uid
-    return meta
+    uid = transfer_syntax_uid.encode("ascii")
+    uid += b"\0" * (len(uid) % 2)
+    return {**_encoded(meta, None), _TRANSFER_SYNTAX: _SHORT_HEADER.pack(2, 0x10, b"UI", len(uid)) + uid}
 
 
-def _merge(
-    reader: ElementReader,
-    elements: list[Element],
-    changes: Dataset,
-    character_set: str | None = None,
-) -> Iterator[bytes]:
+def _encoded(changes: Dataset, character_set: str | None) -> dict[int, bytes]:
+    return {int(element.tag): _encode(element, character_set) for element in changes}
+
+
+def _merge(reader: ElementReader, elements: list[Element], changed: dict[int, bytes]) -> Iterator[bytes]:
     """Yield elements in their order, changed ones replaced, and new ones before the first with a greater tag."""
-    changed = {int(element.tag): _encode(element, character_set) for element in changes}
     changed_groups = {tag >> 16 for tag in changed}
-    present = [element.tag for element in elements]
+    present = Counter(element.tag for element in elements) if changed else {}
     for tag in changed:
-        if present.count(tag) > 1:
-            raise DatasetError(
-                f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is there {present.count(tag)} times, and must change"
-            )
-    new = sorted(changed.keys() - set(present), reverse=True)
-    is_signed = _is_signed(reader, elements, default=False)
+        if present.get(tag, 0) > 1:
+            raise DatasetError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is there {present[tag]} times, and must change")
+    new = sorted(changed.keys() - present.keys(), reverse=True)
+    is_signed: bool | None = None
+    is_little_endian = reader.is_little_endian
     start = end = 0  # of the elements that are copied next, all at once
     for element in elements:
-        is_copied = reader.is_little_endian and not element.is_implicit
-        is_dropped = element.tag in OLD_PIXEL_ELEMENTS or (
-            element.is_group_length and (not is_copied or element.tag >> 16 in changed_groups)
+        tag, _, is_implicit, element_start, _, element_end, _ = element
+        is_copied = is_little_endian and not is_implicit
+        is_dropped = tag in OLD_PIXEL_ELEMENTS or (
+            not tag & 0xFFFF and (not is_copied or tag >> 16 in changed_groups)  # the length of a group
         )
-        is_next = not new or element.tag < new[-1]
-        if is_copied and is_next and not is_dropped and element.tag not in changed:
-            if element.start != end:
+        is_next = not new or tag < new[-1]
+        if is_copied and is_next and not is_dropped and tag not in changed:
+            if element_start != end:
                 yield from _read_chunks(reader, start, end)
-                start = element.start
-            end = element.end
+                start = element_start
+            end = element_end
             continue
         yield from _read_chunks(reader, start, end)
         start = end = 0
-        while new and new[-1] < element.tag:
+        while new and new[-1] < tag:
             yield changed[new.pop()]
-        if element.tag in changed:
-            yield changed[element.tag]
+        if tag in changed:
+            yield changed[tag]
         elif not is_dropped:
+            if is_signed is None:
+                is_signed = _is_signed(reader, elements, default=False)
             yield encode_element(reader, element, is_signed=is_signed)
     yield from _read_chunks(reader, start, end)
     yield from (changed[tag] for tag in reversed(new))

@@ -8,7 +8,7 @@ import warnings
 import zlib
 from collections import Counter
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
@@ -66,6 +66,8 @@ if TYPE_CHECKING:
 
 # Elements of group 7FE0 before which reading stops.
 _PIXEL_ELEMENTS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", PIXEL_DATA: "PixelData"}
+# The attributes of `ImagePixel` by their tags.
+_IMAGE_PIXEL = {tag_for_keyword(keyword_of(name)): name for name in ImagePixel._fields}
 # Ends the names of photometric interpretations whose chrominance has half the columns.
 _SUBSAMPLED = "_422"
 
@@ -74,6 +76,10 @@ _PREAMBLE_SIZE = 128
 _PREFIX = b"DICM"
 _META_GROUP = 0x0002
 _META_LENGTH = 0x00020000
+_TRANSFER_SYNTAX = 0x00020010
+_MODALITY = 0x00080060
+
+_PIXEL_DATA_TAG = struct.pack("<HH", PIXEL_DATA >> 16, PIXEL_DATA & 0xFFFF)
 
 # Frames deflated one by one (PS3.5 A.4.13), which pydicom 3.0 does not know.
 _DEFLATED_IMAGE_FRAME = UID("1.2.840.10008.1.2.8.1")
@@ -98,6 +104,8 @@ class SourceFile:
         What may be read.
     needs_image : bool, optional
         Whether a file without Pixel Data is refused.
+    copied_from : SourceFile, optional
+        A file that the elements were copied from: where the bytes are the same, they are not parsed again.
 
     Attributes
     ----------
@@ -105,8 +113,8 @@ class SourceFile:
         Of the dataset; Explicit VR Little Endian if it was deflated.
     reader, meta_reader : ElementReader
         Read the elements of the dataset, and of the File Meta Information.
-    meta, elements : list of Element
-        The File Meta Information, and the dataset up to Pixel Data.
+    meta : list of Element
+        The File Meta Information.
     preamble : bytes
         128 bytes; none if the file begins with the File Meta Information.
     warnings : list of str
@@ -130,22 +138,30 @@ class SourceFile:
         If it cannot be read, or is not a regular file.
     """
 
-    def __init__(self, path: Path, options: ReadOptions = DEFAULT_READ_OPTIONS, *, needs_image: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        options: ReadOptions = DEFAULT_READ_OPTIONS,
+        *,
+        needs_image: bool = True,
+        copied_from: SourceFile | None = None,
+    ) -> None:
         self.near_lossless = self.compressed_size = 0
         self.warnings: list[str] = []
+        self._elements: list[Element] | None = None
         self._file: BinaryIO = open_regular(path, follow_links=options.follow_links)
         self._handle = self._file.fileno()
         try:
-            self._read(options, needs_image)
+            self._read(options, needs_image, copied_from)
         except BaseException:
             self.close()
             raise
 
-    def _read(self, options: ReadOptions, needs_image: bool) -> None:
+    def _read(self, options: ReadOptions, needs_image: bool, copied_from: SourceFile | None) -> None:
         size: int | None = os.fstat(self._handle).st_size
         self.reader = self.meta_reader = ElementReader(self._file, size=size)
         start = self._read_meta()
-        uid: UID | None = self._file_meta.get("TransferSyntaxUID")
+        uid = self._uid
         if not uid:
             raise DatasetError("Transfer Syntax UID (0002,0010) is absent")
         self.transfer_syntax = uid
@@ -155,22 +171,71 @@ class SourceFile:
             self._file.seek(start)
             self._file = cast("BinaryIO", InflatedFile(self._file, options.max_inflated_size))
             start, size = 0, None
-        self.reader = ElementReader(self._file, is_little_endian=uid != ExplicitVRBigEndian, size=size)
+        if self._is_deflated or uid == ExplicitVRBigEndian:
+            self.reader = ElementReader(self._file, is_little_endian=uid != ExplicitVRBigEndian, size=size)
+        self._start = start
+        self._end = -1 if copied_from is None else self._end_of_copy(copied_from)
+        if self._end < 0:
+            self._end = self._scan()
+        self.has_pixel_data = self._find_pixel_data(self._end, needs_image)
+
+    def _end_of_copy(self, other: SourceFile) -> int:
+        """Return where Pixel Data begins, after the same bytes, and so elements, as in another file; or else -1."""
+        data = other.dataset_bytes()
+        end = self._start + len(data)
+        is_copy = (
+            self.reader.is_little_endian == other.reader.is_little_endian
+            and self.reader.read(self._start, end) == data
+            and self.reader.read(end, end + len(_PIXEL_DATA_TAG)) == _PIXEL_DATA_TAG
+        )
+        return end if is_copy else -1
+
+    @property
+    def elements(self) -> list[Element]:
+        """The dataset up to Pixel Data."""
+        if self._elements is None:
+            self._scan()
+        assert self._elements is not None
+        return self._elements
+
+    def _scan(self) -> int:
+        """Find the elements up to Pixel Data, and return the position after them."""
         try:
-            self.elements, end = self.reader.scan(
-                start, is_implicit=uid == ImplicitVRLittleEndian, stop=_PIXEL_ELEMENTS.__contains__
+            self._elements, end = self.reader.scan(
+                self._start,
+                is_implicit=self.transfer_syntax == ImplicitVRLittleEndian,
+                stop=_PIXEL_ELEMENTS.__contains__,
             )
         except DatasetError:
             self._require_known_transfer_syntax()
             raise
-        self.has_pixel_data = self._find_pixel_data(end, needs_image)
-        self._is_implicit = bool(self.elements) and self.elements[0].is_implicit
+        return end
+
+    def dataset_bytes(self) -> bytes:
+        """Return all elements up to Pixel Data as they are in the file."""
+        return self.reader.read(self._start, self._end)
+
+    @cached_property
+    def file_meta(self) -> FileMetaDataset:
+        """The File Meta Information."""
+        with reading_dataset():
+            return FileMetaDataset(_raw_elements(self.meta_reader, self.meta))
+
+    def _meta_value(self, tag: int) -> Any:
+        """Return the value of an element of the File Meta Information, the last of duplicates; None if it is absent."""
+        found = [element for element in self.meta if element.tag == tag]
+        if not found:
+            return None
+        value = self.meta_reader.read(found[-1].value, found[-1].end)
+        if found[-1].vr == "UI" and b"\\" not in value:
+            return _uid_of(value)
+        return Dataset(_raw_elements(self.meta_reader, found))[tag].value
 
     @cached_property
     def ds(self) -> Dataset:
         """Everything before Pixel Data, and the File Meta Information."""
         ds = self.dataset(self.elements)
-        ds.file_meta = self._file_meta
+        ds.file_meta = self.file_meta
         return ds
 
     def dataset(self, elements: list[Element]) -> Dataset:
@@ -178,7 +243,8 @@ class SourceFile:
         ds = Dataset(_raw_elements(self.reader, elements))
         with reading_dataset():
             character_set = ds.get("SpecificCharacterSet") or default_encoding
-            ds.set_original_encoding(self._is_implicit, self.reader.is_little_endian, convert_encodings(character_set))
+            is_implicit = bool(self.elements) and self.elements[0].is_implicit
+            ds.set_original_encoding(is_implicit, self.reader.is_little_endian, convert_encodings(character_set))
         return ds
 
     def _read_meta(self) -> int:
@@ -191,11 +257,10 @@ class SourceFile:
             raise InvalidDicomError
         self.meta, end = self.reader.scan(position, stop=lambda tag: tag >> 16 != _META_GROUP)
         with reading_dataset():
-            self._file_meta = FileMetaDataset(_raw_elements(self.reader, self.meta))
+            self._uid: UID | None = self._meta_value(_TRANSFER_SYNTAX)
             # What follows is not readable if it is deflated, and may look like another element.
-            is_deflated = self._file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
-            if is_deflated and self.meta[0].tag == _META_LENGTH:
-                end = self.meta[0].end + int(self._file_meta[_META_LENGTH].value)
+            if self._uid == DeflatedExplicitVRLittleEndian and self.meta[0].tag == _META_LENGTH:
+                end = self.meta[0].end + int(self._meta_value(_META_LENGTH))
         return end
 
     def _require_known_transfer_syntax(self) -> None:
@@ -254,14 +319,35 @@ class SourceFile:
         DatasetError
             If one is absent, not valid, or there more than once.
         """
-        names = {tag_for_keyword(keyword_of(name)): name for name in ImagePixel._fields}
-        tags = Counter(element.tag for element in self.elements if element.tag in names)
+        tags = Counter(element.tag for element in self.elements if element.tag in _IMAGE_PIXEL)
         for tag, times in tags.items():
             if times > 1:
-                name = names[tag]
+                name = _IMAGE_PIXEL[tag]
                 raise attribute_error(name, self.ds.get(keyword_of(name)), f"but it is there {times} times")
         with self.noting_warnings():
-            return image_pixel_of(self.ds)
+            image_pixel, found = _image_pixel_of_elements(tuple(self._image_pixel_elements.values()))
+            for message, category in found:
+                warnings.warn(message, category, stacklevel=2)
+            return image_pixel
+
+    @property
+    def image_pixel_dataset(self) -> Dataset:
+        """The Image Pixel attributes as a pydicom dataset."""
+        return Dataset(self._image_pixel_elements)
+
+    @cached_property
+    def _image_pixel_elements(self) -> dict[BaseTag, DataElement | RawDataElement]:
+        return _raw_elements(self.reader, [element for element in self.elements if element.tag in _IMAGE_PIXEL])
+
+    @property
+    def modality(self) -> str | None:
+        """Modality (0008,0060), in printable ASCII, of at most 16 characters as the standard allows; or None."""
+        for element in self.elements:
+            if element.tag == _MODALITY:
+                value = self.reader.read(element.value, min(element.end, element.value + 16)).strip(b" \0")
+                text = value.decode("ascii", "replace")
+                return text if text.isprintable() and text else None
+        return None
 
     @contextmanager
     def noting_warnings(self) -> Iterator[None]:
@@ -384,8 +470,7 @@ class SourceFile:
 
     def _bytes(self, start: int, size: int) -> bytes:
         """Read a part of native pixel data, whose padding byte may be missing."""
-        self._file.seek(self._offset + start)
-        data = self._file.read(size)
+        data = self.reader.read(self._offset + start, self._offset + start + size)
         if len(data) < size - 1:
             raise DatasetError("Pixel Data (7FE0,0010) became shorter while it was read: the file was changed")
         return data.ljust(size, b"\0")
@@ -509,10 +594,26 @@ class SourceFile:
         end = self._offset + self._length
         if self._is_encapsulated:
             end = self._fragments.end + len(SEQUENCE_DELIMITER)
-        elements, _ = self.reader.scan(end, is_implicit=self._is_implicit) if end < self._size else ([], end)
+        elements, _ = self.reader.scan(end) if end < self._size else ([], end)
         if any(element.tag in _PIXEL_ELEMENTS for element in elements):
             raise DatasetError("there is a second Pixel Data element after Pixel Data (7FE0,0010)")
         return elements
+
+
+@lru_cache(maxsize=256)  # the files of a series have the same ones
+def _image_pixel_of_elements(
+    elements: tuple[DataElement | RawDataElement, ...],
+) -> tuple[ImagePixel, tuple[tuple[str, type[Warning]], ...]]:
+    """Return the Image Pixel attributes, and the warnings about them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        image_pixel = image_pixel_of(Dataset({element.tag: element for element in elements}))
+    return image_pixel, tuple((str(warning.message), warning.category) for warning in caught)
+
+
+@lru_cache(maxsize=256)
+def _uid_of(value: bytes) -> UID:
+    return UID(value.decode("latin-1").rstrip("\0 "))
 
 
 def _raw_elements(reader: ElementReader, elements: list[Element]) -> dict[BaseTag, DataElement | RawDataElement]:
@@ -524,7 +625,7 @@ def _raw_elements(reader: ElementReader, elements: list[Element]) -> dict[BaseTa
         value = reader.read(element.value, element.end) or empty_value_for_VR(vr, raw=True)
         length = UNDEFINED_LENGTH if element.is_undefined else element.end - element.value
         raw[tag] = RawDataElement(
-            tag, vr, length, cast("bytes | None", value), element.value, element.is_implicit, reader.is_little_endian
+            tag, vr, length, cast("bytes | None", value), 0, element.is_implicit, reader.is_little_endian
         )
     return raw
 

@@ -77,7 +77,8 @@ class Writer:
         ignored = {int(tag) for tag in changes.keys()}  # noqa: SIM118  # a dataset iterates over elements
         if _SOP_INSTANCE_UID in ignored:
             ignored.add(_MEDIA_STORAGE_SOP_INSTANCE_UID)
-        changes.update(sequences)
+        for element in sequences:
+            changes.add(element)
         with NewFile(self._target, like=self._source) as new:
             for part in (
                 encode_head(self._source, transfer_syntax_uid, changes),
@@ -89,7 +90,7 @@ class Writer:
             yield new
             if not new.is_as_written():
                 raise NotVerifiedError("verification failed: the file reads back differently from what was written")
-            with SourceFile(new.path) as written:
+            with SourceFile(new.path, copied_from=self._source) as written:
                 difference = first_difference(self._source, written, ignored, compares_nested=False)
             if difference is not None:
                 raise NotVerifiedError(f"verification failed: {difference} in the new file")
