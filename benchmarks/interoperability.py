@@ -2,11 +2,11 @@
 
 Usage: python benchmarks/interoperability.py [--node FOLDER] [--write] [--verbose]
 
-Peers that are not installed are shown as such; ``pip install SimpleITK itk-io python-gdcm pylibjpeg-libjpeg pyjpegls
-imagecodecs pillow-jpls av dcm2niix`` and ``apt-get install dcmtk libgdcm-tools orthanc nodejs npm`` install them.
-JavaScript packages are installed with npm into a temporary folder, unless ``--node`` names a folder in which that was
-done. ``--write`` puts the tables into docs/interoperability.md. ``--verbose`` prints the reason for every result that
-is not exact.
+Peers that are not installed are shown as such; ``pip install SimpleITK itk-io python-gdcm pylibjpeg pyjpegls
+pylibjpeg-libjpeg imagecodecs pillow-jpls av dcm2niix`` and ``apt-get install dcmtk libgdcm-tools orthanc nodejs npm``
+install them. JavaScript packages are installed with npm into a temporary folder, unless ``--node`` names a folder in
+which that was done. ``--write`` puts the tables into docs/interoperability.md. ``--verbose`` prints the
+reason for every result that is not exact.
 """
 
 from __future__ import annotations
