@@ -1,10 +1,12 @@
 """Test which other software reads our JPEG-LS, with and without restart markers, and whether we read theirs.
 
-Usage: python benchmarks/interoperability.py [--codec-charls FOLDER] [--write] [--verbose]
+Usage: python benchmarks/interoperability.py [--node FOLDER] [--write] [--verbose]
 
-Peers that are not installed are shown as such. ``--codec-charls`` is the folder in which
-``npm install @cornerstonejs/codec-charls`` was run. ``--write`` puts the tables into docs/interoperability.md.
-``--verbose`` prints the reason for every result that is not exact.
+Peers that are not installed are shown as such; ``pip install SimpleITK itk-io python-gdcm pylibjpeg pyjpegls
+pylibjpeg-libjpeg imagecodecs pillow-jpls av dcm2niix`` and ``apt-get install dcmtk libgdcm-tools orthanc nodejs npm``
+install them. JavaScript packages are installed with npm into a temporary folder, unless ``--node`` names a folder in
+which that was done. ``--write`` puts the tables into docs/interoperability.md. ``--verbose`` prints the
+reason for every result that is not exact.
 """
 
 from __future__ import annotations
@@ -19,9 +21,13 @@ import multiprocessing
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.error
+import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,7 +53,12 @@ import dicom_jpegls as jls
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "interoperability.md"
 TIME_LIMIT = 20.0
-CODEC_CHARLS = "CODEC_CHARLS_FOLDER"
+NODE_FOLDER = "DICOM_JPEGLS_NODE_FOLDER"
+_CODEC_CHARLS = "@cornerstonejs/codec-charls"
+NODE_PACKAGES = (_CODEC_CHARLS, "daikon", "dcmjs", "dicom-parser")
+ORTHANC = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
+# That of the Python package index; Debian's is built without JPEG-LS.
+DCM2NIIX = str(Path(sys.executable).with_name("dcm2niix"))
 
 Array = NDArray[Any]
 
@@ -139,6 +150,8 @@ class Peer(NamedTuple):
     version: Callable[[], str]
     decode: Callable[[Path], Array] | None
     encode: Callable[[Path, Path, int], None] | None
+    reads_native: bool = False
+    """Whether `decode` takes native files, too; then these show what it cannot read in any transfer syntax."""
 
 
 class Unable(Exception):  # noqa: N818
@@ -183,9 +196,9 @@ def _encode_streams(encode: Callable[[Array, Dataset, int], bytes], source: Path
     save(ds, target)
 
 
-def _ours_encode(source: Path, target: Path, near: int) -> None:
+def _ours_encode(source: Path, target: Path, near: int, **options: Any) -> None:
     ds = dcmread(source)
-    jls.compress(ds, _transfer_syntax(near), near_lossless=near)
+    jls.compress(ds, _transfer_syntax(near), near_lossless=near, **options)
     save(ds, target)
 
 
@@ -305,13 +318,23 @@ def _command_version(name: str, command: str, pattern: str) -> str:
         raise ImportError(command)
     output = subprocess.run([command, "--version"], capture_output=True, text=True, check=False).stdout
     found = re.search(pattern, output)
-    return f"{name} {found[1] if found else ''} ({command})"
+    return f"{name} {found[1] if found else ''} ({Path(command).name})"
 
 
 def _simpleitk_decode(source: Path) -> Array:
     import SimpleITK
 
     return as_frames(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(source))), dcmread(source))
+
+
+def _itk_decode(source: Path) -> Array:
+    import itk
+
+    ds = dcmread(source)
+    try:
+        return as_frames(np.asarray(itk.imread(str(source))), ds)
+    except itk.TemplateTypeError as error:
+        raise Unable("ITK's Python package has no images of this type") from error
 
 
 def _ffmpeg_decode(stream: bytes) -> Array:
@@ -347,62 +370,116 @@ def _ffmpeg_version() -> str:
     return f"FFmpeg's libavcodec {'.'.join(map(str, av.library_versions['libavcodec']))} ({_package('av')})"
 
 
-# Image sizes are passed as JSON: on the command line, and back on standard output.
+# What JavaScript programs do. Results are printed as JSON, samples are written to a file.
 _NODE_SCRIPT = """
 const fs = require('fs');
 const [folder, operation, source, target, options] = process.argv.slice(1);
-const factory = require(require.resolve('@cornerstonejs/codec-charls', {paths: [folder]}));
-factory().then(charls => {
-  const data = fs.readFileSync(source);
-  if (operation === 'version') {
-    console.log(charls.getVersion());
-  } else if (operation === 'decode') {
-    const decoder = new charls.JpegLSDecoder();
-    decoder.getEncodedBuffer(data.length).set(data);
+const load = name => require(require.resolve(name, {paths: [folder]}));
+const bytes = () => fs.readFileSync(source);
+const arrayBuffer = () => new Uint8Array(bytes()).buffer;
+const charls = async () => load('@cornerstonejs/codec-charls')();
+
+function decodeFrames(codec, frames) {
+  const infos = [], samples = [];
+  for (const frame of frames) {
+    const decoder = new codec.JpegLSDecoder();
+    decoder.getEncodedBuffer(frame.length).set(frame);
     decoder.decode();
-    fs.writeFileSync(target, decoder.getDecodedBuffer());
-    console.log(JSON.stringify({...decoder.getFrameInfo(), interleaveMode: decoder.getInterleaveMode()}));
-  } else {
+    samples.push(Buffer.from(decoder.getDecodedBuffer()));
+    infos.push({...decoder.getFrameInfo(), interleaveMode: decoder.getInterleaveMode()});
+    decoder.delete();
+  }
+  fs.writeFileSync(target, Buffer.concat(samples));
+  console.log(JSON.stringify(infos));
+}
+
+// As @cornerstonejs/dicom-image-loader does it.
+function dicomParserFrames() {
+  const parser = load('dicom-parser');
+  const dataset = parser.parseDicom(new Uint8Array(bytes()));
+  const element = dataset.elements.x7fe00010;
+  const count = dataset.intString('x00280008') || 1;
+  const table = element.basicOffsetTable.length ? element.basicOffsetTable
+    : count !== element.fragments.length ? parser.createJPEGBasicOffsetTable(dataset, element) : null;
+  return [...Array(count).keys()].map(frame => table
+    ? parser.readEncapsulatedImageFrame(dataset, element, frame, table)
+    : parser.readEncapsulatedPixelDataFromFragments(dataset, element, frame));
+}
+
+const operations = {
+  version: async () => console.log((await charls()).getVersion()),
+  decode: async () => decodeFrames(await charls(), [bytes()]),
+  encode: async () => {
     const {near, interleaveMode, ...frameInfo} = JSON.parse(options);
-    const encoder = new charls.JpegLSEncoder();
-    encoder.getDecodedBuffer(frameInfo).set(data);
+    const encoder = new (await charls()).JpegLSEncoder();
+    encoder.getDecodedBuffer(frameInfo).set(bytes());
     encoder.setNearLossless(near);
     encoder.setInterleaveMode(interleaveMode);
     encoder.encode();
     fs.writeFileSync(target, encoder.getEncodedBuffer());
-  }
-}).catch(error => { console.error(error); process.exit(1); });
+  },
+  'dicom-parser': async () => decodeFrames(await charls(), dicomParserFrames()),
+  dcmjs: async () => {
+    const {dict} = load('dcmjs').data.DicomMessage.readFile(arrayBuffer());
+    decodeFrames(await charls(), dict['7FE00010'].Value.map(frame => new Uint8Array(frame)));
+  },
+  daikon: async () => {
+    const image = load('daikon').Series.parseImage(new DataView(arrayBuffer()));
+    image.decompress();
+    const samples = image.getPixelData().value;
+    fs.writeFileSync(target, Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength));
+  },
+};
+operations[operation]().catch(error => { console.error(error); process.exit(1); });
 """
 
 
-def _node(operation: str, source: bytes, options: dict[str, Any] | None = None) -> tuple[bytes, bytes]:
-    folder = os.environ.get(CODEC_CHARLS)
+def _node(operation: str, source: Path, options: dict[str, Any] | None = None) -> tuple[bytes, bytes]:
+    folder = os.environ.get(NODE_FOLDER)
     if not folder or shutil.which("node") is None:
-        raise ImportError("codec-charls")
+        raise ImportError("node")
     with tempfile.TemporaryDirectory() as temporary:
-        files = Path(temporary, "source"), Path(temporary, "target")
-        files[0].write_bytes(source)
-        printed = _run("node", "-e", _NODE_SCRIPT, "--", folder, operation, *files, json.dumps(options))
-        return printed, files[1].read_bytes() if files[1].exists() else b""
+        target = Path(temporary, "target")
+        printed = _run("node", "-e", _NODE_SCRIPT, "--", folder, operation, source, target, json.dumps(options))
+        return printed, target.read_bytes() if target.exists() else b""
+
+
+def _node_bytes(operation: str, data: bytes, options: dict[str, Any] | None = None) -> tuple[bytes, bytes]:
+    with tempfile.TemporaryDirectory() as temporary:
+        source = Path(temporary, "source")
+        source.write_bytes(data)
+        return _node(operation, source, options)
+
+
+def _node_package(*names: str) -> str:
+    folder = os.environ.get(NODE_FOLDER)
+    if not folder or shutil.which("node") is None:
+        raise ImportError("node")
+    packages = [json.loads(Path(folder, "node_modules", name, "package.json").read_text()) for name in names]
+    return ", ".join(f"{package['name']} {package['version']}" for package in packages)
 
 
 def _codec_charls_version() -> str:
-    charls = _node("version", b"")[0].decode().strip()
-    package = Path(os.environ[CODEC_CHARLS], "node_modules", "@cornerstonejs", "codec-charls", "package.json")
-    return f"@cornerstonejs/codec-charls {json.loads(package.read_text())['version']} (CharLS {charls})"
+    return f"{_node_package(_CODEC_CHARLS)} (CharLS {_node_bytes('version', b'')[0].decode().strip()})"
+
+
+def _codec_charls_frames(printed: bytes, data: bytes) -> Array:
+    frames = []
+    for info in json.loads(printed):
+        dtype = np.dtype(np.uint8 if info["bitsPerSample"] <= 8 else "<u2")
+        shape, components = (info["height"], info["width"]), info["componentCount"]
+        size = shape[0] * shape[1] * components * dtype.itemsize
+        samples, data = np.frombuffer(data[:size], dtype), data[size:]
+        # The layout depends on the interleave mode.
+        if components > 1 and info["interleaveMode"] in (0, {"value": 0}):
+            frames.append(samples.reshape(components, *shape).transpose(1, 2, 0))
+        else:
+            frames.append(samples.reshape(*shape, components) if components > 1 else samples.reshape(shape))
+    return np.stack(frames)
 
 
 def _codec_charls_decode(stream: bytes) -> Array:
-    printed, data = _node("decode", stream)
-    info = json.loads(printed)
-    samples = np.frombuffer(data, np.uint8 if info["bitsPerSample"] <= 8 else "<u2")
-    shape = info["height"], info["width"]
-    if info["componentCount"] == 1:
-        return samples.reshape(shape)
-    # The layout depends on the interleave mode.
-    if info["interleaveMode"] in (0, {"value": 0}):
-        return samples.reshape(info["componentCount"], *shape).transpose(1, 2, 0)
-    return samples.reshape(*shape, info["componentCount"])
+    return _codec_charls_frames(*_node_bytes("decode", stream))[0]
 
 
 def _codec_charls_encode(frame: Array, ds: Dataset, near: int) -> bytes:
@@ -415,7 +492,90 @@ def _codec_charls_encode(frame: Array, ds: Dataset, near: int) -> bytes:
         "near": near,
         "interleaveMode": 2 if components > 1 else 0,
     }
-    return _node("encode", frame.tobytes(), options)[1]
+    return _node_bytes("encode", frame.tobytes(), options)[1]
+
+
+def _by_codec_charls(parser: str, source: Path) -> Array:
+    return as_frames(_codec_charls_frames(*_node(parser, source)), dcmread(source))
+
+
+def _daikon_decode(source: Path) -> Array:
+    ds = dcmread(source)
+    samples = np.frombuffer(_node("daikon", source)[1], f"<u{ds.BitsAllocated // 8}")
+    return as_frames(samples, ds)
+
+
+def _dcm2niix_decode(source: Path) -> Array:
+    ds = dcmread(source)
+    with tempfile.TemporaryDirectory() as folder:
+        _run(DCM2NIIX, "-s", "y", "-b", "n", "-f", "image", "-o", folder, source)
+        (path,) = Path(folder).glob("*.nii")
+        data = path.read_bytes()
+    # The header of NIfTI-1: dim, datatype, vox_offset, and whether numbers are scaled (scl_slope, scl_inter).
+    columns, rows, frames = np.frombuffer(data, "<i2", 3, 42)
+    datatype = int(np.frombuffer(data, "<i2", 1, 70)[0])
+    offset, slope, intercept = np.frombuffer(data, "<f4", 3, 108)
+    if datatype not in _NIFTI_TYPES or slope not in (0, 1) or intercept:
+        raise RuntimeError(f"NIfTI data type {datatype}, slope {slope}, intercept {intercept}")
+    samples = np.frombuffer(data, _NIFTI_TYPES[datatype], offset=int(offset))
+    # The lowest row is the first.
+    return as_frames(samples.reshape(frames, rows, columns, ds.SamplesPerPixel)[:, ::-1].ravel(), ds)
+
+
+# By the codes in the header; 128 is RGB.
+_NIFTI_TYPES = {2: "u1", 4: "<i2", 8: "<i4", 128: "u1", 256: "i1", 512: "<u2"}
+
+
+def _orthanc_decode(source: Path) -> Array:
+    """Upload a file to a server that accepts only local requests, and ask for the samples."""
+    ds = dcmread(source)
+    with socket.socket() as free, tempfile.TemporaryDirectory() as folder:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        free.close()
+        configuration = {
+            "StorageDirectory": folder,
+            "IndexDirectory": folder,
+            "HttpPort": port,
+            "RemoteAccessAllowed": False,
+            "DicomServerEnabled": False,
+            "Plugins": [],
+        }
+        path = Path(folder, "orthanc.json")
+        path.write_text(json.dumps(configuration))
+        with subprocess.Popen([ORTHANC, path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+            try:
+                return as_frames(_ask_orthanc(f"http://127.0.0.1:{port}", source), ds)
+            finally:
+                server.kill()  # nothing that it has stored is needed
+
+
+def _ask_orthanc(address: str, source: Path) -> Array:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def ask(path: str, data: bytes | None = None) -> bytes:
+        with opener.open(address + path, data, TIME_LIMIT / 4) as response:
+            return response.read()
+
+    for _ in range(50):
+        with contextlib.suppress(urllib.error.URLError):
+            ask("/system")
+            break
+        time.sleep(0.1)
+    identifier = json.loads(ask("/instances", source.read_bytes()))["ID"]
+    count = len(json.loads(ask(f"/instances/{identifier}/frames")))
+    frames = [ask(f"/instances/{identifier}/frames/{number}/numpy?rescale=false") for number in range(count)]
+    return np.concatenate([np.load(io.BytesIO(frame)) for frame in frames])
+
+
+def _orthanc_version() -> str:
+    if not Path(ORTHANC).exists():
+        raise ImportError("Orthanc")
+    return _command_version("Orthanc", ORTHANC, r"Orthanc ([\d.]+)")
+
+
+def _dcm2niix_version() -> str:
+    return _command_version("dcm2niix", DCM2NIIX, r"v([\d.]+)")
 
 
 def _dcmtk_version() -> str:
@@ -435,8 +595,8 @@ PEERS = {
     "DCMTK +is": Peer(_dcmtk_version, None, functools.partial(_dcmtk_encode, ("+is",))),
     "DCMTK +in": Peer(_dcmtk_version, None, functools.partial(_dcmtk_encode, ("+in",))),
     "DCMTK +pc": Peer(_dcmtk_version, None, functools.partial(_dcmtk_encode, ("+pc",))),
-    "GDCM": Peer(_gdcm_version, _gdcmconv_decode, _gdcmconv_encode),
-    "python-gdcm": Peer(lambda: _package("python-gdcm"), _python_gdcm_decode, _python_gdcm_convert),
+    "GDCM": Peer(_gdcm_version, _gdcmconv_decode, _gdcmconv_encode, True),
+    "python-gdcm": Peer(lambda: _package("python-gdcm"), _python_gdcm_decode, _python_gdcm_convert, True),
     "pydicom with GDCM": Peer(
         lambda: _package("pydicom", "python-gdcm"), functools.partial(_plugin_decode, "gdcm"), None
     ),
@@ -458,7 +618,17 @@ PEERS = {
         functools.partial(_decode_streams, _pillow_decode),
         functools.partial(_encode_streams, _pillow_encode),
     ),
-    "SimpleITK": Peer(lambda: _package("SimpleITK"), _simpleitk_decode, None),
+    "SimpleITK": Peer(lambda: _package("SimpleITK"), _simpleitk_decode, None, True),
+    "ITK": Peer(lambda: _package("itk-io"), _itk_decode, None, True),
+    "dcm2niix": Peer(_dcm2niix_version, _dcm2niix_decode, None, True),
+    "Orthanc": Peer(_orthanc_version, _orthanc_decode, None, True),
+    "daikon": Peer(lambda: _node_package("daikon"), _daikon_decode, None, True),
+    "dicom-parser with codec-charls (OHIF)": Peer(
+        lambda: _node_package("dicom-parser", _CODEC_CHARLS), functools.partial(_by_codec_charls, "dicom-parser"), None
+    ),
+    "dcmjs with codec-charls": Peer(
+        lambda: _node_package("dcmjs", _CODEC_CHARLS), functools.partial(_by_codec_charls, "dcmjs"), None
+    ),
     "codec-charls (OHIF)": Peer(
         _codec_charls_version,
         functools.partial(_decode_streams, _codec_charls_decode),
@@ -555,6 +725,11 @@ class Workers:
         return Outcome(verdict)
 
 
+def is_right(outcome: Outcome) -> bool:
+    """Return whether a verdict is that samples are right."""
+    return outcome.verdict.startswith(("exact", "within"))
+
+
 def judge(outcome: Outcome, expected: Array, near: int) -> Outcome:
     """Compare decoded frames with the encoded ones."""
     if outcome.verdict != "done":
@@ -581,32 +756,78 @@ class Case(NamedTuple):
     photometric_interpretation: str = "MONOCHROME2"
     planar_configuration: int | None = None
     near_lossless: int = 0
+    options: dict[str, Any] | None = None
+    """For `dicom_jpegls.compress`."""
     encode_options: dict[str, Any] | None = None
     """For `dicom_jpegls.encode`, where `dicom_jpegls.compress` lacks an option."""
 
 
-_IMAGE = (1, 48, 61)
+_IMAGE, _COLOR, _FRAMES, _COLOR_FRAMES = (1, 48, 61), (1, 48, 61, 3), (5, 48, 61), (5, 48, 61, 3)
+
+
+def _grey(name: str, bits: int, dtype: str, near: int = 0, shape: tuple[int, ...] = _IMAGE, **options: Any) -> Case:
+    margin = near if dtype.startswith("i") else 0
+    frames = random_frames(shape, bits, dtype, margin)
+    return Case(name, frames, bits, near_lossless=near, options=options)
+
+
+def _color(
+    name: str, near: int = 0, shape: tuple[int, ...] = _COLOR, bits: int = 8, kind: str = "RGB", **options: Any
+) -> Case:
+    planes = int(options.pop("native_by_plane", False))
+    return Case(name, random_frames(shape, bits, "u1" if bits <= 8 else "u2"), bits, kind, planes, near, options)
+
+
+_COMMON_CASES = (
+    _grey("8 bits", 8, "u1"),
+    _grey("8 bits stored in 16", 8, "u2"),
+    _grey("12 bits", 12, "u2"),
+    _grey("16 bits", 16, "u2"),
+    _grey("signed 8 bits", 8, "i1"),
+    _grey("signed 12 bits", 12, "i2"),
+    _grey("signed 16 bits", 16, "i2"),
+    _grey("6 bits", 6, "u1"),
+    _grey("7 bits", 7, "u1"),
+    _grey("12 bits, 5 frames", 12, "u2", shape=_FRAMES),
+    _grey("8 bits, 3 x 3", 8, "u1", shape=(1, 3, 3)),
+    _grey("12 bits, 1 x 1", 12, "u2", shape=(1, 1, 1)),
+    _grey("8 bits, NEAR 2", 8, "u1", 2),
+    _grey("12 bits, NEAR 2", 12, "u2", 2),
+    _grey("signed 12 bits, NEAR 2", 12, "i2", 2),
+    _grey("signed 16 bits, NEAR 2", 16, "i2", 2),
+    _color("RGB"),
+    _color("RGB, 3 x 3", shape=(1, 3, 3, 3)),
+    _color("RGB, 5 frames", shape=_COLOR_FRAMES),
+    _color("RGB, NEAR 2", 2),
+    _color("RGB, 16 bits", bits=16),
+    _color("YBR_FULL", kind="YBR_FULL"),
+)
 CASES = (
-    Case("8 bits", random_frames(_IMAGE, 8, "u1"), 8),
-    Case("8 bits stored in 16", random_frames(_IMAGE, 8, "u2"), 8),
-    Case("12 bits", random_frames(_IMAGE, 12, "u2"), 12),
-    Case("16 bits", random_frames(_IMAGE, 16, "u2"), 16),
-    Case("signed 12 bits", random_frames(_IMAGE, 12, "i2"), 12),
-    Case("signed 16 bits", random_frames(_IMAGE, 16, "i2"), 16),
-    Case("12 bits, 5 frames", random_frames((5, 48, 61), 12, "u2"), 12),
-    Case("8 bits, 3 x 3", random_frames((1, 3, 3), 8, "u1"), 8),
-    Case("12 bits, 1 x 1", random_frames((1, 1, 1), 12, "u2"), 12),
-    Case("12 bits, NEAR 2", random_frames(_IMAGE, 12, "u2"), 12, near_lossless=2),
-    Case("signed 16 bits, NEAR 2", random_frames(_IMAGE, 16, "i2", 2), 16, near_lossless=2),
-    Case("RGB by pixel", random_frames((*_IMAGE, 3), 8, "u1"), 8, "RGB", 0),
-    Case("RGB by plane", random_frames((*_IMAGE, 3), 8, "u1"), 8, "RGB", 1),
-    Case("RGB by pixel, 3 x 3", random_frames((1, 3, 3, 3), 8, "u1"), 8, "RGB", 0),
-    Case("RGB by pixel, 5 frames", random_frames((5, 48, 61, 3), 8, "u1"), 8, "RGB", 0),
-    Case("RGB by plane, 5 frames", random_frames((5, 48, 61, 3), 8, "u1"), 8, "RGB", 1),
-    Case("RGB by pixel, NEAR 2", random_frames((*_IMAGE, 3), 8, "u1"), 8, "RGB", 0, 2),
-    Case("RGB by plane, NEAR 2", random_frames((*_IMAGE, 3), 8, "u1"), 8, "RGB", 1, 2),
-    Case("RGB by pixel, 16 bits", random_frames((*_IMAGE, 3), 16, "u2"), 16, "RGB", 0),
-    Case("YBR_FULL by pixel", random_frames((*_IMAGE, 3), 8, "u1"), 8, "YBR_FULL", 0),
+    *_COMMON_CASES,
+    _grey("signed 8 bits stored in 16", 8, "i2"),
+    _grey("8 bits stored in 16, NEAR 2", 8, "u2", 2),
+    _grey("signed 8 bits stored in 16, NEAR 2", 8, "i2", 2),
+    _grey("7 bits stored in 16", 7, "u2"),
+    _grey("6 bits, NEAR 2", 6, "u1", 2),
+    _color("RGB, native by plane", native_by_plane=True),
+    _color("RGB, native by plane, 5 frames", shape=_COLOR_FRAMES, native_by_plane=True),
+)
+THEIR_CASES = (
+    *_COMMON_CASES,
+    _color("RGB, native by plane", native_by_plane=True),
+    _color("RGB, native by plane, 5 frames", shape=_COLOR_FRAMES, native_by_plane=True),
+)
+REQUESTED_CASES = (
+    _color("RGB by plane", planar_configuration=1),
+    _color("RGB by plane, 5 frames", shape=_COLOR_FRAMES, planar_configuration=1),
+    _color("RGB by plane, NEAR 2", 2, planar_configuration=1),
+    _grey("12 bits, 5 frames, Extended Offset Table", 12, "u2", shape=_FRAMES, offset_table="extended"),
+    _grey("12 bits, 5 frames, empty Basic Offset Table", 12, "u2", shape=_FRAMES, offset_table="empty"),
+    _grey("8 bits stored in 16, reduced to 8", 8, "u2", reduce_bits_allocated=True),
+    _grey("12 bits, all 16 bits kept", 12, "u2", unused_bits="keep"),
+    _grey("signed 12 bits, all 16 bits kept", 12, "i2", unused_bits="keep"),
+    # `compress` does not write this form.
+    Case("8 bits stored in 16, streams of 8 bits", random_frames(_IMAGE, 8, "u2"), 8, encode_options={}),
 )
 
 
@@ -616,7 +837,7 @@ def _with_restart_markers(
     frames = random_frames(_IMAGE if mode is None else (*_IMAGE, 3), bits, "u1" if bits == 8 else "u2")
     photometric_interpretation = "MONOCHROME2" if mode is None else "RGB"
     options = {"interleave_mode": mode, "restart_interval": lines}
-    return Case(name, frames, bits, photometric_interpretation, 0, near, options)
+    return Case(name, frames, bits, photometric_interpretation, 0, near, encode_options=options)
 
 
 # 48 lines in intervals of 5: the numbers of the markers wrap, and the last interval is shorter.
@@ -662,12 +883,24 @@ def versions_text(versions: dict[str, str | None]) -> str:
 def _read_ours(workers: Workers, case: Case, native: Path, readers: list[str]) -> Iterator[Outcome]:
     compressed = native.with_name("ours.dcm")
     if case.encode_options is None:
-        _ours_encode(native, compressed, case.near_lossless)
+        _ours_encode(native, compressed, case.near_lossless, **(case.options or {}))
     else:
         encode = functools.partial(_ours_encode_frame, **case.encode_options)
         _encode_streams(encode, native, compressed, case.near_lossless)
     for name in readers:
-        yield judge(workers.call(name, "decode", compressed), case.frames, case.near_lossless)
+        outcome = judge(workers.call(name, "decode", compressed), case.frames, case.near_lossless)
+        if PEERS[name].reads_native and not is_right(outcome):
+            outcome = _compared_with_native(outcome, workers.call(name, "decode", native), case.near_lossless)
+        yield outcome
+
+
+def _compared_with_native(outcome: Outcome, native: Outcome, near: int) -> Outcome:
+    """Name it if a peer returns the same, or refuses, for the native file."""
+    if outcome.result is None and native.verdict == outcome.verdict:
+        return outcome._replace(verdict=f"{outcome.verdict}, native too")
+    if near or outcome.result is None or not np.array_equal(native.result, outcome.result):
+        return outcome
+    return outcome._replace(verdict="as native")
 
 
 def _read_theirs(workers: Workers, case: Case, native: Path, writers: list[str]) -> Iterator[Outcome]:
@@ -679,7 +912,7 @@ def _read_theirs(workers: Workers, case: Case, native: Path, writers: list[str])
             yield Outcome("n/a" if outcome.verdict == "n/a" else f"it {outcome.verdict}", details=outcome.details)
             continue
         ours = judge(workers.call(OURS, "decode", compressed), case.frames, case.near_lossless)
-        if ours.verdict.startswith(("exact", "within")):
+        if is_right(ours):
             yield ours
             continue
         # Independent decoders show whether the encoder or this package is at fault.
@@ -705,7 +938,7 @@ def _table(
             outcomes = dict(zip(present, rows(workers, case, native, present), strict=True))
             lines.append([case.name, *(outcomes[name].verdict if name in outcomes else "" for name in names)])
             for name, outcome in outcomes.items() if verbose else ():
-                if not outcome.verdict.startswith(("exact", "within")):
+                if not is_right(outcome):
                     print(f"{case.name}, {name}: {outcome.verdict}: {outcome.details}", file=sys.stderr)
     header = ["", *(name if versions[name] else f"{name} (not installed)" for name in names)]
     return markdown_table(header, lines), versions
@@ -714,33 +947,50 @@ def _table(
 def main() -> None:
     """Make all tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--codec-charls", metavar="FOLDER", help="where npm installed @cornerstonejs/codec-charls")
+    parser.add_argument("--node", metavar="FOLDER", help=f"where npm installed {', '.join(NODE_PACKAGES)}")
     parser.add_argument("--write", action="store_true", help=f"update {DOCUMENT.name}")
     parser.add_argument("--verbose", action="store_true", help="print why something was refused or wrong")
     arguments = parser.parse_args()
-    if arguments.codec_charls:
-        os.environ[CODEC_CHARLS] = str(Path(arguments.codec_charls).resolve())
+    with node_folder(arguments.node):
+        content = make_tables(arguments.verbose)
+    print(content)
+    if arguments.write:
+        replace_marked(DOCUMENT, content)
 
+
+@contextlib.contextmanager
+def node_folder(folder: str | None) -> Iterator[None]:
+    """Let worker processes know a folder with JavaScript packages; install them if there is none."""
+    with tempfile.TemporaryDirectory() as temporary:
+        if folder is None and shutil.which("npm"):
+            folder = temporary
+            subprocess.run(["npm", "install", "--ignore-scripts", *NODE_PACKAGES], cwd=folder, check=True)
+        if folder is not None:
+            os.environ[NODE_FOLDER] = str(Path(folder).resolve())
+        yield
+
+
+def make_tables(verbose: bool) -> str:
+    """Return all tables and the versions."""
     readers = [name for name, peer in PEERS.items() if peer.decode and name != OURS]
     writers = [name for name, peer in PEERS.items() if peer.encode and name != OURS]
-    ours, versions = _table(_read_ours, CASES, readers, arguments.verbose)
-    strips, _ = _table(_read_ours, RESTART_CASES, readers, arguments.verbose)
-    theirs, more = _table(_read_theirs, CASES, writers, arguments.verbose)
-    ours_version = installed([OURS])
-    content = "\n\n".join(
+    ours, versions = _table(_read_ours, CASES, readers, verbose)
+    on_request, _ = _table(_read_ours, REQUESTED_CASES, readers, verbose)
+    strips, _ = _table(_read_ours, RESTART_CASES, readers, verbose)
+    theirs, more = _table(_read_theirs, THEIR_CASES, writers, verbose)
+    return "\n\n".join(
         (
             "### Our files, read by other software",
             ours,
+            "### Forms that must be asked for, read by other software",
+            on_request,
             "### Our files with restart markers, read by other software",
             strips,
             "### Files of other software, read by this package",
             theirs,
-            versions_text(ours_version | versions | more),
+            versions_text(installed([OURS]) | versions | more),
         )
     )
-    print(content)
-    if arguments.write:
-        replace_marked(DOCUMENT, content)
 
 
 if __name__ == "__main__":

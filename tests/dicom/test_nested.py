@@ -226,3 +226,13 @@ def test_other_programs_read_the_whole_file(tool, options, coding, tmp_path):
     found = pydicom.dcmread(target)
     np.testing.assert_array_equal(found.pixel_array, FRAMES)
     np.testing.assert_array_equal(np.frombuffer(nested_item(found).PixelData, np.uint8), GREY.ravel())
+
+
+@pytest.mark.parametrize("value", ["0", 5, b"\0\0"])
+def test_what_is_no_sequence_is_refused(value):
+    ds = pydicom.Dataset()
+    ds.PatientComments = "text"
+    ds["PatientComments"].VR = "SQ"
+    ds["PatientComments"]._value = value
+    with pytest.raises(jls.DatasetError, match=r"Patient Comments \(0010,4000\) must be a sequence, found"):
+        decode_nested_pixel_data(ds)

@@ -112,7 +112,7 @@ def cli(debug: bool) -> None:
     type=click.Choice([str(value) for value in get_args(PlanarConfiguration)]),
     default="0",
     show_default=True,
-    help="Code colour-by-pixel (0), which every decoder reads, or colour-by-plane (1).",
+    help="Code colour-by-pixel (0), which all DICOM software tested reads, or colour-by-plane (1).",
 )
 @click.option(
     "--photometric-interpretation",

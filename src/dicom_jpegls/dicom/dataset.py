@@ -115,9 +115,9 @@ def compress(
     Changes Pixel Data (one fragment for each frame), the offset tables, the transfer syntax, and for colour Planar
     Configuration, which is 0 in a compressed dataset whatever the interleave mode of its streams (PS3.5 8.2.3). If Bits
     Allocated is 16 and Bits Stored at most 8, near-lossless compression changes Bits Allocated to 8, and the precision
-    of lossless streams is larger than Bits Stored: all known decoders read that. A big-endian dataset becomes
-    little-endian throughout. Encapsulated Pixel Data in items of sequences, such as icons, becomes native, which is
-    allowed under any transfer syntax (PS3.5 A.4).
+    of lossless streams is larger than Bits Stored: no decoder tested reads that incorrectly (docs/interoperability.md).
+    A big-endian dataset becomes little-endian throughout. Encapsulated Pixel Data in items of sequences, such as icons,
+    becomes native, which is allowed under any transfer syntax (PS3.5 A.4).
 
     Examples
     --------

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydicom.pixels.decoders.base import get_decoder
+from pydicom.sequence import Sequence
 from pydicom.uid import JPEGLSLossless
 
 from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES
@@ -101,7 +102,10 @@ def items_of(ds: Dataset) -> Iterator[tuple[str, Dataset]]:
                 element = parent[tag]
             if element.VR != "SQ":
                 continue
-            for number, item in enumerate(element.value or ()):
+            items = element.value or ()
+            if items and not isinstance(items, Sequence):
+                raise DatasetError(f"{name} must be a sequence, found {type(items).__name__}")
+            for number, item in enumerate(items):
                 inside = f"{name}, item {number}"
                 yield inside, item
                 pending.append((f"{inside}, ", item))

@@ -46,8 +46,8 @@ class CodingOptions:
     near_lossless : int
         NEAR, the largest absolute error of a sample: 0 (lossless) to min(255, (2**BitsStored - 1) // 2).
     planar_configuration : {0, 1}
-        0 codes colour by pixel (sample interleave), which every decoder reads; 1 by plane (interleave mode none), which
-        several programs read incorrectly without an error (docs/interoperability.md).
+        0 codes colour by pixel (sample interleave), which all DICOM software tested reads; 1 by plane (interleave mode
+        none), which several programs read incorrectly without an error (docs/interoperability.md).
     photometric_interpretation : {None, "RGB", "YBR_FULL"}
         Convert colours to this before coding, which loses information: RGB and YBR_FULL of 8 bits into each other, RGB
         of 2 to 16 bits, scaled to 8, to YBR_FULL. None keeps them.
