@@ -17,9 +17,9 @@ namespace {
 
 struct image
 {
-    block samples{0, 0};
+    block samples{std::size_t{}, 0};
     image_source source{};
-    block stream{0, 0};
+    block stream{std::size_t{}, 0};
 };
 
 // An image with its stream, as the function for one image encodes it.
