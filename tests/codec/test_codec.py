@@ -828,8 +828,9 @@ def test_threads_do_not_disturb_each_other():
 
 def test_build_says_which_charls():
     build = jls.charls_build()
-    assert set(build) == {"version", "source", "patches", "fast_scan"}
+    assert set(build) == {"version", "source", "patches", "fast_scan", "lanes"}
     assert isinstance(build["fast_scan"], bool)
+    assert isinstance(build["lanes"], bool)
     assert re.fullmatch(r"2\.\d+\.\d+", build["version"])
     assert tuple(int(number) for number in build["version"].split(".")) >= (2, 4)
     assert build["source"] in ("path", "submodule", "index", "system")
