@@ -41,7 +41,7 @@ tools=$work/tools
 [ -e "$tools" ] || "${PYTHON:-python3}" -m venv "$tools"
 python=$tools/bin/python
 "$python" -m pip install --quiet --disable-pip-version-check build cmake ninja scikit-build-core cython cython-cmake
-"$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$work/wheel" pydicom
+"$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$work/wheel" pydicom pytest-timeout
 tar --extract --gzip --file "$sdist" --directory "$root/opt/test" --strip-components 1
 PATH=$tools/bin:$PATH CXX="$triplet-g++" CXXFLAGS="-I$work/include/$version -I$work/include" \
     _PYTHON_HOST_PLATFORM="linux-$machine" \

@@ -23,7 +23,7 @@ REFERENCE = {
     "datasets.md": ("Datasets", "dicom_jpegls", r"dicom_jpegls\.(dicom|compat)\..*"),
     "streams.md": ("Arrays, streams and buffers", "dicom_jpegls", r"(?!.*\.(dicom|compat|errors)\b).*"),
     "errors.md": ("Errors and warnings", "dicom_jpegls", r"dicom_jpegls\.errors"),
-    "batch.md": ("Trees of files", "dicom_jpegls.batch", r".*"),
+    "batch.md": ("Trees of files", "dicom_jpegls.batch", r"dicom_jpegls\..*"),
 }
 HEADER = "src/dicom_jpegls/include/dicom_jpegls/dicom_jpegls.h"
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\((?![a-z]+:|#)([^()\s#]+)(#[^()\s]*)?\)")
