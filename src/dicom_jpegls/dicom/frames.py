@@ -622,7 +622,9 @@ _MEMORY_PER_WORKER = 2**23
 
 def frames_at_once(image_pixel: ImagePixel, count: int, workers: int) -> int:
     """Return how many of `count` frames a worker should code together, if they come one after another."""
-    return items_at_once(count, workers, _MEMORY_PER_WORKER // image_pixel.frame_size)
+    # The attributes may not have been checked yet.
+    most = max(1, _MEMORY_PER_WORKER // max(1, image_pixel.frame_size))
+    return items_at_once(min(count, _MEMORY_PER_WORKER), workers, most)
 
 
 def _scaled_to_8_bits(samples: NDArray[Any], bits: int) -> NDArray[np.uint8]:

@@ -191,6 +191,7 @@ def compress_steps(
                 yield chunk
             yield SEQUENCE_DELIMITER
 
+        modality = source.modality  # the source is closed before the new file gets its name
         target_sha256 = yield from writer.write_steps(coder.transfer_syntax_uid, changes, pixel_data())
         return Conversion(
             coded.statistics,
@@ -199,7 +200,7 @@ def compress_steps(
             coded.sha256_after,
             target_sha256,
             tuple(source.warnings),
-            source.modality,
+            modality,
         )
 
 
@@ -334,7 +335,8 @@ def decompress_steps(
                 on_frame(image_pixel.frame_size)
             yield b"\0" * (size % 2)
 
-        changes = image_pixel_changes(source.ds, image_pixel)
+        changes = image_pixel_changes(source.image_pixel_dataset, image_pixel)
+        modality = source.modality  # the source is closed before the new file gets its name
         target_sha256 = yield from writer.write_steps(ExplicitVRLittleEndian, changes, pixel_data())
         statistics = CodingStatistics(
             frame_count=image_pixel.number_of_frames, native_size=size, compressed_size=source.compressed_size
@@ -347,5 +349,5 @@ def decompress_steps(
             pixels_sha256,
             target_sha256,
             tuple(source.warnings),
-            source.modality,
+            modality,
         )
