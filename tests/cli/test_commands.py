@@ -66,6 +66,12 @@ def test_verify_of_streams_and_differences(tmp_path):
     assert "without an EOI marker" in one_line(run_cli("verify", damaged, status=ExitStatus.NOT_VERIFIED))
 
 
+def test_verify_a_stream_after_fill_bytes_against_a_dataset(tmp_path):
+    stream = jls.encode(pydicom.dcmread(CT).pixel_array)
+    (tmp_path / "ct.jls").write_bytes(b"\xff" * 5 + stream)
+    run_cli("verify", tmp_path / "ct.jls", CT)
+
+
 def test_a_file_can_be_converted_in_place_with_force(tmp_path):
     target = tmp_path / "a.dcm"
     shutil.copy(CT, target)
