@@ -139,9 +139,9 @@ def check_partial_decoding():
     """
     if not _is_patched:
         raise JPEGLSError(
-            f"partial decoding is not possible with an unpatched CharLS, found {charls_build()['version']}: it does not "
-            "notice all damage, so that wrong samples would be taken for good ones; build with the bundled, patched "
-            "CharLS")
+            f"partial decoding is not possible with an unpatched CharLS, found {charls_build()['version']}: it does "
+            "not notice all damage, so that wrong samples would be taken for good ones; build with the bundled, "
+            "patched CharLS")
 
 
 # --- Errors -----------------------------------------------------------------------------------------------------------

@@ -243,7 +243,7 @@ class NewPixelData:
     def __init__(self, image_pixel: ImagePixel) -> None:
         size = image_pixel.frame_size * image_pixel.number_of_frames
         self._bytes = NewBytes(check_size(size + size % 2))
-        content = np.frombuffer(memoryview(self._bytes), np.uint8)
+        content = np.frombuffer(self._bytes, np.uint8)  # type: ignore[call-overload]  # no __buffer__ before Python 3.12
         content[size:] = 0  # the padding
         self._in_memory = content[:size].view(native_dtype(image_pixel))
         self.samples: NDArray[Any] = _by_pixel(self._in_memory.reshape(_memory_shape(image_pixel)), image_pixel)

@@ -57,6 +57,7 @@ std::deque<test_image> make_images(const std::uint32_t count)
 void check_encoding(const std::deque<test_image>& images)
 {
     std::vector<encoding> encodings;
+    encodings.reserve(images.size());
     for (const test_image& one : images)
         encodings.emplace_back(one.source);
     many_coder coder;

@@ -63,15 +63,17 @@ std::vector<std::uint8_t> encode(const Mode& mode, const image<Sample>& source)
 {
     std::vector<std::uint8_t> stream(source.samples.size() * 10 + 64);
     const thresholds bounds{default_thresholds(mode.maximum, mode.near_value)};
-    std::unique_ptr<const near_lossless_tables> tables;
+    [[maybe_unused]] const auto tables = [&] {
+        if constexpr (Mode::is_lossless)
+            return nullptr;
+        else
+            return std::make_unique<const near_lossless_tables>(mode, bounds);
+    }();
     std::unique_ptr<Encoder> encoder;
     if constexpr (Mode::is_lossless)
         encoder = std::make_unique<Encoder>(mode, bounds, stream.data(), stream.size());
     else
-    {
-        tables = std::make_unique<const near_lossless_tables>(mode, bounds);
         encoder = std::make_unique<Encoder>(mode, bounds, *tables, stream.data(), stream.size());
-    }
     line_buffer<Sample> lines{source.count, 1, Encoder::margin};
     for (std::ptrdiff_t y{}; y != source.height; ++y)
     {
