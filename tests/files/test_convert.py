@@ -18,9 +18,11 @@ from pydicom.uid import (
 
 import dicom_jpegls as jls
 from dicom_jpegls.dicom import CodingOptions
+from dicom_jpegls.errors import InvalidStreamError
 from dicom_jpegls.files import (
     NewFile,
     NotConvertibleError,
+    NothingToDoError,
     NotVerifiedError,
     compress_file,
     decompress_file,
@@ -206,3 +208,16 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     assert Path(tmp_path / "again.dcm").stat().st_size == path.stat().st_size
     for left in tmp_path.iterdir():
         left.unlink()
+
+
+def test_what_is_jpegls_already_is_left_without_a_look_at_its_streams(tmp_path):
+    ds = read("CT_small.dcm")
+    jls.compress(ds)
+    start = ds.PixelData.index(b"\xff\xd8") + 2
+    ds.PixelData = ds.PixelData[:start] + b"\0" * 8 + ds.PixelData[start + 8 :]
+    ds.save_as(tmp_path / "damaged.dcm")
+    with pytest.raises(InvalidStreamError):
+        jls.pixel_array(ds)
+    with pytest.raises(NothingToDoError, match=r"already$"):
+        compress_file(tmp_path / "damaged.dcm", tmp_path / "new.dcm")
+    assert not (tmp_path / "new.dcm").exists()

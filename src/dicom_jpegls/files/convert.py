@@ -167,7 +167,7 @@ def compress_steps(
         if source.transfer_syntax in JPEGLSTransferSyntaxes:
             source.check_encapsulation()
             if not recode or not needs_recoding(source, options):
-                stays = ", and stays lossless" if _is_lossless(source) and options.near_lossless else ""
+                stays = ", and stays lossless" if options.near_lossless and _is_lossless(source) else ""
                 raise NothingToDoError(f"its transfer syntax is {source.transfer_syntax.name} already{stays}")
             if options.near_lossless:
                 source.warnings.append(f"was lossless JPEG-LS, and was coded again with NEAR {options.near_lossless}")
@@ -210,16 +210,16 @@ def needs_recoding(source: SourceFile, options: CodingOptions) -> bool:
     Lossless streams can become near-lossless ones. Streams with the wanted NEAR can get another interleave mode or
     restart interval, unless that would be a second loss.
     """
-    if not _is_lossless(source):
+    image_pixel = source.image_pixel
+    infos = list(source.stream_infos(image_pixel))
+    if any(info.near_lossless for info in infos):
         return False
     if options.near_lossless:
         return True
-    image_pixel = source.image_pixel
     mode = interleave_mode(image_pixel.samples_per_pixel, options.planar_configuration)
     wanted = options.restart_interval
     return any(
-        info.interleave_mode != mode or (wanted != "auto" and info.restart_interval != (wanted or 0))
-        for info in source.stream_infos(image_pixel)
+        info.interleave_mode != mode or (wanted != "auto" and info.restart_interval != (wanted or 0)) for info in infos
     )
 
 
