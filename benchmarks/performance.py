@@ -439,26 +439,19 @@ def image_table(measurements: list[Measurement]) -> str:
     return markdown_table(header, lines)
 
 
-def dataset_table(measurements: list[Measurement]) -> str:
-    """Tabulate the time of each contender and its speed relative to pydicom with pyjpegls."""
-    lines = []
-    for (_, operation), row in select(measurements, "datasets").items():
-        yardstick = row.get("pydicom, pyjpegls")
-        for name, measurement in row.items():
-            ratio = f"x {yardstick.value / measurement.value:.2f}" if yardstick else ""
-            lines.append([operation, name, duration(measurement.value), rate(measurement), ratio])
-    return markdown_table(["", "", "time", "samples", "speed relative to pydicom with pyjpegls"], lines)
+def relative_table(table: str, yardstick: str) -> Callable[[list[Measurement]], str]:
+    """Return a function that tabulates the time of each contender and its speed relative to one of them."""
 
+    def tabulate(measurements: list[Measurement]) -> str:
+        lines = []
+        for (_, operation), row in select(measurements, table).items():
+            reference = row.get(yardstick)
+            for name, measurement in row.items():
+                ratio = f"x {reference.value / measurement.value:.2f}" if reference else ""
+                lines.append([operation, name, duration(measurement.value), rate(measurement), ratio])
+        return markdown_table(["", "", "time", "samples", f"speed relative to {yardstick}"], lines)
 
-def batch_table(measurements: list[Measurement]) -> str:
-    """Tabulate the speed relative to pyjpegls."""
-    lines = []
-    for (_, operation), row in select(measurements, "batch").items():
-        yardstick = row.get("pyjpegls")
-        for name, measurement in row.items():
-            ratio = f"x {yardstick.value / measurement.value:.2f}" if yardstick else ""
-            lines.append([operation, name, duration(measurement.value), rate(measurement), ratio])
-    return markdown_table(["", "", "time", "samples", "speed relative to pyjpegls"], lines)
+    return tabulate
 
 
 def worker_table(measurements: list[Measurement]) -> str:
@@ -511,8 +504,8 @@ def report(measurements: list[Measurement]) -> str:
 
 SECTIONS: dict[str, tuple[str, Callable[[list[Measurement]], str]]] = {
     "images": ("Single images", image_table),
-    "datasets": ("A dataset: {}", dataset_table),
-    "batch": ("Many small images: {}", batch_table),
+    "datasets": ("A dataset: {}", relative_table("datasets", "pydicom, pyjpegls")),
+    "batch": ("Many small images: {}", relative_table("batch", "pyjpegls")),
     "workers": ("The same dataset by number of workers", worker_table),
     "strips": ("One large frame on all cores: {}", strip_table),
     "memory": ("Peak memory: {}", memory_table),

@@ -400,11 +400,17 @@ cdef int _lay_out(
     return 0
 
 
-cdef int _check_size(uint64_t size) except -1:
-    """Check that a Python object can have this size, which is not so in a process of 32 bits."""
-    if size > <uint64_t>sys.maxsize:
-        raise MemoryError(f"{size} bytes")
-    return 0
+cpdef check_size(size):
+    """Return the size of an object to create in bytes.
+
+    Raises
+    ------
+    MemoryError
+        If no object of this process can be so large.
+    """
+    if size > sys.maxsize:
+        raise MemoryError(f"{size} bytes are too many for an object of this process, which has at most {sys.maxsize}")
+    return size
 
 
 cdef int _check_overlap(_Region src, _Region dst) except -1:
@@ -887,7 +893,7 @@ cdef class Stream:
 
     cdef size_t _packed_size(self) except? 0:
         cdef uint64_t size = native.packed_size(native.frame_of(self.source.info))
-        _check_size(size)
+        check_size(size)
         return <size_t>size
 
 
@@ -1406,7 +1412,7 @@ def encode(
     cdef uint8_t* content
     if encoding.has_tasks():
         strips = _encode_strips(encoding)
-        _check_size(strips.size)
+        check_size(strips.size)
         stream = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>strips.size)  # not zeroed
         content = <uint8_t*><char*>stream
         with nogil:
@@ -1415,7 +1421,7 @@ def encode(
     with nogil:  # the source is held by its region
         encoded = native.encode_image(encoding.image)
     _check(encoded.error)
-    _check_size(encoded.bytes.size())
+    check_size(encoded.bytes.size())
     stream = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>encoded.bytes.size())  # not zeroed
     content = <uint8_t*><char*>stream
     with nogil:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import sys
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
@@ -669,21 +668,8 @@ def new_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     MemoryError
         If it does not fit into memory, or into the addresses of a process of 32 bits.
     """
-    check_size(math.prod(shape) * dtype.itemsize)
+    _codec.check_size(math.prod(shape) * dtype.itemsize)
     return np.empty(shape, dtype)
-
-
-def check_size(size: int) -> int:
-    """Return the size of an object to create in bytes.
-
-    Raises
-    ------
-    MemoryError
-        If no object of this process can be so large.
-    """
-    if size > sys.maxsize:
-        raise MemoryError(f"{size} bytes are too many for an object of this process, which has at most {sys.maxsize}")
-    return size
 
 
 def _image_view(samples: NDArray[Any], info: StreamInfo) -> NDArray[Any]:

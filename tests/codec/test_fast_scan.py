@@ -4,7 +4,6 @@ The same samples must give the same bytes and the same stream the same samples. 
 by both, or by the scan codecs alone, or give the same.
 """
 
-import contextlib
 import itertools
 
 import numpy as np
@@ -24,6 +23,7 @@ from support.jls_streams import (
     sample_dtype,
     with_record,
 )
+from support.switches import scan_codecs
 
 pytestmark = pytest.mark.skipif(not jls.charls_build()["fast_scan"], reason="built without the scan codecs")
 
@@ -35,15 +35,6 @@ WIDTHS = (1, 2, 3, 4, 5, 15, 16, 17, 31, 33, 63, 64, 65, 127, 128, 129, 192, 257
 
 # Components and interleave mode.
 LAYOUTS = ((1, None), (3, 0), (3, 1), (3, 2), (4, 0), (4, 1), (4, 2))
-
-
-@contextlib.contextmanager
-def scan_codecs(use):
-    before = _codec._use_scan_codecs(use)
-    try:
-        yield
-    finally:
-        _codec._use_scan_codecs(before)
 
 
 def by_both(function):

@@ -6,10 +6,19 @@ from dicom_jpegls import _codec
 
 
 @contextlib.contextmanager
-def lanes(use):
-    """Code sixteen scans at a time, or one after another."""
-    before = _codec._use_lanes(use)
+def _switched(switch, use):
+    before = switch(use)
     try:
         yield
     finally:
-        _codec._use_lanes(before)
+        switch(before)
+
+
+def lanes(use):
+    """Code sixteen scans at a time, or one after another."""
+    return _switched(_codec._use_lanes, use)
+
+
+def scan_codecs(use):
+    """Use this package's scan codecs, or those of CharLS."""
+    return _switched(_codec._use_scan_codecs, use)

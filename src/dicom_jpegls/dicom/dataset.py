@@ -36,8 +36,8 @@ from dicom_jpegls.dicom.pixel_data import (
     set_transfer_syntax,
 )
 from dicom_jpegls.dicom.rules import decoded_image_pixel
-from dicom_jpegls.errors import JPEGLSError, ParameterError
-from dicom_jpegls.parallel import map_all, map_blocks_in_order, map_in_order, worker_count
+from dicom_jpegls.errors import ParameterError
+from dicom_jpegls.parallel import map_all, map_blocks_in_order, worker_count
 from dicom_jpegls.ranges import sample_range
 
 if TYPE_CHECKING:
@@ -367,24 +367,17 @@ def iter_frames(
     numbers, _ = select_frames(frames, len(encoded))
     _, workers_of_frame = _share_workers(workers, len(encoded))
 
-    def decode_frame(index: int) -> NDArray[Any]:
-        return decoder.decode(index, decoder.open(index, encoded[index]), workers=workers_of_frame)
-
     def decode_frames(indices: list[int]) -> Iterator[NDArray[Any]]:
-        try:
-            streams = [decoder.open(index, encoded[index]) for index in indices]
-            samples = decoder.decode_many(indices, streams, workers=1)
-        except JPEGLSError:
-            return map(decode_frame, indices)  # raises the error in its turn
-        return iter(samples)
+        frames = [(index, encoded[index]) for index in indices]
+        return (samples for _, samples in decoder.open_and_decode(frames, workers=workers_of_frame))
 
     at_once = frames_at_once(decoder.image_pixel, max(0, len(numbers) - workers), workers)
     if at_once == 1:
-        return map_in_order(decode_frame, numbers, workers)
+        return map_blocks_in_order(decode_frames, numbers, workers, 1)
 
     def in_order() -> Iterator[NDArray[Any]]:
         # The first frames alone, so that a caller soon has one.
-        yield from map_in_order(decode_frame, numbers[:workers], workers)
+        yield from map_blocks_in_order(decode_frames, numbers[:workers], workers, 1)
         yield from map_blocks_in_order(decode_frames, numbers[workers:], workers, at_once)
 
     return in_order()

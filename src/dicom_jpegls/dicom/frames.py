@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -278,6 +279,37 @@ class FrameDecoder:
             if self._as_numbers:
                 self._limit_to_bits_stored(out, stream.info)
         return outs
+
+    def open_and_decode(
+        self, frames: Sequence[tuple[int, bytes | memoryview]], *, workers: int = 1
+    ) -> Iterable[tuple[Stream, NDArray[Any]]]:
+        """Open and decode consecutive frames, together where that is faster; an error is raised in its frame's turn.
+
+        Parameters
+        ----------
+        frames : sequence of (int, bytes or memoryview)
+            The numbers of the frames, and their streams, possibly with padding.
+        workers : int, optional
+            Number of threads that decode restart intervals and planes of a frame that is decoded alone.
+
+        Returns
+        -------
+        iterable of (Stream, numpy.ndarray)
+            The stream and the samples of each frame.
+        """
+        if len(frames) > 1:
+            with suppress(JPEGLSError):
+                streams = [self.open(index, frame) for index, frame in frames]
+                samples = self.decode_many([index for index, _ in frames], streams, workers=1)
+                return zip(streams, samples, strict=True)
+
+        def decode_alone(item: tuple[int, bytes | memoryview]) -> tuple[Stream, NDArray[Any]]:
+            index, frame = item
+            stream = self.open(index, frame)
+            return stream, self.decode(index, stream, workers=workers)
+
+        # One frame is decoded here, by the thread that calls, and several when they are asked for.
+        return [decode_alone(frames[0])] if len(frames) == 1 else map(decode_alone, frames)
 
     def _limit_to_bits_stored(self, samples: NDArray[Any], info: StreamInfo) -> None:
         """Make numbers of Bits Stored bits of decoded samples, in place."""
@@ -555,7 +587,7 @@ class FrameCoder:
         decoded: list[NDArray[Any] | None] = [None] * len(frames)
         errors: list[int | None] = [None] * len(frames)
         if self.options.verify:
-            results = [np.empty(prepared.shape, native_dtype(self.coded)) for prepared in samples]
+            results = [new_array(prepared.shape, native_dtype(self.coded)) for prepared in samples]
             opened = [self.decoder.open(first + number, streams[number]) for number in numbers]
             self.decoder.decode_many([first + number for number in numbers], opened, results, workers=workers)
             decoded = [*results]

@@ -19,8 +19,8 @@ from pydicom.uid import (
     UncompressedTransferSyntaxes,
 )
 
-from dicom_jpegls._codec import NewBytes
-from dicom_jpegls.array import check_size, new_array
+from dicom_jpegls._codec import NewBytes, check_size
+from dicom_jpegls.array import new_array
 from dicom_jpegls.dicom.codings import coding_of
 from dicom_jpegls.dicom.diagnostics import reading, warn_of_dataset
 from dicom_jpegls.dicom.fragments import ITEM_TAG, FragmentIndex, Frames, OffsetTables, encapsulate

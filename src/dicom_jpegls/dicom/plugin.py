@@ -19,8 +19,7 @@ from pydicom.pixels.decoders.base import JPEGLSLosslessDecoder, JPEGLSNearLossle
 from pydicom.pixels.encoders.base import JPEGLSLosslessEncoder, JPEGLSNearLosslessEncoder
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSTransferSyntaxes
 
-from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES
-from dicom_jpegls.array import check_size
+from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES, check_size
 from dicom_jpegls.dicom import rules
 from dicom_jpegls.dicom.frames import FrameCoder, FrameDecoder, frames_at_once
 from dicom_jpegls.dicom.options import CodingOptions
@@ -55,7 +54,6 @@ _REFUSAL = "dicom_jpegls_refusal"
 
 # The runner's option for the coder of its frames: the attributes and options are the same for all of them.
 _CODER = "dicom_jpegls_coder"
-
 
 # The runner's option for frames that have been decoded together with an earlier one.
 _AHEAD = "dicom_jpegls_ahead"

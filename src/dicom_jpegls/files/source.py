@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dicom_jpegls._codec import Stream
     from dicom_jpegls.parameters import StreamInfo
 
 # Elements of group 7FE0 before which reading stops.
@@ -511,28 +512,15 @@ class SourceFile:
     def _jpegls_frames(self, image_pixel: ImagePixel, threads: int, as_numbers: bool) -> Iterator[NDArray[Any]]:
         decoder = FrameDecoder(image_pixel, as_numbers=as_numbers)
 
-        def decode(item: tuple[int, bytes | memoryview]) -> tuple[NDArray[Any], StreamInfo, int]:
-            index, data = item
-            stream = decoder.open(index, data)
-            return decoder.decode(index, stream), stream.info, len(data)
-
-        def decode_together(
+        def decode_frames(
             items: list[tuple[int, bytes | memoryview]],
-        ) -> Iterable[tuple[NDArray[Any], StreamInfo, int]]:
-            if len(items) == 1:
-                return [decode(items[0])]
-            try:
-                streams = [decoder.open(index, data) for index, data in items]
-                frames = decoder.decode_many([index for index, _ in items], streams, workers=1)
-            except JPEGLSError:
-                return map(decode, items)  # raises the error in its turn
-            return [
-                (frame, stream.info, len(data)) for frame, stream, (_, data) in zip(frames, streams, items, strict=True)
-            ]
+        ) -> Iterable[tuple[tuple[Stream, NDArray[Any]], int]]:
+            return zip(decoder.open_and_decode(items), (len(data) for _, data in items), strict=True)
 
         items = enumerate(self.streams(image_pixel))
         at_once = frames_at_once(image_pixel, image_pixel.number_of_frames, threads)
-        for frame, info, size in map_blocks_in_order(decode_together, items, threads, at_once):
+        for (stream, frame), size in map_blocks_in_order(decode_frames, items, threads, at_once):
+            info = stream.info
             self.near_lossless = max(self.near_lossless, info.near_lossless)
             self.compressed_size += size
             if info.default_thresholds != DefaultThresholds.STANDARD:
