@@ -61,7 +61,7 @@ void check(const block& stream, const limits& allowed)
     REQUIRE(!describe(static_cast<int>(error.code)));
     check_accepted(info, stream.size(), allowed);
 
-    // EOI ends the stream: the bytes behind change nothing, and without it the stream is refused.
+    // EOI ends the stream: the bytes after it change nothing, and without it the stream is refused.
     const block exact{stream.data(), info.size};
     const inspection again = inspect(exact.bytes(), allowed);
     REQUIRE(again.error.code == fault::none);

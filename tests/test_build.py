@@ -358,7 +358,7 @@ def test_patch_that_does_not_apply_stops_the_build(tree, build, charls, configur
 
 def test_patches_need_git_or_patch(tree, build, charls, configure):
     add_patch(tree, "9000-test", ORIGINAL, "Patched")
-    # Empty counts as looked for in vain.
+    # An empty path stands for one that was looked for and not found.
     status, output = configure(tree, build, f"-DCHARLS_SOURCE_DIR={charls}", WITHOUT_GIT, "-DPATCH_EXECUTABLE=")
     assert status != 0
     assert "Neither git nor patch is there to apply patches/" in output
@@ -377,11 +377,11 @@ CHANGED = {
     "0003-check-end-of-scan-data": {
         "bits missing at the end of a scan": ("refused", "0"),
         "eight bits and a byte of zeros before a marker": ("refused", "0"),
-        "a marker only behind the end of the buffer": ("refused", "0"),
+        "a marker only past the end of the buffer": ("refused", "0"),
     },
     "0004-compare-the-fourth-component-in-runs": {"pixels that differ in the fourth component only": ("0", "1")},
     "0006-check-room-for-the-byte-before-the-end": {
-        "the byte behind a destination that the scan has filled": ("0", "255")
+        "the byte after a destination that the scan has filled": ("0", "255")
     },
 }
 

@@ -83,7 +83,7 @@ def test_a_second_run_does_only_what_failed_or_changed(tree, tmp_path):
     with open(compressed[2]["target"], "ab") as file:
         file.write(b"\0\0")
     result = batch.transcode([tmp_path / "tree"], tmp_path / "jls", workers=1)
-    # The first file's result is there and the same; the third one's is somebody else's now.
+    # The first file's result is there and the same; the third's belongs to somebody else now.
     assert result.counts == {Status.COMPRESSED: 2, Status.FAILED: len(broken) + 1}
     foreign = {record.name: record for record in result.failures}[compressed[2]["name"]]
     assert "exists and is another file: --force replaces it" in foreign.reason

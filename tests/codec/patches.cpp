@@ -100,7 +100,7 @@ int main()
         reader.end_scan();
         return 0;
     });
-    print("a marker only behind the end of the buffer", [] {
+    print("a marker only past the end of the buffer", [] {
         const uint8_t bytes[]{1, 2, 3, 4, 5, 6, 7, 8, 0, 0xFF, 0xD9};
         bit_reader reader{bytes, 9};
         for (const int bits : {24, 24, 16})
@@ -114,7 +114,7 @@ int main()
         return traits::is_near({charls::triplet<uint8_t>{1, 2, 3}, 4}, {charls::triplet<uint8_t>{1, 2, 3}, 5});
     });
 
-    print("the byte behind a destination that the scan has filled", [] {
+    print("the byte after a destination that the scan has filled", [] {
         uint8_t bytes[4]{};
         charls::jpeg_stream_writer writer;
         writer.destination({bytes, 3});

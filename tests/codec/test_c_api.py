@@ -454,7 +454,7 @@ def test_source_and_destination_must_not_overlap():
     ]:
         memory[...] = before
         base = address(memory)
-        # Bytes behind EOI do not matter, so those of the destination may be among them.
+        # Bytes after EOI do not matter, so those of the destination may be among them.
         found = API.decode(base + 300, 700, base + start, GREY.nbytes, 0, ctypes.byref(info))
         assert found == code, (start, code)
         assert np.array_equal(memory, before) == (code != 0), (start, code)
@@ -512,7 +512,7 @@ def test_limits_are_the_defaults_of_python(header, fault):
 def test_destination_of_any_size():
     frame = FrameInfo(9, 7, 12, 1)
     for capacity in range(len(GREY_STREAM) + 16):
-        code, result = encode(GREY, frame, capacity=capacity)  # looks behind the end itself
+        code, result = encode(GREY, frame, capacity=capacity)  # looks past the end itself
         if code == 0:
             assert result == GREY_STREAM, capacity
         else:

@@ -55,7 +55,7 @@ def test_damaged_stream(name, tmp_path):
 @pytest.mark.patched_charls
 @pytest.mark.parametrize("tail", [b"\xff", b"\xff\x00", b"\xff\xd0", b"\xff\xda\x00\x02", b"\xff\xfe\x00\x02"])
 def test_megabytes_behind_the_damage(tail, tmp_path):
-    """Every byte is looked at a few times, not once for each byte in front of it."""
+    """Every byte is looked at a few times, not once for each byte before it."""
     stream = encode_image(make_image("noise", (8, 8), 8))
     file = tmp_path / "streams"
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -67,7 +67,7 @@ def decode_by_both(stream):
         assert fast == own
     elif own is not None:
         assert fast_code in (INVALID_DATA, TOO_MUCH_DATA)
-    # Data left behind all lines is told from data that is wrong or missing.
+    # Data left after all lines is told from data that is wrong or missing.
     if fast_code == TOO_MUCH_DATA:
         assert own_code != INVALID_DATA
     if own_code == TOO_MUCH_DATA:
@@ -377,7 +377,7 @@ def test_fewer_lines_than_coded_leave_data():
 @pytest.mark.parametrize("use", [True, False])
 @pytest.mark.parametrize(("bits", "near"), [(8, 0), (12, 0), (16, 0), (8, 2)])
 def test_destinations_too_small(bits, near, use):
-    """Every size below the stream's is refused, and nothing is written behind the destination."""
+    """Every size below the stream's is refused, and nothing is written past the destination."""
     for kind in ("noise", "runs"):
         image = make_image(kind, (7, 11), bits)
         stream = encode_image(image, bits=bits, near=near)

@@ -26,7 +26,7 @@ STREAM = encode_image(
     spiff_header=spiff.SpiffHeader(spiff.SpiffColorSpace.GRAYSCALE),
 )
 INVALID = STREAM[:-2]
-DAMAGED = STREAM[:-30] + b"\xff\xd9"  # CharLS, not the check in front of it, refuses it
+DAMAGED = STREAM[:-30] + b"\xff\xd9"  # CharLS, not the check before it, refuses it
 UNSUPPORTED = STREAM.replace(b"\xff\xf7", b"\xff\xc0")
 SOURCE, TARGET = bytearray(STREAM), bytearray(IMAGE.nbytes)
 ODD_TARGET = memoryview(bytearray(IMAGE.nbytes + 1))[1:]

@@ -291,7 +291,7 @@ def test_automatic_restart_interval():
     large = np.zeros((4096, 4096), np.uint8)
     assert jls.read_info(jls.encode(large, restart_interval="auto")).restart_interval == 256
     assert jls.read_info(jls.encode(large, restart_interval="auto", workers=2)).restart_interval == 128
-    # Never so few lines that starting anew costs much.
+    # Never so few lines that the start of each costs much.
     assert jls.read_info(jls.encode(large, restart_interval="auto", workers=64)).restart_interval == 64
     assert jls.read_info(jls.encode(large[:64], restart_interval="auto", workers=64)).restart_interval == 0
     noisy = make_image("smooth", (2048, 512), 12)

@@ -349,7 +349,7 @@ def test_limit_of_the_samples_may_be_moved():
 
 
 def test_line_count_behind_the_scan_is_unsupported():
-    # T.81 B.2.5: a height of 0 in the frame header announces a DNL segment behind the first scan.
+    # T.81 B.2.5: a height of 0 in the frame header announces a DNL segment after the first scan.
     stream = SOI + frame_header(4, 0) + scan_header() + SCAN + segment(DNL, number(3, 2)) + EOI
     with pytest.raises(jls.UnsupportedStreamError) as caught:
         jls.read_info(stream)
@@ -453,7 +453,7 @@ def test_fill_bytes_before_restart_markers_are_skipped():
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])
-@pytest.mark.parametrize("order", ["before the frame header", "behind the frame header"])
+@pytest.mark.parametrize("order", ["before the frame header", "after the frame header"])
 def test_dimensions_in_a_preset_segment(size, order):
     frame = frame_header(0, 0)
     both = dimensions(4, 3, size) + frame if order.startswith("before") else frame + dimensions(4, 3, size)
@@ -475,7 +475,7 @@ def test_largest_dimensions_are_accepted():
 
 
 def test_limit_of_the_dimensions_may_be_moved():
-    # A run of 70000 zeros: a bit for each of 33 run lengths (T.87 A.7.1), with a 0 stuffed in behind each FF.
+    # A run of 70000 zeros: a bit for each of 33 run lengths (T.87 A.7.1), with a 0 stuffed in after each FF.
     wide = SOI + frame_header(0, 0) + dimensions(70000, 1, 3) + scan_header() + b"\xff\x7f\xff\x7f\xe0" + EOI
     for use in (jls.read_info, lambda src, **limit: jls.decode_into(src, bytearray(70000), **limit)):
         assert use(wide, max_dimension=70000).width == 70000, use

@@ -1,6 +1,6 @@
 """Streams are byte for byte the recorded ones: what is coded changes only on purpose.
 
-After such a change, `python tests/codec/test_stream_hashes.py` in the development environment records them anew.
+After such a change, `python tests/codec/test_stream_hashes.py` in the development environment records them again.
 """
 
 import hashlib

@@ -41,7 +41,7 @@ def damaged(stream, *, truncations, flips):
     random = np.random.default_rng(1)
     header = next(part.stop for part in segments(stream) if stream[part.start : part.start + 2] == b"\xff\xda")
     for i in range(flips):
-        # One in four in front of the first scan: few others would hit it.
+        # One in four before the first scan: few others would hit it.
         bit = int(random.integers(0, 8 * (header if i % 4 == 0 else len(stream))))
         changed = bytearray(stream)
         changed[bit // 8] ^= 1 << bit % 8
@@ -136,7 +136,7 @@ def outcomes(name, file, *, time_limit, every=1, **options):
     """Yields the outcome of each input, or of each `every`-th, that a file stands for.
 
     The file is an archive of streams, or a sound stream whose damaged forms are meant; `options` are those of
-    `damaged`. The process goes on after a refusal, and is started again behind an input that it crashed on or was busy
+    `damaged`. The process goes on after a refusal, and is started again after an input that it crashed on or was busy
     with for longer than the time limit in seconds.
     """
     context = multiprocessing.get_context("spawn")

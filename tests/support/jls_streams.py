@@ -44,7 +44,7 @@ def restart_interval(lines, size=2):
 class Part(NamedTuple):
     marker: int
     data: bytes
-    scan: bytes  # the entropy-coded data behind an SOS segment, restart markers included
+    scan: bytes  # the entropy-coded data after an SOS segment, restart markers included
 
 
 def parts(stream):
@@ -81,7 +81,7 @@ def join(part_list):
 
 
 def with_segments(stream, *added, before=SOF55):
-    """The stream with segments put in front of the first one of a kind."""
+    """The stream with segments inserted before the first one of a kind."""
     split = parts(stream)
     index = next(i for i, part in enumerate(split) if part.marker == before)
     return join(split[:index])[:-2] + b"".join(added) + join(split[index:])[2:]

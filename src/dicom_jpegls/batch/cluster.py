@@ -97,7 +97,7 @@ def _connected(address: str) -> Client:
         Client.__init__(client, address, timeout=_TIMEOUT)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TypeError) as error:  # a timeout is an OSError
         # A client that failed closes itself when it is collected. If that happens while another one starts, it waits
-        # for a lock of its own thread for ever.
+        # for a lock that its own thread holds, without end.
         with suppress(Exception):
             client.close()  # type: ignore[no-untyped-call]
         raise ClusterError(f"no Dask scheduler at {address}: {_one_line(error)}") from None

@@ -25,7 +25,7 @@ def pack(const uint16_t[:, :, ::1] volume not None, *, int bits_per_sample, int 
     Returns
     -------
     block : bytes
-        One JPEG-LS stream behind the other.
+        One JPEG-LS stream after the other.
     offsets : numpy.ndarray
         Shape (frames + 1,), uint64: where each stream starts, and where the last ends.
     """

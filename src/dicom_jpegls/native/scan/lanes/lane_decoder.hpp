@@ -111,7 +111,7 @@ private:
         return std::min(30, mode_.limit - mode_.quantized_bits_per_sample - 1);
     }
 
-    // A group may begin up to here: behind it there is a window in the reader's buffer, or zeros behind the last bit.
+    // A group may begin up to here: after it there is a window in the reader's buffer, or zeros after the last bit.
     static constexpr std::uint32_t last_position{8 * code_reader::fill_size - window_bits};
 
     // ---- Scalar code: a lane between groups.

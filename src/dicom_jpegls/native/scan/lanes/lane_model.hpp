@@ -91,7 +91,7 @@ inline encoder_context statistics_of(const std::uint64_t context) noexcept
 // N at most RESET. In a lane whose stream is damaged an error may be any number of 16 bits: then, too.
 static_assert((reset_value + 1) * (1 << 15) < (1 << packed_context::k_position));
 
-// The contexts of a lane. Context 0 belongs to no gradients: lanes that stand still use it in vain. The distance keeps
+// The contexts of a lane. Context 0 belongs to no gradients: lanes that stand still use it without effect. The distance keeps
 // lanes apart in the sets of the first-level cache.
 constexpr std::size_t context_distance{368};
 static_assert(context_distance >= context_count && lane_count * context_distance <= 0x10000);
