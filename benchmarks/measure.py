@@ -68,6 +68,30 @@ def real_cases() -> list[Case]:
     ]
 
 
+def moved(image: Array, frame_count: int, size: int) -> Array:
+    """Return frames of an image, repeated to a size and each moved a few samples further."""
+    tiled = np.tile(image, (-(-size // image.shape[0]), -(-size // image.shape[1])))[:size, :size]
+    return np.stack([np.roll(tiled, (3 * i, 7 * i), axis=(0, 1)) for i in range(frame_count)])
+
+
+def moved_ct(frame_count: int, size: int = 512) -> NDArray[np.int16]:
+    """Return frames of a real CT slice of the pydicom wheel: signed, 16 bits."""
+    return moved(examples.ct.pixel_array, frame_count, size)
+
+
+def series(frame_count: int, size: int = 512) -> list[Case]:
+    """Return series of equal frames: a real CT slice and a real MR slice, moved, and synthetic CT of two precisions."""
+    mr = examples.overlay.pixel_array.astype(np.uint16)
+    synthetic = synthetic_ct(frame_count, size)
+    twelve_bits = (synthetic.astype(np.int32) + 1024).clip(0, 4095).astype(np.uint16)
+    return [
+        Case("CT, 16 bits", moved_ct(frame_count, size).view(np.uint16), 16, 1),
+        Case("MR, 12 bits", moved(mr, frame_count, size), 12, 1),
+        Case("synthetic CT, 16 bits", synthetic.view(np.uint16), 16, 1),
+        Case("synthetic CT, 12 bits", twelve_bits, 12, 1),
+    ]
+
+
 def smooth(rows: int, columns: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return a body with soft organs, without noise: 0 outside, about 1 inside."""
     y, x = np.ogrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]

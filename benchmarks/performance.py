@@ -10,6 +10,7 @@ docs/performance.md. ``--quick`` uses small images and few turns: it shows that 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import functools
 import importlib
@@ -17,7 +18,7 @@ import importlib.metadata
 import io
 import json
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,9 +35,11 @@ from measure import (
     compare,
     core_count,
     machine_facts,
+    moved_ct,
     peak_memory,
     python_calls,
     real_cases,
+    series,
     synthetic_ct,
     synthetic_dx,
 )
@@ -46,10 +49,15 @@ from pydicom.pixels.encoders import JPEGLSLosslessEncoder
 from pydicom.uid import JPEGLSLossless
 
 import dicom_jpegls as jls
+from dicom_jpegls import _codec
 from dicom_jpegls.parallel import map_all
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
-PLOT = "image-speed.png"
+PLOTS = {
+    "core-speed.png": "MB of samples per second on one core, by frames and by codec",
+    "image-speed.png": "MB of samples per second, by image and by package",
+}
+"""The plots on the page, and what they show."""
 
 # Module and distribution of each peer.
 PEERS = {
@@ -178,7 +186,7 @@ def pydicom_pixels(plugin: str, ds: Dataset) -> Array:
     return ds.pixel_array
 
 
-def measure_datasets(name: str, frames: Array, rounds: int) -> list[Measurement]:
+def measure_datasets(section: str, name: str, frames: Array, rounds: int) -> list[Measurement]:
     """Compress and decode a whole dataset by pydicom with each plugin, and by this package alone."""
     native = make_dataset(frames, 16, "MONOCHROME2")
     compressed = copy.deepcopy(native)
@@ -208,9 +216,9 @@ def measure_datasets(name: str, frames: Array, rounds: int) -> list[Measurement]
         for way, decode in decoders.items():
             expect_equal(way, decode(copy.deepcopy(compressed)), frames)
         timings = compare(fresh(compressors, native), 1, rounds)
-        found = measured("datasets", name, "encode", timings, frames.nbytes, sizes)
+        found = measured(section, name, "encode", timings, frames.nbytes, sizes)
         timings = compare(fresh(decoders, compressed), 1, rounds)
-        return found + measured("datasets", name, "decode", timings, frames.nbytes, {})
+        return found + measured(section, name, "decode", timings, frames.nbytes, {})
     finally:
         jls.unregister()
 
@@ -218,6 +226,70 @@ def measure_datasets(name: str, frames: Array, rounds: int) -> list[Measurement]
 def fresh(functions: dict[str, Callable[[Dataset], Any]], ds: Dataset) -> dict[str, Contender]:
     """Return contenders whose calls each get a fresh copy of the dataset."""
     return {name: python_calls(function, lambda: copy.deepcopy(ds)) for name, function in functions.items()}
+
+
+# One core
+
+
+@contextlib.contextmanager
+def switched(*switches: Callable[[bool], bool]) -> Iterator[None]:
+    """Switch off parts of the codec."""
+    before = [switch(False) for switch in switches]
+    try:
+        yield
+    finally:
+        for switch, on in zip(switches, before, strict=True):
+            switch(on)
+
+
+def measure_core(cases: Iterable[Case], rounds: int) -> list[Measurement]:
+    """Code frames, (frames, rows, columns), on one core: with lanes, without them, with CharLS's codecs and by peers."""
+    found = []
+    for name, frames, bits, _ in cases:
+        images = list(frames)
+        streams = jls.encode_many(images, bits_per_sample=bits, workers=1)
+
+        def encode(images: list[Array] = images, bits: int = bits) -> list[bytes]:
+            return jls.encode_many(images, bits_per_sample=bits, workers=1)
+
+        def decode(streams: list[bytes] = streams) -> list[Array]:
+            return jls.decode_many(streams, workers=1)
+
+        encoders: dict[str, Callable[[], list[bytes]]] = {}
+        decoders: dict[str, Callable[[], list[Array]]] = {}
+        for way, switches in CODECS.items():
+            encoders[way] = switched(*switches)(encode)
+            decoders[way] = switched(*switches)(decode)
+        if installed()["pyjpegls"]:
+            import jpeg_ls
+
+            height, width = images[0].shape
+            sources = [image.tobytes() for image in images]
+            encoders["pyjpegls"] = lambda height=height, width=width, bits=bits, sources=sources: [
+                jpeg_ls.encode_buffer(source, height, width, 1, bits) for source in sources
+            ]
+            decoders["pyjpegls"] = lambda streams=streams: list(map(jpeg_ls.decode_buffer, streams))
+        if installed()["imagecodecs"]:
+            import imagecodecs
+
+            encoders["imagecodecs"] = lambda images=images: list(map(imagecodecs.jpegls_encode, images))
+            decoders["imagecodecs"] = lambda streams=streams: list(map(imagecodecs.jpegls_decode, streams))
+        for way in CODECS:
+            if encoders[way]() != streams:
+                raise AssertionError(f"{way}, {name}: the streams differ")
+            expect_equal(f"{way}, {name}", np.stack(decoders[way]()), frames)
+        for operation, calls in (("encode", encoders), ("decode", decoders)):
+            timings = compare({way: python_calls(call) for way, call in calls.items()}, 1, rounds)
+            found += measured("core", name, operation, timings, frames.nbytes, {})
+    return found
+
+
+CODECS: dict[str, tuple[Callable[[bool], bool], ...]] = {
+    "16 lanes": (),
+    "scan codecs": (_codec._use_lanes,),
+    "CharLS": (_codec._use_lanes, _codec._use_scan_codecs),
+}
+"""The codecs of this package, by what is switched off for them."""
 
 
 # Many small images
@@ -454,6 +526,18 @@ def relative_table(table: str, yardstick: str) -> Callable[[list[Measurement]], 
     return tabulate
 
 
+def core_table(measurements: list[Measurement]) -> str:
+    """Tabulate the speeds on one core, and how many times CharLS's that of the lanes is."""
+    lines = []
+    for (case, operation), row in select(measurements, "core").items():
+        ratio = f"x {row['CharLS'].value / row['16 lanes'].value:.2f}"
+        lines.append([f"{case}, {operation}", *(rate(row[name]) if name in row else "" for name in CORE), ratio])
+    return markdown_table(["", *CORE, "lanes relative to CharLS"], lines)
+
+
+CORE = (*CODECS, "pyjpegls", "imagecodecs")
+
+
 def worker_table(measurements: list[Measurement]) -> str:
     """Tabulate the speed by number of workers."""
     lines = []
@@ -503,8 +587,10 @@ def report(measurements: list[Measurement]) -> str:
 
 
 SECTIONS: dict[str, tuple[str, Callable[[list[Measurement]], str]]] = {
+    "core": ("One core: 40 frames", core_table),
     "images": ("Single images", image_table),
     "datasets": ("A dataset: {}", relative_table("datasets", "pydicom, pyjpegls")),
+    "real": ("A dataset: {}", relative_table("real", "pydicom, pyjpegls")),
     "batch": ("Many small images: {}", relative_table("batch", "pyjpegls")),
     "workers": ("The same dataset by number of workers", worker_table),
     "strips": ("One large frame on all cores: {}", strip_table),
@@ -539,7 +625,12 @@ def plot(measurements: list[Measurement], folder: Path) -> None:
         figure.savefig(folder / name, dpi=80, bbox_inches="tight")
         pyplot.close(figure)
 
-    for section, name in (("images", PLOT), ("datasets", "dataset-speed.png"), ("memory", "memory.png")):
+    for section, name in (
+        ("core", "core-speed.png"),
+        ("images", "image-speed.png"),
+        ("datasets", "dataset-speed.png"),
+        ("memory", "memory.png"),
+    ):
         rows = select(measurements, section)
         if not rows:
             continue
@@ -574,13 +665,17 @@ def measure_all(rounds: int, quick: bool) -> list[Measurement]:
     cases = [case._replace(calls=1) for case in real_cases()[:2]] if quick else [*real_cases(), large]
     frames = synthetic_ct(4 if quick else 40, size)
     name = f"{len(frames)} frames of {size} x {size}, signed 16 bits"
-    found = measure_images(cases, rounds)
+    found = measure_core(series(4 if quick else 40, size), rounds)
+    found += measure_images(cases, rounds)
     # More turns, since all cores are seldom idle at once.
     patient = rounds if quick else 3 * rounds
-    found += measure_datasets(name, frames, patient)
+    found += measure_datasets("datasets", name, frames, patient)
+    real = moved_ct(len(frames), size)
+    name = f"{len(real)} frames of {size} x {size}, a real CT slice, moved, signed 16 bits"
+    found += measure_datasets("real", name, real, patient)
     tiles = synthetic_dx(256).reshape(8, 32, 8, 32).swapaxes(1, 2).reshape(64, 32, 32)
     found += measure_batch(list(tiles), 12, patient)
-    found += measure_workers(name, frames, patient)
+    found += measure_workers("", frames, patient)
     found += measure_strips(large, patient)
     return found + measure_memory(large, with_peers=not quick)
 
@@ -606,8 +701,10 @@ def main() -> None:
     (arguments.output / "results.json").write_text(json.dumps(results, indent=1, default=list) + "\n")
     plot(measurements, arguments.output)
     if arguments.write:
-        (DOCUMENT.parent / "images" / PLOT).write_bytes((arguments.output / PLOT).read_bytes())
-        replace_marked(DOCUMENT, f"{content}\n\n![MB of samples per second, by image and by package](images/{PLOT})")
+        for name in PLOTS:
+            (DOCUMENT.parent / "images" / name).write_bytes((arguments.output / name).read_bytes())
+        pictures = "\n\n".join(f"![{text}](images/{name})" for name, text in PLOTS.items())
+        replace_marked(DOCUMENT, f"{content}\n\n{pictures}")
 
 
 if __name__ == "__main__":
