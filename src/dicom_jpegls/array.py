@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
@@ -21,7 +20,7 @@ from dicom_jpegls.ranges import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -177,7 +176,7 @@ def encode_many(
     """
     prepared = []
     for index, image in enumerate(images):
-        with _naming(f"images[{index}]"):
+        try:
             samples, precision = _checked_image(image, bits_per_sample, near_lossless, check_range, signed_overflow)
             prepared.append(
                 prepare_samples(
@@ -188,17 +187,15 @@ def encode_many(
                     restart_interval=restart_interval,
                 )
             )
+        except (JPEGLSError, TypeError) as error:
+            _name_item(error, f"images[{index}]")
+            raise
     return _codec.encode_prepared(prepared, workers=workers)
 
 
-@contextlib.contextmanager
-def _naming(item: str) -> Iterator[None]:
+def _name_item(error: Exception, item: str) -> None:
     """Begin the message of an error with the item that it is about."""
-    try:
-        yield
-    except (JPEGLSError, TypeError) as error:
-        error.args = (f"{item}: {error}", *error.args[1:])
-        raise
+    error.args = (f"{item}: {error}", *error.args[1:])
 
 
 def prepare_samples(
@@ -427,29 +424,29 @@ def decode_many(
     if errors not in ("raise", "return"):
         raise ParameterError(f"errors: must be 'raise' or 'return', found {errors!r}")
     results: list[NDArray[Any] | Exception] = []
-    opened: list[tuple[int, _codec.Stream, NDArray[Any]]] = []
+    indexes: list[int] = []
+    opened: list[_codec.Stream] = []
+    targets: list[NDArray[Any]] = []
     for index, src in enumerate(streams):
         try:
-            with _naming(f"streams[{index}]"):
-                stream = _codec.Stream(src, max_dimension=max_dimension, max_samples=max_samples)
-                samples = _new_samples(stream.info, signed)
-        except (StreamError, MemoryError) as error:
-            if errors == "raise":
+            stream = _codec.Stream(src, max_dimension=max_dimension, max_samples=max_samples)
+            samples = _new_samples(stream.info, signed)
+        except (JPEGLSError, TypeError, MemoryError) as error:
+            _name_item(error, f"streams[{index}]")
+            if errors == "raise" or not isinstance(error, (StreamError, MemoryError)):
                 raise
             results.append(error)
         else:
-            opened.append((index, stream, samples))
+            indexes.append(index)
+            opened.append(stream)
+            targets.append(samples)
             results.append(_image_view(samples, stream.info))
-    found = _codec.decode_streams(
-        [stream for _, stream, _ in opened], [samples for _, _, samples in opened], workers=workers
-    )
-    for (index, _, _), fault in zip(opened, found, strict=True):
-        if fault is None:
-            continue
-        fault.args = (f"streams[{index}]: {fault}", *fault.args[1:])
-        if errors == "raise":
-            raise fault
-        results[index] = fault
+    for index, fault in zip(indexes, _codec.decode_streams(opened, targets, workers=workers), strict=True):
+        if fault is not None:
+            _name_item(fault, f"streams[{index}]")
+            if errors == "raise":
+                raise fault
+            results[index] = fault
     return results
 
 
