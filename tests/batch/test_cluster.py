@@ -54,42 +54,6 @@ def wait_until(condition):
         time.sleep(0.01)
 
 
-def kill_workers(cluster, count):
-    """End some workers with results that nobody has fetched, and wait until the scheduler has noticed."""
-    pids = dict(list(cluster.run(os.getpid).items())[:count])
-    wait_until(lambda: not any(cluster.processing().values()))
-    for pid in pids.values():
-        os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not pids.keys() & cluster.run_on_scheduler(lambda dask_scheduler: set(dask_scheduler.workers)))
-
-
-# With all of them, results are lost, and nobody is there to make them again at once.
-@pytest.mark.parametrize("killed", [1, 3])
-def test_every_file_once_though_workers_die(tmp_path, cluster, killed):
-    broken = make_tree(tmp_path / "tree", 48, 6)
-    alone = batch.transcode([tmp_path / "tree"], tmp_path / "alone", workers=1)
-    seen = []
-
-    class Killing(Observer):
-        def on_record(self, record):
-            seen.append(record)
-            if len(seen) == 10:
-                kill_workers(cluster, killed)
-
-    summary = batch.transcode([tmp_path / "tree"], tmp_path / "jls", dask=cluster, observer=Killing())
-    assert summary.counts == alone.counts
-    lines = [json.loads(line) for line in (tmp_path / "jls" / JOURNAL_NAME).read_text().splitlines()]
-    assert len(lines) == len({line["name"] for line in lines}) == len(seen) == 48
-    assert {line["name"] for line in lines if line["status"] == "failed"} == broken
-    results, expected = files_below(tmp_path / "jls"), files_below(tmp_path / "alone")
-    assert {name: path.read_bytes() for name, path in results.items()} == {
-        name: path.read_bytes() for name, path in expected.items()
-    }
-    again = batch.transcode([tmp_path / "tree"], tmp_path / "jls", dask=cluster.scheduler.address)
-    assert again.counts == {Status.FAILED: 6}
-    assert again.done_before == 42
-
-
 def test_jobs_fit_delayed(tmp_path, cluster):
     dask = pytest.importorskip("dask")
     for name in ("a", "b"):
@@ -248,3 +212,40 @@ def test_a_scheduler_that_dies_is_told(tmp_path):
     assert summary.done_before >= 3
     assert summary.counts[Status.FAILED] == 0
     assert len(files_below(tmp_path / "jls")) == 40
+
+
+def kill_workers(cluster, count):
+    """End some workers with results that nobody has fetched, and wait until the scheduler has noticed."""
+    pids = dict(list(cluster.run(os.getpid).items())[:count])
+    wait_until(lambda: not any(cluster.processing().values()))
+    for pid in pids.values():
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not pids.keys() & cluster.run_on_scheduler(lambda dask_scheduler: set(dask_scheduler.workers)))
+
+
+# The last test of the cluster, since a busy machine may take long to start workers again. With all of them, results are
+# lost, and nobody is there to make them again at once.
+@pytest.mark.parametrize("killed", [1, 3])
+def test_every_file_once_though_workers_die(tmp_path, cluster, killed):
+    broken = make_tree(tmp_path / "tree", 48, 6)
+    alone = batch.transcode([tmp_path / "tree"], tmp_path / "alone", workers=1)
+    seen = []
+
+    class Killing(Observer):
+        def on_record(self, record):
+            seen.append(record)
+            if len(seen) == 10:
+                kill_workers(cluster, killed)
+
+    summary = batch.transcode([tmp_path / "tree"], tmp_path / "jls", dask=cluster, observer=Killing())
+    assert summary.counts == alone.counts
+    lines = [json.loads(line) for line in (tmp_path / "jls" / JOURNAL_NAME).read_text().splitlines()]
+    assert len(lines) == len({line["name"] for line in lines}) == len(seen) == 48
+    assert {line["name"] for line in lines if line["status"] == "failed"} == broken
+    results, expected = files_below(tmp_path / "jls"), files_below(tmp_path / "alone")
+    assert {name: path.read_bytes() for name, path in results.items()} == {
+        name: path.read_bytes() for name, path in expected.items()
+    }
+    again = batch.transcode([tmp_path / "tree"], tmp_path / "jls", dask=cluster.scheduler.address)
+    assert again.counts == {Status.FAILED: 6}
+    assert again.done_before == 42
