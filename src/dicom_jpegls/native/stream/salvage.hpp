@@ -10,7 +10,7 @@ namespace dicom_jpegls {
 
 // So many samples and bytes are tried at least, which bounds the time and the memory that each costs. Smaller restart
 // intervals are tried together.
-inline constexpr std::uint64_t smallest_piece_to_try{32};
+inline constexpr std::uint64_t smallest_piece_to_try{48};
 
 class salvager final : public inspector
 {
