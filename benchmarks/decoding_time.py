@@ -1,10 +1,11 @@
-"""Measure the worst decoding time: nanoseconds per sample and byte, by size and kind of content.
+"""Measure the worst decoding time: nanoseconds per sample and byte, by size and kind of content; and the worst memory.
 
 Usage: python benchmarks/decoding_time.py [--write]
 
-Intact streams of every kind, and the same with flipped bits, whether they decode or not. If the time is linear in
-samples plus bytes for any input, the figures of a kind do not change as the image grows. Each is the least processor
-time of several runs. ``--write`` puts the table into docs/security.md.
+Intact streams of every kind, and the same with flipped bits, whether they decode or not; and inputs with as much
+structure as possible in few bytes (tests/support/costly_inputs.py), with the peak of resident memory, on Linux. If the
+time is linear in samples plus bytes for any input, the figures of a kind do not change as the input grows. Each is the
+least processor time of several runs. ``--write`` puts the tables into docs/security.md.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 import dicom_jpegls as jls
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support.costly_inputs import COSTLY_INPUTS, measure
 from support.jls_streams import make_image
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "security.md"
@@ -32,6 +34,7 @@ SIZES = (128, 512, 1024)
 RUNS = 5
 DAMAGED = 5  # streams with flipped bits
 FLIPS = 4
+COSTLY_SIZES = (500_000, 2_000_000)  # bytes
 
 
 def images(size: int) -> Iterator[tuple[str, NDArray[Any], dict[str, Any]]]:
@@ -64,11 +67,35 @@ def least_time(decode: Callable[..., Any], stream: bytes, out: NDArray[Any]) -> 
     return best
 
 
+def costly_table() -> str:
+    """Measure the costly inputs and return the table."""
+    smaller, larger = (measure(dict.fromkeys(COSTLY_INPUTS, size), RUNS) for size in COSTLY_SIZES)
+    rows = []
+    for name in COSTLY_INPUTS:
+        row = [name, f"{larger[name].input_size / 1e6:.1f}", f"{larger[name].output_size / 1e6:.1f}"]
+        for input_size, output_size, _, seconds in (smaller[name], larger[name]):
+            row.append(f"{seconds * 1e9 / (input_size + output_size):.0f}")
+        input_size, output_size, peak, _ = larger[name]
+        rows.append([*row, f"{peak / 1e6:.1f}", f"{peak / (input_size + output_size):.2f}"])
+    header = [
+        "input",
+        "MB in",
+        "MB out",
+        f"ns / (sample + byte), {COSTLY_SIZES[0] / 1e6} MB",
+        f"{COSTLY_SIZES[1] / 1e6} MB",
+        "peak, MB",
+        "peak / (in + out)",
+    ]
+    return markdown_table(header, rows)
+
+
 def main() -> None:
     """Measure every kind at every size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help=f"update {DOCUMENT.name}")
     arguments = parser.parse_args()
+    costly = costly_table()
+    print(costly)
     rows: dict[str, list[str]] = {}
     for size in SIZES:
         for name, image, options in images(size):
@@ -86,6 +113,7 @@ def main() -> None:
     print(content)
     if arguments.write:
         replace_marked(DOCUMENT, content, "decoding time")
+        replace_marked(DOCUMENT, costly, "costly inputs")
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ void check_changed(const inspected_stream& source)
 // Every piece is in the image, and lines are good again if only they are asked for.
 void check_damaged(const block& stream)
 {
-    const piece_list found = salvage(stream.bytes(), allowed, 1);
+    const piece_list found = salvage(stream.bytes(), allowed);
     if (found.pieces.empty())
         return;
     const inspected_stream source{stream.bytes(), allowed, found.info, true, {}};

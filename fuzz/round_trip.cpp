@@ -151,7 +151,7 @@ void compare(const image_source& image, const block& decoded, const image_layout
 void check_truncated(const block& stream, const block& decoded, const image_layout& packed, const std::size_t size)
 {
     const block part{stream.data(), size};
-    const piece_list found = salvage(part.bytes(), {}, 1);
+    const piece_list found = salvage(part.bytes(), {});
     if (found.pieces.empty())
         return;
     const block samples{packed.size, 0xA5};

@@ -705,7 +705,7 @@ cdef class Stream:
         """Take what is known of a damaged stream; return whether a part of it can be decoded."""
         cdef native.piece_list found
         with nogil:
-            found = native.salvage(self.source.bytes, self.source.allowed, 1)
+            found = native.salvage(self.source.bytes, self.source.allowed)
         self.source.is_damaged = True
         self.source.info = found.info
         self.source.info.size = self.source.bytes.size

@@ -559,7 +559,8 @@ def decode_stream_partial(
         good = good.reshape(info.component_count, info.height).T
     elif info.component_count > 1:
         good = np.repeat(good[:, np.newaxis], info.component_count, axis=1)
-    image[~good if good.ndim == 1 else np.broadcast_to(~good[:, np.newaxis, :], image.shape)] = fill_value
+    if error is not None:
+        np.copyto(image, fill_value, where=~good[:, np.newaxis])
     return PartialImage(image, good, error)
 
 

@@ -128,7 +128,7 @@ cdef extern from "stream/inspector.hpp" namespace "dicom_jpegls" nogil:
 
 
 cdef extern from "stream/salvage.hpp" namespace "dicom_jpegls" nogil:
-    piece_list salvage(byte_span stream, const limits& allowed, uint32_t minimum_lines) except +
+    piece_list salvage(byte_span stream, const limits& allowed) except +
 
 
 cdef extern from "codec/status.hpp" namespace "dicom_jpegls" nogil:

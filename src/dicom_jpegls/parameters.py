@@ -124,7 +124,7 @@ class StreamInfo(NamedTuple):
     """Lines between restart markers; 0 if there are none."""
     spiff_header: SpiffHeader | None
     comments: tuple[bytes, ...]
-    """The content of each COM segment."""
+    """The content of each COM segment; of COM and APPn segments together, only the first 4096 are kept."""
     application_data: tuple[tuple[int, bytes], ...]
     """Number (0 to 15) and content of each APPn segment, except a SPIFF header, the end of a SPIFF directory and a
     colour transformation."""

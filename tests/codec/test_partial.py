@@ -232,6 +232,38 @@ def test_damaged_restart_marker_is_no_reason_to_lose_the_rest():
     assert good[10:].all()
 
 
+@pytest.mark.parametrize("kind", ["noise", "smooth", "runs"])
+def test_small_restart_intervals_are_tried_together(kind):
+    image = make_image(kind, (200, 3), 8)
+    stream = encode_strips(image, 1)
+    at = interval_positions(stream)
+    for damaged in range(20, 180, 9):
+        # The lines of a piece of at least 48 samples and bytes may be lost: at most 12 of 3 samples and a byte each.
+        good, error = check(stream[: at[damaged - 1] + 2] + b"\x01" + stream[at[damaged] :], image)
+        assert good.sum() >= 188 or error is None, damaged
+        assert good[:damaged].sum() >= damaged - 1 or error is None, damaged
+        good, error = check(stream[: at[damaged - 1] + 2] + stream[at[damaged + 2] :], image)
+        assert good.sum() >= 173, damaged
+        assert good[damaged + 15 :].all(), damaged
+        assert error is not None
+    for size in range(at[100], at[110]):
+        good, error = check(stream[:size], image)
+        assert good.sum() >= 99, size
+        assert error is not None
+
+
+def test_zeros_within_small_restart_intervals_are_no_lines():
+    image = make_image("noise", (60, 3), 8)
+    stream = encode_strips(image, 1)
+    at = interval_positions(stream)
+    for damaged in range(8, 50):
+        begin, end = at[damaged - 1] + 2, at[damaged]
+        for kept in range(end - begin - 1):  # one zero may end a line
+            for zeros in (end - begin - kept, 20):
+                good, _ = check(stream[: begin + kept] + bytes(zeros) + stream[end:], image)
+                assert good.sum() >= 45
+
+
 def test_bit_flips_give_lines_or_errors():
     random = np.random.default_rng(7)
     image, stream = restart_stream(lines=3)

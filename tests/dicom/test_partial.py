@@ -1,6 +1,7 @@
 """What is decoded of damaged and truncated datasets: the lines that are there, and nothing that is not."""
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from pydicom.encaps import encapsulate, generate_fragments
 
 import dicom_jpegls as jls
 from support.dicom_files import check_refused, make_dataset, random_frames
+from support.jls_streams import frame_header, scan_header
 
 
 def compressed(frames, **options):
@@ -124,15 +126,84 @@ def test_frames_are_not_guessed():
         jls.pixel_array_partial(ds)
 
 
-def test_attributes_that_do_not_fit_the_stream():
+def test_frames_that_do_not_fit_the_attributes_are_filled():
+    ds = compressed(FRAMES)
+    replace_fragments(ds, lambda fragments: fragments.__setitem__(1, jls.encode(FRAMES[1, :15], bits_per_sample=12)))
+    array, good, errors = jls.pixel_array_partial(ds, fill_value=1)
+    assert good[[0, 2, 3]].all()
+    assert not good[1].any()
+    assert (array[1] == 1).all()
+    assert list(errors) == [1]
+    assert "Rows (0028,0010) is 16; the JPEG-LS stream has 15" in str(errors[1])
+
+
+@pytest.mark.parametrize("function", [jls.pixel_array_partial, jls.decompress_partial])
+def test_datasets_without_a_frame_that_can_be_decoded_are_refused(function):
     ds = compressed(FRAMES)
     ds.Rows = 15
-    array, good, errors = jls.pixel_array_partial(ds, fill_value=1)
-    assert array.shape == (4, 15, 20)
-    assert not good.any()
-    assert (array == 1).all()
-    assert all("Rows (0028,0010) is 15" in str(error) for error in errors.values())
-    assert set(errors) == {0, 1, 2, 3}
+    check_refused(function, ds, jls.DatasetError, r"frame 0: Rows \(0028,0010\) is 15; the JPEG-LS stream has 16")
+    replace_fragments(ds, lambda fragments: fragments.__setitem__(slice(None), [b"\xff\xd8"] * 4))
+    check_refused(function, ds, jls.InvalidStreamError, "frame 0: .* ends without an EOI marker")
+
+
+def test_frames_that_are_asked_for_and_missing_are_refused():
+    ds = compressed(FRAMES)
+    replace_fragments(ds, lambda fragments: fragments.pop())
+    with pytest.raises(jls.DatasetError, match="frame 3: the frame is missing"):
+        jls.pixel_array_partial(ds, frames=3)
+    result = jls.pixel_array_partial(ds, frames=[3, 0, 3])
+    assert list(result.errors) == [3]
+    assert result.good_lines.all(axis=1).tolist() == [False, True, False]
+
+
+def claiming_dataset(fragments, count, rows, columns):
+    """A dataset of a few bytes, with attributes for many samples."""
+    ds = compressed(FRAMES[:1])
+    replace_fragments(ds, lambda old: old.__setitem__(slice(None), fragments))
+    ds.Rows, ds.Columns, ds.NumberOfFrames = rows, columns, count
+    return ds
+
+
+FLAT = jls.encode(np.zeros((500, 400), np.uint16), bits_per_sample=12)
+HEADERS = b"\xff\xd8" + frame_header(65535, 8191, bits=12) + scan_header() + b"\x80"
+CLAIMS = {
+    "no frame": (claiming_dataset([b"\xff\xd8"], 1, 65535, 65535), {}),
+    "missing frames": (claiming_dataset([FLAT], len(FLAT), 500, 400), {"max_samples": 2_000_000}),
+    "frames without data": (claiming_dataset([HEADERS] * 20, 20, 8191, 65535), {}),
+    "a frame larger than max_samples": (claiming_dataset([FLAT], 1, 500, 400), {"max_samples": 199_999}),
+}
+
+
+@pytest.mark.parametrize("function", [jls.pixel_array_partial, jls.decompress_partial])
+@pytest.mark.parametrize(("ds", "options"), CLAIMS.values(), ids=CLAIMS)
+def test_nothing_is_allocated_for_what_only_attributes_claim(function, ds, options):
+    tracemalloc.start()
+    try:
+        with pytest.raises((jls.DatasetError, jls.StreamError)):
+            function(ds, **options)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 500_000
+
+
+def test_samples_that_are_missing_are_limited_by_max_samples():
+    ds = claiming_dataset([FLAT], 4, 500, 400)
+    with pytest.raises(jls.DatasetError, match=r"too short for 600000 samples of 4 frame\(s\).*allows 599999"):
+        jls.pixel_array_partial(ds, max_samples=599_999)
+    assert jls.pixel_array_partial(ds, max_samples=600_000).good_lines.sum() == 500
+    assert jls.pixel_array_partial(ds, frames=[0, 1], max_samples=200_000).good_lines.sum() == 500
+
+
+@pytest.mark.parametrize("others", [[b"\xff\xd8"] * 10_049, [bytes(10_050)]], ids=["damaged", "missing"])
+def test_errors_are_kept_of_the_first_damaged_frames(others):
+    pixel = jls.encode(np.zeros((1, 1), np.uint16), bits_per_sample=12)
+    ds = claiming_dataset([pixel, *others], 10_050, 1, 1)
+    array, good, errors = jls.pixel_array_partial(ds)
+    assert list(errors) == list(range(1, 10_001))
+    assert good.sum() == 1
+    assert array.shape == (10_050, 1, 1)
+    assert all(error.__traceback__ is None for error in errors.values())
 
 
 @pytest.mark.parametrize("color", [False, True])
@@ -142,18 +213,23 @@ def test_truncated_files(tmp_path, color):
     compressed(frames).save_as(whole, enforce_file_format=True)
     data = whole.getvalue()
     header = data.index(b"\xe0\x7f\x10\x00OB")
+    scan = data.index(b"\xff\xda") + (14 if color else 10)  # after the first scan header
     path = tmp_path / "truncated.dcm"
     counts = []
     for size in [*range(header + 20, len(data), 61), len(data)]:
         path.write_bytes(data[:size])
-        array, good, errors = jls.pixel_array_partial(jls.read_truncated(path), fill_value=5)
+        ds = jls.read_truncated(path)
+        if size < scan:
+            with pytest.raises((jls.InvalidStreamError, jls.DatasetError), match=r"Pixel Data \(7FE0,0010\)"):
+                jls.pixel_array_partial(ds)
+            continue
+        array, good, errors = jls.pixel_array_partial(ds, fill_value=5)
         places = np.broadcast_to(good[:, :, np.newaxis], frames.shape)
         assert np.array_equal(array[places], frames[places]), size
         assert (array[~places] == 5).all(), size
         assert bool(errors) or good.all(), size
         counts.append(int(good.sum()))
     assert counts == sorted(counts)
-    assert counts[0] == 0
     assert counts[-1] == good.size
     path.write_bytes(data[: header + 12])
     with pytest.raises(jls.DatasetError, match=r"Pixel Data \(7FE0,0010\) is not validly encapsulated: it has no item"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 from pydicom.uid import ExplicitVRLittleEndian
 
-from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES
+from dicom_jpegls._codec import DEFAULT_MAX_SAMPLES, Stream
 from dicom_jpegls.array import new_array
 from dicom_jpegls.dicom.fragments import offset_tables
 from dicom_jpegls.dicom.frames import CodingStatistics, FrameCoder, FrameDecoder, frames_at_once
@@ -152,7 +152,7 @@ def compress(
 
     if coder.can_encode_many and len(native) > workers:
         coded = []
-        for part in _parts(len(native), workers):
+        for part in parts(len(native), workers):
             frames = coder.encode_many(part.start, list(native[part]), counts=counts[part], workers=workers)
             coded += [(frame.stream, frame.statistics) for frame in frames]
     else:
@@ -234,8 +234,10 @@ def decompress(
     workers = worker_count(workers)
     decoder, frames = open_pixel_data(ds, max_samples, preset_coding_parameters)
     numbers = range(len(frames))
-    streams = [decoder.open(index, frames[index]) for index in numbers]
-    native = decoded_image_pixel(decoder.image_pixel, [stream.info for stream in streams])
+    streams = OpenStreams(decoder, frames)
+    infos = (streams.open(index).info for index in numbers)
+    orders = {info.interleave_mode: info for info in infos}  # all else is the same for all frames
+    native = decoded_image_pixel(decoder.image_pixel, orders.values())
     nested = decode_nested_pixel_data(ds, max_samples=max_samples)
     pixel_data = NewPixelData(native)
     _decode_all(decoder, numbers, streams, pixel_data.samples, workers)
@@ -310,10 +312,12 @@ def pixel_array(
     workers = worker_count(workers)
     decoder, encoded = open_pixel_data(ds, max_samples, preset_coding_parameters, as_numbers=True)
     numbers, is_single = select_frames(frames, len(encoded))
-    opened = {index: decoder.open(index, encoded[index]) for index in sorted(set(numbers))}
+    streams = OpenStreams(decoder, encoded)
+    for index in distinct(numbers):
+        streams.open(index)
     array = output_array(decoder.image_pixel, len(numbers), is_single, out)
     target = array[np.newaxis] if is_single else array
-    _decode_all(decoder, numbers, [opened[index] for index in numbers], target, workers)
+    _decode_all(decoder, numbers, streams, target, workers)
     return array
 
 
@@ -457,20 +461,66 @@ def output_array(image_pixel: ImagePixel, count: int, is_single: bool, out: NDAr
     return out
 
 
+# An opened stream takes so much memory, and so much more for each COM or APPn segment.
+_STREAM_SIZE = 1024  # bytes
+_ANNOTATION_SIZE = 100
+
+
+class OpenStreams:
+    """The streams of a dataset's frames, all of which are opened before one is decoded.
+
+    Those that would take more memory than the decoded frame are closed, and opened again when they are decoded.
+
+    Parameters
+    ----------
+    decoder : FrameDecoder
+        Opens the streams.
+    frames : Frames
+        The bytes of the frames.
+    partial : bool, optional
+        Whether the streams may be damaged or truncated.
+    """
+
+    def __init__(self, decoder: FrameDecoder, frames: Frames, *, partial: bool = False) -> None:
+        self._decoder = decoder
+        self._frames = frames
+        self._partial = partial
+        self._kept: dict[int, Stream] = {}
+
+    def open(self, index: int) -> Stream:
+        """Open the stream of a frame for the first time; raises what `FrameDecoder.open` does."""
+        stream = self[index]
+        annotations = len(stream.info.comments) + len(stream.info.application_data)
+        if _STREAM_SIZE + _ANNOTATION_SIZE * annotations <= self._decoder.image_pixel.frame_size:
+            self._kept[index] = stream
+        return stream
+
+    def __getitem__(self, index: int) -> Stream:
+        stream = self._kept.get(index)
+        return self._decoder.open(index, self._frames[index], partial=self._partial) if stream is None else stream
+
+
+def distinct(numbers: Sequence[int]) -> Sequence[int]:
+    """Return the numbers of frames in order, each once."""
+    return numbers if isinstance(numbers, range) else sorted(set(numbers))
+
+
 def _decode_all(
-    decoder: FrameDecoder, numbers: Sequence[int], streams: Sequence[Any], array: NDArray[Any], workers: int
+    decoder: FrameDecoder, numbers: Sequence[int], streams: OpenStreams, array: NDArray[Any], workers: int
 ) -> None:
-    """Decode each stream into an array (frames, rows, columns[, samples])."""
-    at_once, workers_of_frame = _share_workers(workers, len(streams))
+    """Decode each frame into an array (frames, rows, columns[, samples])."""
+    at_once, workers_of_frame = _share_workers(workers, len(numbers))
 
     def decode_frame(position: int) -> None:
-        decoder.decode(numbers[position], streams[position], array[position], workers=workers_of_frame)
+        index = numbers[position]
+        decoder.decode(index, streams[index], array[position], workers=workers_of_frame)
 
-    if len(streams) <= workers:
-        map_all(decode_frame, range(len(streams)), at_once)
+    if len(numbers) <= workers:
+        map_all(decode_frame, range(len(numbers)), at_once)
         return
-    for part in _parts(len(streams), workers):
-        decoder.decode_many(numbers[part], streams[part], list(array[part]), workers=workers)
+    for part in parts(len(numbers), workers):
+        indices = numbers[part]
+        decoder.decode_many(indices, [streams[index] for index in indices], list(array[part]), workers=workers)
 
 
 # So many frames are coded together for each worker: all lanes are filled four times, and only so many copies of frames,
@@ -478,10 +528,10 @@ def _decode_all(
 _FRAMES_PER_WORKER = 64
 
 
-def _parts(count: int, workers: int) -> list[slice]:
-    """Return the frames that are coded together."""
+def parts(count: int, workers: int) -> Iterator[slice]:
+    """Yield the frames that are coded together."""
     size = _FRAMES_PER_WORKER * workers
-    return [slice(first, first + size) for first in range(0, count, size)]
+    return (slice(first, first + size) for first in range(0, count, size))
 
 
 def _share_workers(workers: int, frame_count: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import struct
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate, chain
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from dicom_jpegls.errors import DatasetError, StreamError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from numpy.typing import NDArray
+
     from dicom_jpegls.dicom.options import OffsetTable
 
 # The first bytes of a JPEG-LS stream (T.87 C.1.1).
@@ -26,17 +28,20 @@ START_OF_IMAGE = b"\xff\xd8"
 # How a stream may begin instead: with any number of bytes FF before the one of its first marker (T.81 B.1.1.2).
 _FILL_BYTES = b"\xff\xff"
 
-# Encapsulated pixel data is always little-endian (PS3.5 A.4): group and element of the tag, length of the value.
-_HEADER = struct.Struct("<HHL")
-_ITEM = (0xFFFE, 0xE000)
-ITEM_TAG = struct.pack("<HH", *_ITEM)
-_SEQUENCE_DELIMITATION = (0xFFFE, 0xE0DD)
+# Encapsulated pixel data is always little-endian (PS3.5 A.4): the tag, element before group in one number, and the
+# length of the value.
+_HEADER = struct.Struct("<LL")
+_ITEM = 0xE000FFFE
+ITEM_TAG = struct.pack("<L", _ITEM)
+_SEQUENCE_DELIMITATION = 0xE0DDFFFE
 _UNDEFINED_LENGTH = 0xFFFFFFFF
+
+_HEADER_AND_START = _HEADER.size + len(START_OF_IMAGE)
 
 # Offsets in the Basic Offset Table have 32 bits (PS3.5 A.4). This constant alone decides when the extended one is used.
 MAXIMUM_BASIC_OFFSET = 2**32 - 1
 
-SEQUENCE_DELIMITER = _HEADER.pack(*_SEQUENCE_DELIMITATION, 0)
+SEQUENCE_DELIMITER = _HEADER.pack(_SEQUENCE_DELIMITATION, 0)
 
 Data: TypeAlias = bytes | memoryview
 
@@ -74,53 +79,51 @@ class FragmentIndex:
         self._index_items()
 
     def _index_items(self) -> None:
-        is_table = True
-        is_end = False
-        while not is_end:
-            header = self._read(self.end, _HEADER.size + len(START_OF_IMAGE))
-            if len(header) < 4:  # PS3.5 asks for a delimitation item, which pydicom leaves out of the value
-                break
-            if len(header) < _HEADER.size:
-                self.fault = f"the data ends inside the header of the item at byte {self.end}"
-                break
-            *tag, length = _HEADER.unpack_from(header)
-            if tuple(tag) == _SEQUENCE_DELIMITATION:
-                break
-            if tuple(tag) != _ITEM:
-                self.fault = f"tag ({tag[0]:04X},{tag[1]:04X}) at byte {self.end}; (FFFE,E000) begins an item"
-                if is_table:
-                    self.fault += ": it may be native, under a wrong Transfer Syntax UID (0002,0010)"
-                break
-            position = self.end + _HEADER.size
-            if length == _UNDEFINED_LENGTH:
-                self.fault = f"the item at byte {self.end} has an undefined length"
-                length = max(0, self._size - position)
-                is_end = True
-            if is_table:
-                self._basic_table = (position, length)
-                self._first = position + length
-                is_table = False
-            else:
-                if self._begins_stream(header[_HEADER.size :], position, length):
-                    self._stream_starts.append(len(self._ends))
-                self._ends.append(position + length)
-            self.end = position + length
-        if is_table and self.fault is None:
-            self.fault = "it has no item"
+        header = self._header(self.end)
+        if header is None:
+            self.fault = self.fault or "it has no item"
+            return
+        self._basic_table = (self.end + _HEADER.size, header[0])
+        self._first = self.end = sum(self._basic_table)
+        ends, stream_starts = self._ends, self._stream_starts
+        while self.fault is None and (header := self._header(self.end)) is not None:
+            length, begins_stream = header
+            if begins_stream:
+                stream_starts.append(len(ends))
+            self.end += _HEADER.size + length
+            ends.append(self.end)
+
+    def _header(self, position: int) -> tuple[int, bool] | None:
+        """Return the length of the item at a position, and whether it begins with a stream; None if there is none."""
+        header = self._read(position, _HEADER_AND_START)
+        if len(header) < 4:  # PS3.5 asks for a delimitation item, which pydicom leaves out of the value
+            return None
+        if len(header) < _HEADER.size:
+            self.fault = f"the data ends inside the header of the item at byte {position}"
+            return None
+        tag, length = _HEADER.unpack_from(header)
+        if tag == _SEQUENCE_DELIMITATION:
+            return None
+        if tag != _ITEM:
+            self.fault = f"tag ({tag & 0xFFFF:04X},{tag >> 16:04X}) at byte {position}; (FFFE,E000) begins an item"
+            if not self._basic_table[0]:
+                self.fault += ": it may be native, under a wrong Transfer Syntax UID (0002,0010)"
+            return None
+        if length == _UNDEFINED_LENGTH:
+            self.fault = f"the item at byte {position} has an undefined length"
+            length = max(0, self._size - position - _HEADER.size)
+        return length, length >= len(START_OF_IMAGE) and self._begins_stream(
+            header[_HEADER.size :], position + _HEADER.size, length
+        )
 
     def _begins_stream(self, first: Data, position: int, length: int) -> bool:
         if first == _FILL_BYTES:
             first = without_fill_bytes(self._read(position, length))[: len(START_OF_IMAGE)]
-        return length >= len(START_OF_IMAGE) and first == START_OF_IMAGE
+        return first == START_OF_IMAGE
 
     def __len__(self) -> int:
         """Return the number of fragments."""
         return len(self._ends)
-
-    def _value(self, number: int) -> tuple[int, int]:
-        """Return position and length of the value of a fragment."""
-        position = (self._ends[number - 1] if number else self._first) + _HEADER.size
-        return position, self._ends[number] - position
 
     def read(self, first: int, last: int) -> Data:
         """Return the bytes of the fragments from `first` up to, but not including, `last`, as far as they are there.
@@ -129,8 +132,10 @@ class FragmentIndex:
         """
         data: Data = b""
         joined: bytearray | None = None
-        for number in range(first, last):
-            position, length = self._value(number)
+        end = self._ends[first - 1] if first else self._first
+        for next_end in memoryview(self._ends)[first:last]:
+            position, length = end + _HEADER.size, next_end - end - _HEADER.size
+            end = next_end
             if not length:
                 continue
             if not data:
@@ -143,8 +148,7 @@ class FragmentIndex:
 
     def first_bytes(self) -> Data:
         """Return the first fragment that is not empty; no bytes if there is none."""
-        number = next((number for number in range(len(self)) if self._value(number)[1]), 0)
-        return self.read(number, min(number + 1, len(self)))
+        return next((data for number in range(len(self)) if (data := self.read(number, number + 1))), b"")
 
     def frames(self, count: int, extended_offsets: bytes = b"") -> Frames:
         """Assign the fragments to frames.
@@ -219,20 +223,28 @@ class FragmentIndex:
 
     def _frames_by_table(self, count: int, extended_offsets: bytes) -> Sequence[int]:
         """Return the first fragment of each frame by a table; nothing if there is no usable table."""
-        starts = np.empty(len(self), np.uint64)
-        starts[:1] = self._first
-        starts[1:] = np.frombuffer(self._ends, np.uint64)[:-1] if len(self) else ()
-        for table, dtype in ((extended_offsets, "<u8"), (self._read(*self._basic_table), "<u4")):
-            if len(self) and len(table) == count * np.dtype(dtype).itemsize:
-                offsets = np.frombuffer(table, dtype).astype(np.uint64)
-                relative = starts - starts[0]
-                numbers = np.searchsorted(relative, offsets).clip(max=len(self) - 1)
-                if (relative[numbers] == offsets).all() and (np.diff(numbers) > 0).all():
-                    return array("Q", numbers.astype(np.uint64).tobytes())
-        if count == 1 and len(self):
+        if count > len(self):
+            return ()
+        tables: tuple[tuple[Data, str], ...] = ((extended_offsets, "<u8"), (self._read(*self._basic_table), "<u4"))
+        for table, dtype in tables:
+            if len(table) == count * np.dtype(dtype).itemsize:
+                numbers = self._numbers_at(np.frombuffer(table, dtype))
+                if numbers is not None:
+                    return numbers.data
+        if count == 1:
             return (0,)
-        filled = np.flatnonzero(np.frombuffer(self._ends, np.uint64) - starts > _HEADER.size)
-        return array("Q", filled.astype(np.uint64).tobytes()) if len(filled) == count else ()
+        ends = np.frombuffer(self._ends, np.uint64)
+        is_filled = np.empty(len(self), np.bool_)
+        is_filled[0] = ends[0] - self._first > _HEADER.size
+        is_filled[1:] = ends[1:] - ends[:-1] > _HEADER.size
+        return np.flatnonzero(is_filled).data if np.count_nonzero(is_filled) == count else ()
+
+    def _numbers_at(self, offsets: NDArray[np.integer[Any]]) -> NDArray[np.intp] | None:
+        """Return the numbers of the fragments at some offsets from the first; None if one is wrong or out of order."""
+        starts = np.zeros(len(self), np.uint64)
+        np.subtract(np.frombuffer(self._ends, np.uint64)[:-1], self._first, out=starts[1:])
+        numbers = np.searchsorted(starts, offsets).clip(max=len(self) - 1)
+        return numbers if (starts[numbers] == offsets).all() and (np.diff(numbers) > 0).all() else None
 
 
 def without_fill_bytes(frame: Data) -> Data:
@@ -253,6 +265,11 @@ class Frames(Sequence[Data]):
 
     def __len__(self) -> int:
         return self._count
+
+    @property
+    def found(self) -> int:
+        """How many of the frames there are; those after them are missing."""
+        return min(len(self._starts), self._count)
 
     def __getitem__(self, number: int) -> Data:  # type: ignore[override]  # no slices
         if not 0 <= number < self._count:
@@ -327,7 +344,7 @@ def item_header(length: int) -> bytes:
     """
     if length >= _UNDEFINED_LENGTH:
         raise DatasetError(f"Pixel Data (7FE0,0010): a fragment of {length} bytes exceeds {_UNDEFINED_LENGTH - 1}")
-    return _HEADER.pack(*_ITEM, length)
+    return _HEADER.pack(_ITEM, length)
 
 
 def encapsulate(streams: Iterable[bytes], tables: OffsetTables) -> bytes:

@@ -327,7 +327,8 @@ class FrameDecoder:
             partial = decode_stream_partial(stream, out, fill_value)
         if self._as_numbers:
             self._limit_to_bits_stored(out, stream.info)
-            np.copyto(out, fill_value, where=~np.expand_dims(partial.good_lines, 1))
+            if partial.error is not None:
+                np.copyto(out, fill_value, where=~partial.good_lines[:, np.newaxis])
         return partial
 
 

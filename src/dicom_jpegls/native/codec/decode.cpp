@@ -93,18 +93,25 @@ struct decoded_lines
     std::uint32_t count;
 };
 
-// The end of the data of a piece, a restart interval or a scan, without what does not belong to it: a damaged marker
-// and all after it, and zeros that may stand for missing data: those at the end, and so many in a row that no encoder
-// writes them. At most 79 zero bits follow each other: 16 of a code's binary part, 16 of a run's length and 47 of the
-// next code's unary part (T.87 A.5.3, A.7.1, LIMIT 64, qbpp 16).
+// The end of the data of a piece without what does not belong to it: a damaged marker and all after it, and zeros that
+// may stand for missing data: more than one at the end of a restart interval, all at the end of the piece, and so many
+// in a row that no encoder writes them. At most 79 zero bits follow each other: 16 of a code's binary part, 16 of a
+// run's length and 47 of the next code's unary part (T.87 A.5.3, A.7.1, LIMIT 64, qbpp 16).
 std::size_t end_without_zeros(const byte_span stream, const piece& part) noexcept
 {
     constexpr std::size_t impossible_zeros{16};
+    const bool has_intervals = part.restart_interval < part.line_count;
     std::size_t zeros{};
     for (std::size_t i{part.begin}; i != part.end; ++i)
     {
         if (stream.data[i] == 0xFF && i + 1 != part.end && (stream.data[i + 1] & 0x80) != 0)
-            return i - zeros;
+        {
+            if (!has_intervals || zeros > 1 || !is_restart_marker(stream.data[i + 1]))
+                return i - zeros;
+            ++i;
+            zeros = 0;
+            continue;
+        }
         zeros = stream.data[i] == 0 ? zeros + 1 : 0;
         if (zeros == impossible_zeros)
             return i + 1 - zeros;
@@ -123,11 +130,50 @@ bool ends_where_it_has_to(const inspected_stream& source, const piece& part) noe
             part.first_component + part.component_count == source.info.component_count);
 }
 
-// Decodes as many lines of a piece as can be decoded. The code is that of the whole piece; if it is an error, the line
+// Finds out how many lines of a piece a failing decoder writes, which CharLS does not report. Each line begins with a
+// byte that the decoder overwrites; as a line may begin with that very byte, there are two of them, for two attempts.
+class line_marks final
+{
+public:
+    line_marks(const inspected_stream& source, const piece& part, std::uint8_t* const samples,
+               const image_layout& layout) noexcept :
+        first_{samples + line_number(source.info, part) * layout.stride},
+        stride_{layout.stride},
+        line_count_{part.line_count}
+    {
+    }
+
+    void set(const std::uint8_t mark) noexcept
+    {
+        for (std::uint32_t line{}; line != line_count_; ++line)
+            first_[line * stride_] = mark;
+    }
+
+    // The lines up to the last one that does not begin with the mark.
+    [[nodiscard]] std::uint32_t count_written(const std::uint8_t mark) const noexcept
+    {
+        std::uint32_t count{line_count_};
+        while (count != 0 && first_[(count - 1) * stride_] == mark)
+            --count;
+        return count;
+    }
+
+private:
+    std::uint8_t* first_;
+    std::uint64_t stride_;
+    std::uint32_t line_count_;
+};
+
+// Decodes as many lines of a piece as can be decoded. The code is that of the whole piece; if it is an error, lines
 // after those counted may have been written too.
 decoded_lines decode_first_lines(const inspected_stream& source, const piece& part, std::uint8_t* const samples,
                                  const image_layout& layout)
 {
+    if (part.begin == part.end)
+        return {to_status(fault::scan_data_too_short), 0};
+    constexpr std::uint8_t marks[]{0x00, 0xFF};
+    line_marks lines{source, part, samples, layout};
+    lines.set(marks[0]);
     status code = decode_lines(source, part, part.line_count, samples, layout);
     piece sure{part};
     sure.end = end_without_zeros(source.bytes, part);
@@ -138,18 +184,25 @@ decoded_lines decode_first_lines(const inspected_stream& source, const piece& pa
     if (sure.end == sure.begin)
         return {code, 0};
     if (sure.end != part.end)
+    {
+        lines.set(marks[0]);
         code = decode_lines(source, sure, part.line_count, samples, layout);
+    }
     if (code == status::success)
         return {code, part.line_count};
     // Otherwise the fault can be in any line.
-    if (has_found_data_left(code))
+    if (has_found_data_left(code) || part.line_count == 1)
         return {code, 0};
-    // CharLS does not report how far it came: find the greatest height for which it does not fail before the end.
+    std::uint32_t written = lines.count_written(marks[0]);
+    lines.set(marks[1]);
+    static_cast<void>(decode_lines(source, sure, part.line_count, samples, layout));
+    written = std::max(written, lines.count_written(marks[1]));
+    // Only the last of these lines can lack data: find the greatest height for which decoding does not fail.
     std::uint32_t good{};
-    std::uint32_t bad{part.line_count};
-    while (bad - good > 1)
+    std::uint32_t bad{std::min(written + 1, part.line_count)};
+    for (std::uint32_t step{1}; bad - good > 1; step += std::min(step, bad))
     {
-        const std::uint32_t middle = good + (bad - good) / 2;
+        const std::uint32_t middle = std::max(good + (bad - good) / 2, bad - std::min(step, bad));
         const status middle_code = decode_lines(source, sure, middle, samples, layout);
         (middle_code == status::success || has_found_data_left(middle_code) ? good : bad) = middle;
     }
@@ -193,6 +246,22 @@ bool describes_same_image(const stream_info& found, const stream_info& expected)
     return found.width == expected.width && found.height == expected.height &&
            found.bits_per_sample == expected.bits_per_sample && found.component_count == expected.component_count &&
            found.interleave_mode == expected.interleave_mode;
+}
+
+// The pieces that were found in a stream, with the presets that are assumed for it; none if it has changed.
+found_pieces checked(const inspected_stream& source, piece_list found)
+{
+    if (found.pieces.empty() || !describes_same_image(found.info, source.info))
+        return {to_status(fault::changed), {}};
+    if (assumes_presets(source))
+        for (piece& part : found.pieces)
+        {
+            const completed_presets completed{complete_for(source, *source.assumed_presets, part.near_lossless)};
+            if (completed.error != fault::none)
+                return {to_status(completed.error), {}};
+            part.presets = completed.presets;
+        }
+    return {status::success, std::move(found.pieces)};
 }
 
 void salvage_lines(const inspected_stream& source, const std::vector<piece>& pieces, std::uint8_t* const samples,
@@ -289,23 +358,11 @@ variant_result decode_with_variants(const inspected_stream& source, std::uint8_t
 
 found_pieces find_pieces(const inspected_stream& source, const std::uint32_t minimum_lines) noexcept
 {
+    assert(!source.is_damaged);
     found_pieces result;
     result.error = guarded([&] {
-        piece_list found{source.is_damaged ? salvage(source.bytes, source.allowed, minimum_lines)
-                                           : inspect_pieces(source.bytes, source.allowed, minimum_lines)};
-        if (found.pieces.empty() || (!source.is_damaged && found.error.code != fault::none) ||
-            !describes_same_image(found.info, source.info))
-            return to_status(fault::changed);
-        if (assumes_presets(source))
-            for (piece& part : found.pieces)
-            {
-                const completed_presets completed{complete_for(source, *source.assumed_presets, part.near_lossless)};
-                if (completed.error != fault::none)
-                    return to_status(completed.error);
-                part.presets = completed.presets;
-            }
-        result.pieces = std::move(found.pieces);
-        return status::success;
+        result = checked(source, inspect_pieces(source.bytes, source.allowed, minimum_lines));
+        return result.error;
     });
     return result;
 }
@@ -320,7 +377,7 @@ status decode_good_lines(const inspected_stream& source, std::uint8_t* const sam
                          std::uint8_t* const good) noexcept
 {
     return guarded([&] {
-        const found_pieces found{find_pieces(source, 1)};
+        const found_pieces found{checked(source, salvage(source.bytes, source.allowed))};
         if (found.error == status::success)
             salvage_lines(source, found.pieces, samples, layout, good);
         return found.error;

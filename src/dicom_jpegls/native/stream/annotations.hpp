@@ -85,12 +85,16 @@ struct annotation
     byte_span data;
 };
 
-// The comments and the application data of a sound stream, in its order, without the stream's own structure.
+// More annotations are not listed: one takes 4 bytes in a stream and 20 times as many in memory.
+inline constexpr std::size_t most_annotations{4096};
+
+// The comments and the application data of a sound stream, in its order, without the stream's own structure. Those
+// beyond `most_annotations` are left out.
 [[nodiscard]] inline std::vector<annotation> list_annotations(const byte_span stream)
 {
     std::vector<annotation> annotations;
     segment_reader reader{stream};
-    while (reader.next() == fault::none)
+    while (annotations.size() != most_annotations && reader.next() == fault::none)
     {
         const std::uint8_t code = reader.current().code;
         if (code == marker_sos)

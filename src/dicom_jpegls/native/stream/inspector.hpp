@@ -11,28 +11,31 @@
 
 namespace dicom_jpegls {
 
-// Joins the restart intervals of a scan to pieces of at least `minimum_lines` lines each; the last of a scan may have
-// fewer.
+// Joins the restart intervals of a scan to pieces of at least `minimum_lines` lines, and of at least `minimum_size`
+// samples and bytes; the last of a scan may be smaller.
 class piece_collector final
 {
 public:
-    piece_collector(std::vector<piece>& pieces, const std::uint32_t minimum_lines) noexcept :
-        pieces_{pieces}, minimum_lines_{minimum_lines}
+    piece_collector(std::vector<piece>& pieces, const std::uint32_t minimum_lines,
+                    const std::uint64_t minimum_size) noexcept :
+        pieces_{pieces}, minimum_lines_{minimum_lines}, minimum_size_{minimum_size}
     {
     }
 
-    // Adds an interval. `scan` is a piece with all that is the same for the intervals of its scan.
-    void add(const piece& scan, const std::uint32_t first_line, const std::uint32_t line_count, const std::size_t begin,
-             const std::size_t end)
+    // Adds an interval of some samples. `scan` is a piece with all that is the same for the intervals of its scan.
+    void add(const piece& scan, const std::uint32_t first_line, const std::uint32_t line_count,
+             const std::uint64_t sample_count, const std::size_t begin, const std::size_t end)
     {
+        const std::uint64_t size = sample_count + (end - begin);
         if (can_grow_)
         {
             piece& last{pieces_.back()};
-            if (last.first_component == scan.first_component && last.line_count < minimum_lines_ &&
+            if (last.first_component == scan.first_component && is_small() &&
                 last.first_line + last.line_count == first_line)
             {
                 last.end = end;
                 last.line_count += line_count;
+                size_ += size;
                 return;
             }
         }
@@ -41,6 +44,7 @@ public:
         added.end = end;
         added.first_line = first_line;
         added.line_count = line_count;
+        size_ = size;
         can_grow_ = true;
     }
 
@@ -48,6 +52,14 @@ public:
     void separate() noexcept
     {
         can_grow_ = false;
+    }
+
+    // The same, where the next interval may be far away: a small piece, which can no longer grow, is dropped.
+    void interrupt()
+    {
+        if (can_grow_ && is_small())
+            pieces_.pop_back();
+        separate();
     }
 
     [[nodiscard]] std::size_t count() const noexcept
@@ -69,8 +81,16 @@ public:
     }
 
 private:
+    // Whether the last piece is too small.
+    [[nodiscard]] bool is_small() const noexcept
+    {
+        return pieces_.back().line_count < minimum_lines_ || size_ < minimum_size_;
+    }
+
     std::vector<piece>& pieces_;
     std::uint32_t minimum_lines_;
+    std::uint64_t minimum_size_;
+    std::uint64_t size_{}; // samples and bytes of the last piece
     bool can_grow_{};
 };
 
@@ -192,7 +212,9 @@ protected:
             return;
         const std::uint32_t first_line = index * scan.restart_interval;
         assert(first_line < info_.height);
-        pieces_->add(scan, first_line, std::min(scan.restart_interval, info_.height - first_line), begin, end);
+        const std::uint32_t line_count = std::min(scan.restart_interval, info_.height - first_line);
+        const auto samples = std::uint64_t{info_.width} * line_count * static_cast<std::uint32_t>(scan.component_count);
+        pieces_->add(scan, first_line, line_count, samples, begin, end);
     }
 
     byte_span stream_;
@@ -485,7 +507,7 @@ public:
                                                const std::uint32_t minimum_lines)
 {
     piece_list result;
-    piece_collector pieces{result.pieces, minimum_lines};
+    piece_collector pieces{result.pieces, minimum_lines, 0};
     result.error = detail::strict_inspector{stream, allowed, result.info, &pieces}.run();
     if (result.error.code != fault::none)
         result.pieces.clear();

@@ -8,6 +8,10 @@
 
 namespace dicom_jpegls {
 
+// So many samples and bytes are tried at least, which bounds the time and the memory that each costs. Smaller restart
+// intervals are tried together.
+inline constexpr std::uint64_t smallest_piece_to_try{48};
+
 class salvager final : public inspector
 {
 public:
@@ -32,6 +36,7 @@ private:
     // allowed here is taken for damaged data.
     [[nodiscard]] fault read_scan_data(const piece& scan) override
     {
+        pieces_->separate();
         const std::size_t first = pieces_->count();
         const std::uint32_t last = interval_count(scan) - 1;
         std::size_t before_gap{};
@@ -44,18 +49,23 @@ private:
             std::uint32_t lost{};
             ended = find_end_of_interval(last - index, index, lost);
             scan_end_ = current_.offset;
+            const bool is_last = !ended || !is_restart_marker(current_.code);
             if (lost == 0)
+            {
+                if (is_last)
+                    pieces_->separate(); // whether it is cut off decides on the others
                 add_interval(scan, index, begin, scan_end_);
+            }
             else
             {
                 // The start of one interval and the end of another: neither can be decoded.
                 record_damage(fault::restart_marker, current_.code - marker_rst0);
+                pieces_->interrupt();
                 if (!gap)
                     before_gap = pieces_->count();
                 gap = true;
-                pieces_->separate();
             }
-            if (!ended || !is_restart_marker(current_.code))
+            if (is_last)
                 break;
             index += lost + 1;
         }
@@ -117,12 +127,13 @@ private:
     inspection_error first_damage_{};
 };
 
-// Collects what can be tried of a damaged stream, in pieces of at least `minimum_lines` lines each.
+// Collects what can be tried of a stream that may be damaged, in pieces of at least `minimum_size` samples and bytes;
+// the last of a scan may be smaller.
 [[nodiscard]] inline piece_list salvage(const byte_span stream, const limits& allowed,
-                                        const std::uint32_t minimum_lines)
+                                        const std::uint64_t minimum_size = smallest_piece_to_try)
 {
     piece_list result;
-    piece_collector pieces{result.pieces, minimum_lines};
+    piece_collector pieces{result.pieces, 1, minimum_size};
     result.error = salvager{stream, allowed, result.info, &pieces}.salvage();
     return result;
 }

@@ -309,7 +309,7 @@ TEST(truncated_streams)
             for (std::size_t size{stream.size()}; size > 60; size -= 3)
             {
                 const byte_span part{stream.data(), size};
-                const piece_list found = salvage(part, {}, 1);
+                const piece_list found = salvage(part, {});
                 if (found.pieces.empty())
                     break;
                 byte_vector samples(layout.size);
@@ -389,7 +389,7 @@ TEST(truncated_and_padded_streams)
                         if (has_end)
                             padded.insert(padded.end(), {0xFF, marker_eoi});
                         const byte_span part{padded.data(), padded.size()};
-                        const piece_list found = salvage(part, {}, 1);
+                        const piece_list found = salvage(part, {});
                         if (found.pieces.empty())
                             continue;
                         byte_vector samples(layout.size);

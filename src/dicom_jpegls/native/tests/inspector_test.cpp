@@ -6,6 +6,8 @@
 #include "harness.hpp"
 #include "streams.hpp"
 
+#include <numeric>
+
 using namespace dicom_jpegls;
 using namespace dicom_jpegls::tests;
 
@@ -282,6 +284,50 @@ TEST(salvage_of_a_truncated_stream)
     CHECK_EQUAL(salvage(span(stream), {}, 1).error.code, fault::restart_marker_missing);
     CHECK_EQUAL(salvage(span(stream), {}, 1).pieces.size(), 4);
     CHECK_EQUAL(salvage(span(stream), {}, 1).pieces.front().position_is_certain, false);
+}
+
+// A scan of lines whose intervals have one byte each, the number of the line.
+bytes stream_of_lines(const std::uint32_t width, const std::vector<std::size_t>& lines, const std::uint32_t height)
+{
+    bytes scan{scan_header()};
+    for (const std::size_t line : lines)
+    {
+        append(scan, {static_cast<std::uint8_t>(line)});
+        if (line != lines.back())
+            append(scan, restart_marker(line));
+    }
+    return stream_of({restart_interval(1), frame_header(width, height), scan});
+}
+
+TEST(small_intervals_are_tried_together)
+{
+    std::vector<std::size_t> lines(40);
+    std::iota(lines.begin(), lines.end(), std::size_t{});
+    const bytes stream{stream_of_lines(7, lines, 40)};
+    // 7 samples and a byte in each line.
+    const piece_list found{salvage(span(stream), {}, 32)};
+    CHECK_EQUAL(found.error.code, fault::none);
+    CHECK_EQUAL(found.pieces.size(), 11);
+    CHECK_EQUAL(found.pieces[0].line_count, 4);
+    CHECK_EQUAL(found.pieces[9].line_count, 3);
+    CHECK_EQUAL(stream[found.pieces[9].begin], 36);
+    CHECK_EQUAL(found.pieces[10].first_line, 39); // it decides whether the others are where they seem to be
+    CHECK_EQUAL(salvage(span(stream), {}).pieces.size(),
+                salvage(span(stream), {}, smallest_piece_to_try).pieces.size());
+}
+
+TEST(small_pieces_before_a_gap_are_dropped)
+{
+    // Lines 5 and 6 are lost, and line 7, which begins with what is left of line 5.
+    const bytes stream{stream_of_lines(7, {0, 1, 2, 3, 4, 7, 8, 9}, 10)};
+    const piece_list found{salvage(span(stream), {}, 32)};
+    CHECK_EQUAL(found.error.code, fault::restart_marker);
+    CHECK_EQUAL(found.pieces.size(), 3);
+    CHECK_EQUAL(found.pieces[0].first_line, 0);
+    CHECK_EQUAL(found.pieces[0].line_count, 4);
+    CHECK_EQUAL(found.pieces[1].first_line, 8);
+    CHECK_EQUAL(found.pieces[2].first_line, 9);
+    CHECK_EQUAL(salvage(span(stream), {}, 1).pieces.size(), 7);
 }
 
 TEST(salvage_needs_headers)

@@ -219,6 +219,15 @@ TEST(annotations_are_listed_in_order)
     CHECK_EQUAL(found[2].data.size, 0);
 }
 
+TEST(annotations_are_limited)
+{
+    bytes segments;
+    for (std::size_t i{}; i != most_annotations + 1; ++i)
+        append(segments, segment_of(marker_com, {}));
+    const bytes stream{stream_of({segments, frame_header(1, 1), scan_header(), {0}})};
+    CHECK_EQUAL(list_annotations(span(stream)).size(), most_annotations);
+}
+
 TEST(fill_bytes_before_a_stream)
 {
     const bytes stream{stream_of({frame_header(1, 1), scan_header(), {0}})};
