@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <deque>
 #include <iterator>
 #include <vector>
 
@@ -232,6 +233,98 @@ void compare(const dicom_jpegls_frame_info& frame, const memory_shape& shape, co
     }
 }
 
+// Decodes one of the streams many times, each with other memory, as `decode` does.
+void check_many_decodings(FuzzedDataProvider& input, const block& stream, const block& damaged)
+{
+    const int count = input.ConsumeIntegralInRange(0, 20);
+    std::deque<block> expected;
+    std::deque<block> found;
+    std::deque<dicom_jpegls_stream_info> infos;
+    std::vector<dicom_jpegls_decoding> items;
+    for (int i = 0; i < count; ++i)
+    {
+        const block& source = input.ConsumeIntegralInRange(0, 7) == 0 ? damaged : stream;
+        dicom_jpegls_stream_info info{};
+        std::size_t stride{};
+        std::size_t needed{64};
+        if (api.read_info(source.data(), source.size(), &info) == DICOM_JPEGLS_SUCCESS)
+        {
+            if (info.decoded_size > maximum_samples)
+                continue;
+            needed = static_cast<std::size_t>(shape_of(info.frame, info.interleave_mode, input, stride).size);
+        }
+        const sample_memory memory{input, needed};
+        found.emplace_back(memory.bytes.data(), memory.bytes.size());
+        expected.emplace_back(memory.bytes.data(), memory.bytes.size());
+        dicom_jpegls_decoding item{};
+        item.source = source.data();
+        item.source_size = source.size();
+        item.destination = found.back().data() + memory.shift;
+        item.destination_size = memory.size;
+        item.stride = stride;
+        item.info = &infos.emplace_back();
+        std::memset(item.info, filling, sizeof *item.info);
+        item.is_signed = input.ConsumeIntegralInRange(0U, 1U);
+        items.push_back(item);
+    }
+    const std::size_t workers = input.ConsumeIntegralInRange<std::size_t>(0, 2);
+    const int result = api.decode_many(items.data(), items.size(), workers);
+    int first{DICOM_JPEGLS_SUCCESS};
+    for (std::size_t i = 0; i < items.size(); ++i)
+    {
+        const dicom_jpegls_decoding& item = items[i];
+        dicom_jpegls_stream_info info{};
+        std::memset(&info, filling, sizeof info);
+        std::uint8_t* const destination = expected[i].data() + (item.destination - found[i].data());
+        const int code = (item.is_signed != 0 ? api.decode_signed : api.decode)(
+            item.source, item.source_size, destination, item.destination_size, item.stride, &info);
+        REQUIRE(item.code == code);
+        REQUIRE(std::memcmp(item.info, &info, sizeof info) == 0);
+        if (code == DICOM_JPEGLS_SUCCESS || refuses_arguments(code))
+            REQUIRE(std::memcmp(found[i].data(), expected[i].data(), found[i].size()) == 0);
+        if (first == DICOM_JPEGLS_SUCCESS)
+            first = code;
+    }
+    REQUIRE(result == first);
+}
+
+// Encodes an image many times, into destinations of several sizes, as a stream that is known.
+void check_many_encodings(FuzzedDataProvider& input, const dicom_jpegls_encoding& image, const block& stream)
+{
+    const int count = input.ConsumeIntegralInRange(0, 20);
+    std::deque<block> destinations;
+    std::vector<dicom_jpegls_encoding> items;
+    for (int i = 0; i < count; ++i)
+    {
+        dicom_jpegls_encoding item{image};
+        const bool is_too_small = input.ConsumeIntegralInRange(0, 7) == 0;
+        destinations.emplace_back(stream.size() - (is_too_small ? 1 : 0), filling);
+        item.destination = destinations.back().data();
+        item.destination_size = destinations.back().size();
+        if (input.ConsumeIntegralInRange(0, 15) == 0)
+            item.source = nullptr;
+        items.push_back(item);
+    }
+    const std::size_t workers = input.ConsumeIntegralInRange<std::size_t>(0, 2);
+    const int result = api.encode_many(items.data(), items.size(), workers);
+    int first{DICOM_JPEGLS_SUCCESS};
+    for (const dicom_jpegls_encoding& item : items)
+    {
+        const int code = !item.source                            ? DICOM_JPEGLS_NULL_POINTER
+                         : item.destination_size < stream.size() ? DICOM_JPEGLS_DESTINATION_TOO_SMALL
+                                                                 : DICOM_JPEGLS_SUCCESS;
+        REQUIRE(item.code == code);
+        if (code == DICOM_JPEGLS_SUCCESS)
+            REQUIRE(item.bytes_written == stream.size() &&
+                    std::memcmp(item.destination, stream.data(), stream.size()) == 0);
+        else
+            REQUIRE(item.bytes_written == 0 && is_untouched(item.destination, item.destination_size));
+        if (first == DICOM_JPEGLS_SUCCESS)
+            first = code;
+    }
+    REQUIRE(result == first);
+}
+
 void check_encoding(FuzzedDataProvider& input)
 {
     const dicom_jpegls_frame_info frame = choose_frame(input);
@@ -310,6 +403,15 @@ void check_encoding(FuzzedDataProvider& input)
     damaged.data()[input.ConsumeIntegralInRange<std::size_t>(0, damaged.size() - 1)] =
         input.ConsumeIntegral<std::uint8_t>();
     check_decoding(input, damaged);
+
+    check_many_decodings(input, stream, damaged);
+    dicom_jpegls_encoding image{};
+    image.source = source.data();
+    image.source_size = source.size;
+    image.stride = stride;
+    image.frame = &frame;
+    image.parameters = by_default ? nullptr : &chosen;
+    check_many_encodings(input, image, stream);
 }
 
 void check_null_pointers()
@@ -335,6 +437,8 @@ void check_null_pointers()
     REQUIRE(api.max_encoded_size(nullptr, &limit) == DICOM_JPEGLS_NULL_POINTER);
     REQUIRE(api.max_encoded_size(&frame, nullptr) == DICOM_JPEGLS_NULL_POINTER);
     REQUIRE(is_untouched(bytes.data(), bytes.size()));
+    REQUIRE(api.decode_many(nullptr, 1, 0) == DICOM_JPEGLS_NULL_POINTER);
+    REQUIRE(api.encode_many(nullptr, 1, 0) == DICOM_JPEGLS_NULL_POINTER);
 }
 
 } // namespace

@@ -15,6 +15,7 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from "dicom_jpegls/dicom_jpegls.h" nogil:
     enum: DICOM_JPEGLS_ABI_VERSION
+    enum: DICOM_JPEGLS_MAXIMUM_WORKERS
 
     enum: DICOM_JPEGLS_SUCCESS
     enum: DICOM_JPEGLS_DESTINATION_TOO_SMALL
@@ -67,6 +68,29 @@ cdef extern from "dicom_jpegls/dicom_jpegls.h" nogil:
         uint32_t is_signed
         uint32_t[6] reserved
 
+    ctypedef struct dicom_jpegls_decoding:
+        const uint8_t* source
+        size_t source_size
+        uint8_t* destination
+        size_t destination_size
+        size_t stride
+        dicom_jpegls_stream_info* info
+        uint32_t is_signed
+        uint32_t[2] reserved
+        int32_t code
+
+    ctypedef struct dicom_jpegls_encoding:
+        const uint8_t* source
+        size_t source_size
+        size_t stride
+        const dicom_jpegls_frame_info* frame
+        const dicom_jpegls_encoding_parameters* parameters
+        uint8_t* destination
+        size_t destination_size
+        size_t bytes_written
+        uint32_t[3] reserved
+        int32_t code
+
 
 cdef int dicom_jpegls_read_info(
     const uint8_t* source, size_t source_size, dicom_jpegls_stream_info* info) noexcept nogil
@@ -80,6 +104,8 @@ cdef int dicom_jpegls_encode(
     const uint8_t* source, size_t source_size, size_t stride, const dicom_jpegls_frame_info* frame,
     const dicom_jpegls_encoding_parameters* parameters, uint8_t* destination, size_t destination_size,
     size_t* bytes_written) noexcept nogil
+cdef int dicom_jpegls_decode_many(dicom_jpegls_decoding* items, size_t count, size_t workers) noexcept nogil
+cdef int dicom_jpegls_encode_many(dicom_jpegls_encoding* items, size_t count, size_t workers) noexcept nogil
 cdef int dicom_jpegls_max_encoded_size(const dicom_jpegls_frame_info* frame, uint64_t* size) noexcept nogil
 cdef const char* dicom_jpegls_error_text(int code) noexcept nogil
 cdef const char* dicom_jpegls_version() noexcept nogil

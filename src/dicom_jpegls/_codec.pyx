@@ -1523,6 +1523,14 @@ cdef int dicom_jpegls_encode(
         source, source_size, stride, frame, parameters, destination, destination_size, bytes_written)
 
 
+cdef int dicom_jpegls_decode_many(dicom_jpegls_decoding* items, size_t count, size_t workers) noexcept nogil:
+    return native.c_decode_many(items, count, workers)
+
+
+cdef int dicom_jpegls_encode_many(dicom_jpegls_encoding* items, size_t count, size_t workers) noexcept nogil:
+    return native.c_encode_many(items, count, workers)
+
+
 cdef int dicom_jpegls_max_encoded_size(const dicom_jpegls_frame_info* frame, uint64_t* size) noexcept nogil:
     return native.c_max_encoded_size(frame, size)
 

@@ -6,6 +6,8 @@ from libcpp.optional cimport optional
 from libcpp.vector cimport vector
 
 from dicom_jpegls._codec cimport (
+    dicom_jpegls_decoding,
+    dicom_jpegls_encoding,
     dicom_jpegls_encoding_parameters,
     dicom_jpegls_frame_info,
     dicom_jpegls_preset_coding_parameters,
@@ -317,6 +319,8 @@ cdef extern from "codec/c_api.hpp" namespace "dicom_jpegls::c_api" nogil:
         const uint8_t* source, size_t source_size, size_t stride, const dicom_jpegls_frame_info* frame,
         const dicom_jpegls_encoding_parameters* parameters, uint8_t* destination, size_t destination_size,
         size_t* bytes_written)
+    int c_decode_many "dicom_jpegls::c_api::decode_many"(dicom_jpegls_decoding* items, size_t count, size_t workers)
+    int c_encode_many "dicom_jpegls::c_api::encode_many"(dicom_jpegls_encoding* items, size_t count, size_t workers)
     int c_max_encoded_size "dicom_jpegls::c_api::max_encoded_size"(
         const dicom_jpegls_frame_info* frame, uint64_t* size)
     const char* error_text(int code)

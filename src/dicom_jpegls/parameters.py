@@ -116,8 +116,11 @@ class StreamInfo(NamedTuple):
     """DICOM's Samples per Pixel."""
     interleave_mode: InterleaveMode
     near_lossless: int
-    """NEAR: the largest absolute error of a sample, 0 for lossless; the largest of all scans."""
+    """NEAR: the largest absolute error of a sample, 0 for lossless; the largest of all scans. If there is a colour
+    transformation, of a sample before that is undone, which can make the error larger."""
     color_transformation: ColorTransformation
+    """The one that the samples have gone through. NONE also where a stream names one that has no effect: on planes and
+    on images of one component."""
     preset_coding_parameters: PresetCodingParameters
     """The parameters of the first scan, with defaults filled in."""
     restart_interval: int

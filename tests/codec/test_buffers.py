@@ -4,6 +4,7 @@ import array
 import ctypes
 import mmap
 import re
+import sys
 import tracemalloc
 
 import numpy as np
@@ -729,3 +730,61 @@ def test_planes_at_a_distance_of_their_own_go_one_by_one():
     assert np.array_equal(part, PLANES)
     assert (whole[:, :ROWS] == 0xA5).all()
     assert (whole[:, :, :COLUMNS] == 0xA5).all()
+
+
+@pytest.fixture
+def fenced_rows():
+    """A function that copies 16-bit samples to rows on separate pages, between pages that nobody can access."""
+    if sys.platform == "win32":
+        pytest.skip("mprotect is for Unix")
+    maps = []
+
+    def fenced_rows(image, shift):
+        rows, page = len(image), mmap.PAGESIZE
+        memory = mmap.mmap(-1, (2 * rows + 1) * page)
+        maps.append((memory, []))
+        flat = np.frombuffer(memory, np.uint8)
+        start = page + page - image[0].nbytes - shift
+        fenced = np.ndarray(image.shape, image.dtype, flat[start:].data, 0, (2 * page, *image.strides[1:]))
+        fenced[...] = image
+        for gap in range(0, 2 * rows + 1, 2):
+            protect(flat, gap * page, PROT_NONE)
+            maps[-1][1].append((flat, gap * page))
+        return fenced
+
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def protect(flat, offset, access):
+        where = ctypes.c_void_p(flat.ctypes.data + offset)
+        assert libc.mprotect(where, ctypes.c_size_t(mmap.PAGESIZE), access) == 0, ctypes.get_errno()
+
+    PROT_NONE, PROT_READ_WRITE = 0, 3  # noqa: N806
+    yield fenced_rows
+    for _, gaps in maps:
+        for flat, offset in gaps:
+            protect(flat, offset, PROT_READ_WRITE)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("interval", [None, 2])
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("shift", [0, 1], ids=["even address", "odd address"])
+def test_gaps_between_rows_are_not_accessed(fenced_rows, shift, bits, interval, workers):
+    image = make_image("noise", (9, 23), bits)
+    source = fenced_rows(image, shift)
+    options = {"bits_per_sample": bits, "restart_interval": interval, "workers": workers}
+    stream = jls.encode(image, **options)
+    assert jls.encode(source, **options) == stream
+    assert jls.encode_many([source] * 20, **options) == [stream] * 20
+    room = bytearray(len(stream) + 100)
+    assert room[: jls.encode_into(source, room, width=23, height=9, **options)] == stream
+
+    for decode in (
+        lambda target: jls.decode(stream, out=target, workers=workers),
+        lambda target: jls.decode_into(stream, target, workers=workers),
+        lambda target: _codec.Stream(stream).decode_partial_into(target),
+        lambda target: _codec.decode_streams([_codec.Stream(stream)], [target], workers=workers),
+    ):
+        target = fenced_rows(np.zeros_like(image), shift)
+        decode(target)
+        assert np.array_equal(target, image)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import dicom_jpegls as jls
-from dicom_jpegls import _codec
+from dicom_jpegls import _codec, parallel
 from support.commands import ROOT
 from support.jls_streams import EOI, SOI, dimensions, encode_image, frame_header, make_image, scan_header
 
@@ -67,6 +67,35 @@ class Parameters(ctypes.Structure):
     ]
 
 
+class Decoding(ctypes.Structure):
+    _fields_ = [
+        ("source", ctypes.c_void_p),
+        ("source_size", ctypes.c_size_t),
+        ("destination", ctypes.c_void_p),
+        ("destination_size", ctypes.c_size_t),
+        ("stride", ctypes.c_size_t),
+        ("info", ctypes.POINTER(StreamInfo)),
+        ("is_signed", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32 * 2),
+        ("code", ctypes.c_int32),
+    ]
+
+
+class Encoding(ctypes.Structure):
+    _fields_ = [
+        ("source", ctypes.c_void_p),
+        ("source_size", ctypes.c_size_t),
+        ("stride", ctypes.c_size_t),
+        ("frame", ctypes.POINTER(FrameInfo)),
+        ("parameters", ctypes.POINTER(Parameters)),
+        ("destination", ctypes.c_void_p),
+        ("destination_size", ctypes.c_size_t),
+        ("bytes_written", ctypes.c_size_t),
+        ("reserved", ctypes.c_uint32 * 3),
+        ("code", ctypes.c_int32),
+    ]
+
+
 POINTER, SIZE = ctypes.c_void_p, ctypes.c_size_t
 
 
@@ -87,6 +116,10 @@ class Api(ctypes.Structure):
         ("error_text", function(ctypes.c_char_p, ctypes.c_int)),
         ("version", function(ctypes.c_char_p)),
         ("decode_signed", function(ctypes.c_int, POINTER, SIZE, POINTER, SIZE, SIZE, POINTER)),
+        ("decoding_size", ctypes.c_uint32),
+        ("encoding_size", ctypes.c_uint32),
+        ("decode_many", function(ctypes.c_int, ctypes.POINTER(Decoding), SIZE, SIZE)),
+        ("encode_many", function(ctypes.c_int, ctypes.POINTER(Encoding), SIZE, SIZE)),
     ]
 
 
@@ -143,6 +176,8 @@ def test_table_says_what_it_is():
     assert API.api_size == ctypes.sizeof(Api)
     assert API.stream_info_size == ctypes.sizeof(StreamInfo)
     assert API.encoding_parameters_size == ctypes.sizeof(Parameters)
+    assert API.decoding_size == ctypes.sizeof(Decoding)
+    assert API.encoding_size == ctypes.sizeof(Encoding)
     assert API.version().decode() == jls.__version__
 
 
@@ -301,6 +336,48 @@ def test_signed_samples_that_near_lossless_coding_may_reverse_are_refused(bits):
         assert encode(image, frame, Parameters(near_lossless=near, is_signed=1))[0] == code, sample
         assert encode(image, frame, Parameters(near_lossless=near))[0] == 0, sample
         assert encode(image, frame, Parameters(is_signed=1))[0] == 0, sample
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2, 2**64 - 1])
+def test_many_items(workers):
+    """Images of all kinds together, and a stream that is cut off after them, become what Python makes of each."""
+    chosen = [(image, bits, mode) for image, bits, mode in IMAGES.values() for _ in range(3)]
+    frames = [frame_of(*image) for image in chosen]
+    parameters = [Parameters(interleave_mode=mode) for _, _, mode in chosen]
+    rooms = [np.full(10_000, 0xA5, np.uint8) for _ in chosen]
+    encodings = (Encoding * len(chosen))()
+    for item, (image, _, _), frame, options, room in zip(encodings, chosen, frames, parameters, rooms, strict=True):
+        item.source, item.source_size = address(image), image.nbytes
+        item.frame, item.parameters = ctypes.pointer(frame), ctypes.pointer(options)
+        item.destination, item.destination_size = address(room), room.size
+    assert API.encode_many(encodings, len(encodings), workers) == 0
+    streams = []
+    for item, (image, bits, mode), room in zip(encodings, chosen, rooms, strict=True):
+        assert item.code == 0
+        streams.append(room[: item.bytes_written].tobytes())
+        assert streams[-1] == encode_image(image, bits=bits, mode=mode)
+        assert (room[item.bytes_written :] == 0xA5).all()
+
+    sources = [as_array(stream) for stream in (*streams, GREY_STREAM[:-2])]
+    targets = [np.zeros_like(image) for image, _, _ in chosen] + [np.full_like(GREY, 0xA5A5)]
+    infos = [StreamInfo() for _ in sources]
+    decodings = (Decoding * len(sources))()
+    for item, source, target, info in zip(decodings, sources, targets, infos, strict=True):
+        item.source, item.source_size = address(source), source.size
+        item.destination, item.destination_size = address(target), target.nbytes
+        item.info = ctypes.pointer(info)
+    code = API.decode_many(decodings, len(decodings), workers)
+    assert API.error_text(code) == b"the stream ends without an EOI marker (FFD9): it is truncated"
+    assert [item.code for item in decodings] == [0] * len(chosen) + [code]
+    for target, info, (image, bits, _) in zip(targets, infos, chosen, strict=False):
+        assert np.array_equal(target, image)
+        assert info.frame.bits_per_sample == bits
+    assert (targets[-1] == 0xA5A5).all()
+    assert infos[-1].size == 0
+
+
+def test_most_workers_are_those_of_python():
+    assert f"#define DICOM_JPEGLS_MAXIMUM_WORKERS {parallel.MAXIMUM_WORKERS}\n" in HEADER
 
 
 def test_fill_bytes_before_the_stream():
@@ -577,3 +654,12 @@ def test_any_number_of_threads():
         results = list(pool.map(work, jobs))
     for (image, bits, mode), result in zip(jobs, results, strict=True):
         assert result == (0, encode_image(image, bits=bits, mode=mode), 0, image.tobytes()), (bits, mode)
+
+
+def test_documentation_shows_the_example():
+    (shown,) = re.findall(r"```cython\n((?: {8}.*\n)+)```", (ROOT / "docs/low-level.md").read_text())
+    example = (ROOT / "examples/cython_extension/src/frame_archive/_archive.pyx").read_text()
+    parts = re.split(r"^ +\.\.\.\n", shown, flags=re.MULTILINE)
+    assert len(parts) == 3
+    for part in parts:
+        assert part in example

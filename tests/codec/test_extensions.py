@@ -111,6 +111,10 @@ def refusal(call, *arguments, **options):
 refusal(unpack, block[: offsets[3]] + block[offsets[3] + 10 :], offsets - np.uint64(0), near[:12])
 refusal(unpack, block, offsets, np.empty((12, 32, 21), np.uint16))
 refusal(unpack, block[:-1], offsets, near)
+damaged = bytearray(block)
+for stream in (4, 7):
+    damaged[int(offsets[stream + 1]) - 30 : int(offsets[stream + 1]) - 4] = bytes(26)
+refusal(unpack, damaged, offsets, near)
 refusal(pack, volume, bits_per_sample=17)
 refusal(pack, volume, bits_per_sample=12, near_lossless=-1)
 """
@@ -121,8 +125,9 @@ def test_cython_example_gives_the_same_streams_and_passes_errors_on(python):
     assert errors[0] == "the offsets do not fit the block"
     assert errors[1] == "stream 0 holds a frame of another shape than out"
     assert errors[2] == "the offsets do not fit the block"
-    assert re.search(r"bit per sample argument .*\(code 103\)", errors[3])
-    assert re.search(r"near lossless argument .*\(code 105\)", errors[4])
+    assert re.match(r"stream 4: .*\(code \d+\)", errors[3])
+    assert re.search(r"bit per sample argument .*\(code 103\)", errors[4])
+    assert re.search(r"near lossless argument .*\(code 105\)", errors[5])
 
 
 C = """

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import dicom_jpegls as jls
 from dicom_jpegls import spiff
-from support.jls_streams import IMAGE_KINDS, LSE, join, largest_error, make_image, parts
+from support.jls_streams import IMAGE_KINDS, LSE, encode_image, join, largest_error, make_image, parts, segment
 from support.peers import imagecodecs, jpeg_ls, libjpeg
 
 # (components, interleave mode) that are possible; line and sample interleave need 3 or 4 components.
@@ -182,6 +182,20 @@ def test_colour_transformations_decode_in_charls(name, transformation, bits, mod
     segments = jls.OptionalSegments(color_transformation=transformation)
     stream = jls.encode(image, segments=segments, interleave_mode=mode)
     assert np.array_equal(DECODERS[name](stream), image)
+
+
+@pytest.mark.parametrize("near", [0, 2])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(
+    ("components", "mode"), [(1, 0), (2, 0), (3, 0), (3, 1), (3, 2), (4, 0), (4, 1), (4, 2), (5, 0)]
+)
+@pytest.mark.parametrize("name", ["imagecodecs", "pyjpegls"])
+def test_colour_transformation_segments_mean_the_same_in_charls(name, components, mode, bits, near):
+    shape = (5, 6) if components == 1 else (components, 5, 6) if mode == 0 else (5, 6, components)
+    plain = encode_image(make_image("noise", shape, bits), bits=bits, mode=mode, near=near)
+    for number in (1, 2, 3):
+        stream = plain[:2] + segment(0xE8, b"mrfx" + bytes([number])) + plain[2:]
+        assert np.array_equal(jls.decode(stream), DECODERS[name](stream)), number
 
 
 @pytest.mark.parametrize("mode", [0, 1, 2])

@@ -174,25 +174,16 @@ REFUSED = [
     Refused("color_transformation", SOI, colour_transformation(255) + RGB_FRAME + REST, 0xFFE8, 255),
     Refused("color_transformation_kind", SOI, colour_transformation(4) + RGB_FRAME + REST, 0xFFE8, 4),
     Refused("color_transformation_kind", SOI, colour_transformation(5) + RGB_FRAME + REST, 0xFFE8, 5),
-    Refused("color_transformation_use", SOI + colour_transformation(1) + FRAME, REST, 0xFFDA, 1),
-    Refused(
-        "color_transformation_use",
-        SOI + colour_transformation(3) + RGB_FRAME,
-        scan_header([1]) + PLANE_SCANS[0] + OTHER_PLANES,
-        0xFFDA,
-        3,
-    ),
     *(
         Refused(
             "color_transformation_use",
-            SOI + colour_transformation(2) + frame_header(4, 3, bits=bits, ids=ids),
-            scan_header(ids, mode=2, near=near) + SAMPLE_SCAN + EOI,
+            SOI + colour_transformation(2) + frame_header(4, 3, bits=bits, ids=IDS),
+            scan_header(IDS, mode=mode) + SAMPLE_SCAN + EOI,
             0xFFDA,
             2,
         )
-        for bits, ids, near in ((12, IDS, 0), (8, (1, 2, 3, 4), 0), (8, IDS, 1))
+        for bits, mode in ((7, 1), (9, 1), (12, 2), (15, 2))
     ),
-    Refused("color_transformation_use", FIRST_PLANE, colour_transformation(1) + OTHER_PLANES, 0xFFE8, 1),
     Refused("scan_components", SOI + FRAME, segment(SOS, bytes(4)) + SCAN + EOI, 0xFFDA, 0),
     Refused("scan_components", SOI + FRAME, scan_header(IDS, mode=2) + SAMPLE_SCAN + EOI, 0xFFDA, 3),
     Refused("scan_components", SOI + RGB_FRAME, scan_header([1, 2], mode=1) + LINE_SCAN + EOI, 0xFFDA, 2),
@@ -605,6 +596,51 @@ def test_component_ids_are_free(ids):
 
 def test_quantization_table_selector_has_no_meaning():
     check(SOI + FRAME[:-1] + b"\x07" + REST, GREY)
+
+
+@pytest.mark.parametrize("value", [1, 2, 3])
+@pytest.mark.parametrize("near", [0, 2])
+@pytest.mark.parametrize("bits", [6, 8, 12, 16])
+@pytest.mark.parametrize("components", [1, 2, 3, 4, 5])
+def test_colour_transformation_has_no_effect_on_planes(components, bits, near, value):
+    shape = (5, 6) if components == 1 else (components, 5, 6)
+    plain = encode_image(make_image("noise", shape, bits), bits=bits, mode=0, near=near)
+    stream = plain[:2] + colour_transformation(value) + plain[2:]
+    info = jls.read_info(stream)
+    assert info.color_transformation is jls.ColorTransformation.NONE
+    assert info.near_lossless == near
+    for workers in (1, 2):
+        assert np.array_equal(jls.decode(stream, workers=workers), jls.decode(plain))
+    between = plain.replace(b"\xff\xda", colour_transformation(value) + b"\xff\xda", 2)
+    assert np.array_equal(jls.decode(between), jls.decode(plain))
+
+
+def inverse_transformation(image, bits, number):
+    """HP's transformations undone in the first three components, modulo the range (2**bits)."""
+    half, quarter, mask = 1 << (bits - 1), 1 << (bits - 2), (1 << bits) - 1
+    first, second, third = (image[..., i].astype(np.int64) for i in range(3))
+    if number == 1:
+        red, green, blue = first + second - half, second, third + second - half
+    elif number == 2:
+        red, green = (first + second - half) & mask, second
+        blue = third + (red + green >> 1) - half
+    else:
+        green = first - (third + second >> 2) + quarter
+        red, blue = third + green - half, second + green - half
+    rgb = np.stack([red, green, blue], -1) & mask
+    return np.concatenate([rgb.astype(image.dtype), image[..., 3:]], -1)
+
+
+@pytest.mark.parametrize("value", [1, 2, 3])
+@pytest.mark.parametrize("near", [0, 2])
+@pytest.mark.parametrize("mode", [1, 2])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("components", [3, 4])
+def test_colour_transformation_is_undone_in_the_first_three_components(components, bits, mode, near, value):
+    plain = encode_image(make_image("noise", (5, 6, components), bits), bits=bits, mode=mode, near=near)
+    stream = plain[:2] + colour_transformation(value) + plain[2:]
+    assert jls.read_info(stream).color_transformation == value
+    assert np.array_equal(jls.decode(stream), inverse_transformation(jls.decode(plain), bits, value))
 
 
 def test_colour_transformation_of_none_is_accepted_everywhere():

@@ -2,7 +2,7 @@
 """The loops over frames, without the GIL."""
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
 from dicom_jpegls cimport _codec as jls
@@ -72,19 +72,20 @@ def pack(const uint16_t[:, :, ::1] volume not None, *, int bits_per_sample, int 
 
 
 def unpack(const uint8_t[::1] block not None, const uint64_t[::1] offsets not None, uint16_t[:, :, :] out not None):
-    """Decode all frames of a block into their places.
+    """Decode all frames of a block into their places, by one thread per core.
 
     Parameters
     ----------
     block, offsets
-        What `pack` has given.
+        What `pack` has returned.
     out : array of uint16
         Shape (frames, rows, columns). Only the samples of a row must follow each other: it may be a region of a
         larger array.
     """
     cdef Py_ssize_t frames = out.shape[0]
     cdef jls.dicom_jpegls_stream_info info
-    cdef size_t size
+    cdef jls.dicom_jpegls_decoding* items
+    cdef size_t stride = <size_t>out.strides[1]
     cdef Py_ssize_t i
     cdef int code = jls.DICOM_JPEGLS_SUCCESS
     cdef bint fits = True
@@ -92,10 +93,13 @@ def unpack(const uint8_t[::1] block not None, const uint64_t[::1] offsets not No
         raise ValueError("out must have one frame for each stream, and rows without gaps inside")
     if np.any(np.diff(np.asarray(offsets)).astype(np.int64) <= 0) or offsets[frames] > <uint64_t>block.shape[0]:
         raise ValueError("the offsets do not fit the block")
+    items = <jls.dicom_jpegls_decoding*>calloc(frames + 1, sizeof(jls.dicom_jpegls_decoding))
+    if items == NULL:
+        raise MemoryError
     with nogil:
         for i in range(frames):
-            size = offsets[i + 1] - offsets[i]
-            code = jls.dicom_jpegls_read_info(&block[offsets[i]], size, &info)
+            items[i].source, items[i].source_size = &block[offsets[i]], offsets[i + 1] - offsets[i]
+            code = jls.dicom_jpegls_read_info(items[i].source, items[i].source_size, &info)
             if code != jls.DICOM_JPEGLS_SUCCESS:
                 break
             # The codec only knows how many bytes there are, not which shape they are to have.
@@ -103,20 +107,23 @@ def unpack(const uint8_t[::1] block not None, const uint64_t[::1] offsets not No
                     and info.frame.component_count == 1 and info.frame.bits_per_sample > 8)
             if not fits:
                 break
-            code = jls.dicom_jpegls_decode(
-                &block[offsets[i]], size, <uint8_t*>&out[i, 0, 0],
-                (info.frame.height - 1) * <size_t>out.strides[1] + info.frame.width * sizeof(uint16_t),
-                <size_t>out.strides[1], NULL)
-            if code != jls.DICOM_JPEGLS_SUCCESS:
-                break
-    _check(code)
+            items[i].destination, items[i].stride = <uint8_t*>&out[i, 0, 0], stride
+            items[i].destination_size = (info.frame.height - 1) * stride + info.frame.width * sizeof(uint16_t)
+        if code == jls.DICOM_JPEGLS_SUCCESS and fits:
+            code = jls.dicom_jpegls_decode_many(items, frames, 0)
+            i = 0
+            while i < frames and items[i].code == jls.DICOM_JPEGLS_SUCCESS:
+                i += 1
+    free(items)
     if not fits:
         raise ValueError(f"stream {i} holds a frame of another shape than out")
+    if code != jls.DICOM_JPEGLS_SUCCESS:
+        _check(code, f"stream {i}: ")
 
 
-cdef int _check(int code) except -1:
+cdef int _check(int code, str item="") except -1:
     if code == jls.DICOM_JPEGLS_NOT_ENOUGH_MEMORY:
         raise MemoryError
     if code != jls.DICOM_JPEGLS_SUCCESS:
-        raise ValueError(f"{jls.dicom_jpegls_error_text(code).decode()} (code {code})")
+        raise ValueError(f"{item}{jls.dicom_jpegls_error_text(code).decode()} (code {code})")
     return 0

@@ -20,13 +20,14 @@
  * The functions use no Python object, do not need the GIL, keep no state and print nothing: any number of threads may
  * call them at once. Each returns DICOM_JPEGLS_SUCCESS or another code, for which `error_text` returns a text. A function
  * that refuses its arguments has written nothing; one that fails later may have written to its destination, but never
- * outside of it.
+ * outside of it. All work is done when a function returns: the threads of `decode_many` and `encode_many` have ended.
  *
  * Samples have 1 byte each up to 8 bits per sample, otherwise 2 bytes in native byte order, at any address: colour by
  * pixel, or plane after plane if the interleave mode is none. Signed samples are two's complement numbers; a stream does
  * not say that its samples are signed. `stride` is the number of bytes from the start of a line to
  * that of the next (with interleave mode none, of a line of one plane); 0 stands for lines without gaps. Gaps are neither
- * read nor written, and none is needed after the last line.
+ * read nor written, also where memory is copied because 2-byte samples are at an odd address: they may be unreadable, or
+ * in use by other threads. None is needed after the last line.
  */
 #ifndef DICOM_JPEGLS_H
 #define DICOM_JPEGLS_H
@@ -86,8 +87,10 @@ typedef struct dicom_jpegls_preset_coding_parameters {
 typedef struct dicom_jpegls_stream_info {
     dicom_jpegls_frame_info frame;
     int32_t interleave_mode;
-    int32_t near_lossless;        /* NEAR: the largest absolute error of a sample; the largest of all scans */
-    int32_t color_transformation; /* 0, or 1 to 3 for HP1 to HP3 */
+    int32_t near_lossless;        /* NEAR: the largest absolute error of a sample; the largest of all scans. If there is a
+                                     colour transformation, of a sample before that is undone */
+    int32_t color_transformation; /* that the samples have gone through: 0, or 1 to 3 for HP1 to HP3. 0 also where a
+                                     stream names one that has no effect, as on planes */
     uint32_t restart_interval;    /* lines between restart markers; 0 if there are none */
     dicom_jpegls_preset_coding_parameters preset_coding_parameters; /* of the first scan, with defaults filled in */
     uint32_t reserved[7];
@@ -107,6 +110,36 @@ typedef struct dicom_jpegls_encoding_parameters {
                                   is, none may be closer than NEAR to a limit of its range. Otherwise 0. */
     uint32_t reserved[6];      /* must be 0 */
 } dicom_jpegls_encoding_parameters;
+
+/* The most threads that a call uses. */
+#define DICOM_JPEGLS_MAXIMUM_WORKERS 512
+
+/* A stream for `decode_many`, with the arguments of `decode`. */
+typedef struct dicom_jpegls_decoding {
+    const uint8_t *source;
+    size_t source_size;
+    uint8_t *destination;
+    size_t destination_size;
+    size_t stride;
+    dicom_jpegls_stream_info *info; /* may be NULL */
+    uint32_t is_signed;             /* 1: as `decode_signed`. Otherwise 0. */
+    uint32_t reserved[2];           /* must be 0 */
+    int32_t code;                   /* is set: what `decode` would have returned */
+} dicom_jpegls_decoding;
+
+/* An image for `encode_many`, with the arguments of `encode`. */
+typedef struct dicom_jpegls_encoding {
+    const uint8_t *source;
+    size_t source_size;
+    size_t stride;
+    const dicom_jpegls_frame_info *frame;
+    const dicom_jpegls_encoding_parameters *parameters; /* may be NULL */
+    uint8_t *destination;
+    size_t destination_size;
+    size_t bytes_written; /* is set if the code is DICOM_JPEGLS_SUCCESS */
+    uint32_t reserved[3]; /* must be 0 */
+    int32_t code;         /* is set: what `encode` would have returned */
+} dicom_jpegls_encoding;
 
 typedef struct dicom_jpegls_api {
     /* Compared by dicom_jpegls_import(). */
@@ -142,6 +175,24 @@ typedef struct dicom_jpegls_api {
     /* As `decode`, for signed samples: they are sign-extended from the stream's precision to 8 or 16 bits. */
     int (*decode_signed)(const uint8_t *source, size_t source_size, uint8_t *destination, size_t destination_size,
                          size_t stride, dicom_jpegls_stream_info *info);
+
+    /* Compared by dicom_jpegls_import(). */
+    uint32_t decoding_size;
+    uint32_t encoding_size;
+
+    /* Decodes `count` streams, with many scans at a time in each thread where that is faster: the same samples as those
+     * of `decode`, and a code for each item. An error affects no other item. Returns the code of the first item that has
+     * another one than DICOM_JPEGLS_SUCCESS; if `items` is NULL, DICOM_JPEGLS_NULL_POINTER.
+     *
+     * `workers` is the number of threads, at most DICOM_JPEGLS_MAXIMUM_WORKERS and never more than there are items; the
+     * calling thread is one of them. 0 stands for one per core, but no more than one for each 2^18 samples of all items.
+     * Items may share sources. No byte of a destination's lines may belong to a source or to another destination, but
+     * lines of one may lie in the gaps of another, as those of tiles of a mosaic do. */
+    int (*decode_many)(dicom_jpegls_decoding *items, size_t count, size_t workers);
+
+    /* Encodes `count` images, likewise: the same streams as those of `encode`, and a code for each item. A destination
+     * only needs as many bytes as its stream has. */
+    int (*encode_many)(dicom_jpegls_encoding *items, size_t count, size_t workers);
 } dicom_jpegls_api;
 
 /* The capsule that holds the table. */
@@ -193,7 +244,8 @@ DICOM_JPEGLS_IMPORT_FUNCTION const dicom_jpegls_api *dicom_jpegls_import(void)
         return NULL;
     }
     if (api->stream_info_size != sizeof(dicom_jpegls_stream_info) ||
-        api->encoding_parameters_size != sizeof(dicom_jpegls_encoding_parameters)) {
+        api->encoding_parameters_size != sizeof(dicom_jpegls_encoding_parameters) ||
+        api->decoding_size != sizeof(dicom_jpegls_decoding) || api->encoding_size != sizeof(dicom_jpegls_encoding)) {
         PyErr_SetString(PyExc_ImportError,
                         "dicom_jpegls: the compiler of this extension lays out the structs differently from the one that "
                         "built the package");

@@ -24,6 +24,10 @@ namespace dicom_jpegls::c_api {
                          const dicom_jpegls_frame_info* frame, const dicom_jpegls_encoding_parameters* parameters,
                          std::uint8_t* destination, std::size_t destination_size, std::size_t* bytes_written) noexcept;
 
+[[nodiscard]] int decode_many(dicom_jpegls_decoding* items, std::size_t count, std::size_t workers) noexcept;
+
+[[nodiscard]] int encode_many(dicom_jpegls_encoding* items, std::size_t count, std::size_t workers) noexcept;
+
 [[nodiscard]] int max_encoded_size(const dicom_jpegls_frame_info* frame, std::uint64_t* size) noexcept;
 
 [[nodiscard]] const char* error_text(int code) noexcept;

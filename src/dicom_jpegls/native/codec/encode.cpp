@@ -115,14 +115,7 @@ constexpr std::int32_t no_color_transformation{0};
 [[nodiscard]] encoded_size encode_scans(const image_source& image, std::uint8_t* const destination,
                                         const std::size_t destination_size)
 {
-    const std::uint8_t* samples{image.samples};
-    heap_bytes aligned;
-    if (is_misaligned(samples, image.frame.bits_per_sample))
-    {
-        aligned = heap_bytes{image.layout.size};
-        std::memcpy(aligned.data(), samples, aligned.size());
-        samples = aligned.data();
-    }
+    const input_buffer input{image.samples, image.layout, image.frame.bits_per_sample};
     const encoder_handle encoder{create_encoder()};
     encoded_size result;
     result.error = prepare(encoder.get(), image, destination, destination_size);
@@ -131,9 +124,9 @@ constexpr std::int32_t no_color_transformation{0};
     if (result.error == status::success)
         result.error = first_failure(
             [&] {
-                return charls_jpegls_encoder_encode_from_buffer(encoder.get(), samples,
-                                                                static_cast<std::size_t>(image.layout.size),
-                                                                static_cast<std::uint32_t>(image.layout.stride));
+                return charls_jpegls_encoder_encode_from_buffer(encoder.get(), input.data(),
+                                                                static_cast<std::size_t>(input.layout().size),
+                                                                static_cast<std::uint32_t>(input.layout().stride));
             },
             [&] { return charls_jpegls_encoder_get_bytes_written(encoder.get(), &result.size); });
     return result;

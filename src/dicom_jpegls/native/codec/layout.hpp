@@ -57,6 +57,12 @@ struct image_layout
         assert(count != 0 && count <= line_count);
         return {line_size, count, stride, (count - 1) * stride + line_size};
     }
+
+    // The layout of the same lines without gaps.
+    [[nodiscard]] image_layout without_gaps() const noexcept
+    {
+        return {line_size, line_count, line_size, line_count * line_size};
+    }
 };
 
 struct layout_result
@@ -114,8 +120,43 @@ struct layout_result
     return ((bits & (2 * sign_bit - 1)) ^ sign_bit) - sign_bit;
 }
 
+// The caller's samples for CharLS: where they are, or, if it cannot access them there, a copy of their lines. What lies
+// between the lines is not the image's: it may be unreadable, or be changed by other threads.
+class input_buffer final
+{
+public:
+    // Throws std::bad_alloc.
+    input_buffer(const std::uint8_t* const samples, const image_layout& layout, const std::int32_t bits_per_sample) :
+        data_{samples}, layout_{layout}
+    {
+        if (!is_misaligned(samples, bits_per_sample))
+            return;
+        layout_ = layout.without_gaps();
+        aligned_ = heap_bytes{layout_.size};
+        const auto line_size = static_cast<std::size_t>(layout.line_size);
+        for (std::uint64_t i{}; i < layout.line_count; ++i)
+            std::memcpy(aligned_.data() + i * layout_.stride, samples + i * layout.stride, line_size);
+        data_ = aligned_.data();
+    }
+
+    [[nodiscard]] const std::uint8_t* data() const noexcept
+    {
+        return data_;
+    }
+
+    [[nodiscard]] const image_layout& layout() const noexcept
+    {
+        return layout_;
+    }
+
+private:
+    const std::uint8_t* data_;
+    image_layout layout_;
+    heap_bytes aligned_;
+};
+
 // Decoded samples on their way to the caller's memory: decoded directly there, or, if CharLS cannot access that, into
-// memory of its own.
+// separate memory.
 class output_buffer final
 {
 public:
@@ -134,8 +175,7 @@ public:
             sign_bit_ = 1 << (bits_per_sample - 1);
         if (is_misaligned(destination, bits_per_sample))
         {
-            layout_.stride = layout.line_size;
-            layout_ = layout_.with_lines(layout.line_count);
+            layout_ = layout.without_gaps();
             aligned_ = heap_bytes{layout_.size};
             data_ = aligned_.data();
         }

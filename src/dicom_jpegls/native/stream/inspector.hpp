@@ -389,9 +389,7 @@ private:
             return fail(fault::color_transformation, *transformation);
         if (*transformation > 3)
             return fail(fault::color_transformation_kind, *transformation);
-        if (info_.has_scan && *transformation != info_.color_transformation)
-            return fail(fault::color_transformation_use, *transformation);
-        info_.color_transformation = *transformation;
+        color_transformation_ = *transformation;
         return fault::none;
     }
 
@@ -440,9 +438,10 @@ private:
             return fail(fault::interleave_mode_two, count);
         if (const std::uint32_t transform = fields.number(1); transform != 0)
             return fail(fault::point_transform, transform);
-        if (info_.color_transformation != 0 &&
-            (mode == interleave_none || count != 3 || near_lossless != 0 || info_.bits_per_sample % 8 != 0))
-            return fail(fault::color_transformation_use, info_.color_transformation);
+        // Planes, and images of one component, are never transformed, whatever a segment says: decoders agree on that.
+        const std::int32_t transformation = mode == interleave_none ? 0 : color_transformation_;
+        if (transformation != 0 && info_.bits_per_sample % 8 != 0)
+            return fail(fault::color_transformation_use, transformation);
 
         const auto [code, presets] =
             complete_presets(presets_, info_.bits_per_sample, near_lossless, mode == interleave_sample);
@@ -452,6 +451,7 @@ private:
         {
             info_.has_scan = true;
             info_.interleave_mode = mode;
+            info_.color_transformation = transformation;
             info_.presets = presets;
             info_.restart_interval = restart_interval_;
         }
@@ -482,6 +482,7 @@ private:
     std::int32_t components_coded_{};   // by the scans so far
     preset_coding_parameters presets_{};
     std::uint32_t restart_interval_{};
+    std::int32_t color_transformation_{}; // of the last segment that names one
 };
 
 namespace detail {

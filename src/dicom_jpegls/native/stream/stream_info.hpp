@@ -48,8 +48,8 @@ struct stream_info
     std::int32_t component_count;
     std::int32_t interleave_mode;
     std::int32_t near_lossless;
-    std::int32_t color_transformation;
-    std::uint32_t restart_interval; // in lines; 0 for none
+    std::int32_t color_transformation; // that the samples have gone through; 0 for none
+    std::uint32_t restart_interval;    // in lines; 0 for none
     preset_coding_parameters presets;
     bool has_spiff_header;
     spiff_header spiff;

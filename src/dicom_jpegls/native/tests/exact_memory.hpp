@@ -11,6 +11,12 @@
 #include <memory>
 #include <vector>
 
+#if defined(__unix__) || defined(__APPLE__)
+#define HAS_FENCED_LINES
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
 #define REQUIRE(condition)                                                                                             \
     do                                                                                                                 \
     {                                                                                                                  \
@@ -62,5 +68,79 @@ private:
     std::unique_ptr<std::uint8_t[]> data_;
     std::size_t size_;
 };
+
+#ifdef HAS_FENCED_LINES
+
+// Lines of equal size, each on a page between two that nobody can access, so that the first access to the gap between
+// two lines ends the program. A line lies at the end of its page or at the start, `shift` bytes away from the edge.
+class fenced_lines final
+{
+public:
+    fenced_lines(const std::size_t line_size, const std::size_t line_count, const bool at_end,
+                 const std::size_t shift) :
+        line_size_{line_size}, line_count_{line_count}, page_{static_cast<std::size_t>(sysconf(_SC_PAGESIZE))}
+    {
+        REQUIRE(line_size + shift <= page_);
+        offset_ = page_ + (at_end ? page_ - line_size - shift : shift);
+        void* const memory{mmap(nullptr, memory_size(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)};
+        REQUIRE(memory != MAP_FAILED);
+        memory_ = static_cast<std::uint8_t*>(memory);
+        for (std::size_t i{}; i != line_count; ++i)
+            REQUIRE(mprotect(memory_ + page_ + i * stride(), page_, PROT_READ | PROT_WRITE) == 0);
+    }
+
+    fenced_lines(const fenced_lines&) = delete;
+    fenced_lines& operator=(const fenced_lines&) = delete;
+
+    ~fenced_lines()
+    {
+        munmap(memory_, memory_size());
+    }
+
+    [[nodiscard]] std::uint8_t* data() const noexcept
+    {
+        return memory_ + offset_;
+    }
+
+    [[nodiscard]] std::size_t stride() const noexcept
+    {
+        return 2 * page_;
+    }
+
+    // In bytes, from the first to the last of the lines.
+    [[nodiscard]] std::size_t size() const noexcept
+    {
+        return (line_count_ - 1) * stride() + line_size_;
+    }
+
+    // Copies lines without gaps here, or back.
+    void fill(const std::uint8_t* const lines) const noexcept
+    {
+        for (std::size_t i{}; i != line_count_; ++i)
+            std::memcpy(data() + i * stride(), lines + i * line_size_, line_size_);
+    }
+
+    [[nodiscard]] std::vector<std::uint8_t> lines() const
+    {
+        std::vector<std::uint8_t> copy(line_count_ * line_size_);
+        for (std::size_t i{}; i != line_count_; ++i)
+            std::memcpy(copy.data() + i * line_size_, data() + i * stride(), line_size_);
+        return copy;
+    }
+
+private:
+    [[nodiscard]] std::size_t memory_size() const noexcept
+    {
+        return (2 * line_count_ + 1) * page_;
+    }
+
+    std::size_t line_size_;
+    std::size_t line_count_;
+    std::size_t page_;
+    std::size_t offset_{};
+    std::uint8_t* memory_{};
+};
+
+#endif
 
 } // namespace dicom_jpegls
