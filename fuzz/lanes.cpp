@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Many scans at once against one scan after another and against CharLS: sound and damaged data, mixed sizes and
-// precisions, destinations that are too small. See native/tests/lane_batches.hpp for what must be true.
+// Many scans at once against one scan after another and against CharLS: sound and damaged data, mixed sizes, precisions
+// and NEAR, destinations that are too small. See native/tests/lane_batches.hpp for what must be true.
 #include "tests/lane_batches.hpp"
 
 #include <fuzzer/FuzzedDataProvider.h>
@@ -50,7 +50,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* const data, const std:
     {
         const auto bits{static_cast<std::int32_t>(choice.integer(8, 16))};
         const std::uint32_t width{choice.integer(1, choice.integer(0, 7) == 0 ? 700 : 40)};
-        cases.push_back(lane_batches::make_sound_case(choice, width, choice.integer(1, 9), bits));
+        cases.push_back(lane_batches::make_sound_case(choice, width, choice.integer(1, 9), bits,
+                                                      lane_batches::make_near_lossless(choice, bits)));
     }
     lane_batches::check_encoding(choice, lanes, cases);
     for (lane_batches::scan_case& one : cases)

@@ -37,6 +37,19 @@ def test_streams_and_samples_are_those_of_single_calls(bits, workers):
         assert np.array_equal(image, original)
 
 
+@pytest.mark.parametrize("near", [1, 2, 3, 30, 127])
+@pytest.mark.parametrize("bits", [8, 10, 12, 15, 16])
+def test_near_lossless_streams_and_samples_are_those_of_single_calls(bits, near):
+    options = {"bits_per_sample": bits, "near_lossless": near}
+    originals = images(bits)
+    streams = jls.encode_many(originals, workers=1, **options)
+    assert streams == [jls.encode(image, **options) for image in originals]
+    expected = [jls.decode(stream) for stream in streams]
+    for image, original, one in zip(jls.decode_many(streams, workers=1), originals, expected, strict=True):
+        assert np.array_equal(image, one)
+        assert np.abs(image.astype(int) - original).max() <= near
+
+
 @pytest.mark.parametrize("count", [0, 1, 6, 7, 15, 16, 17, 22, 23, 32, 70])
 def test_any_number_of_images(count):
     originals = images(12, count, (16, 16))
@@ -46,11 +59,11 @@ def test_any_number_of_images(count):
 
 
 def test_lanes_do_not_change_a_stream():
-    for bits in range(8, 17):
+    for bits, near in itertools.product(range(8, 17), (0, 2)):
         originals = images(bits)
         with lanes(False):
-            expected = jls.encode_many(originals, bits_per_sample=bits)
-        assert jls.encode_many(originals, bits_per_sample=bits) == expected
+            expected = jls.encode_many(originals, bits_per_sample=bits, near_lossless=near)
+        assert jls.encode_many(originals, bits_per_sample=bits, near_lossless=near) == expected
 
 
 def mixed_images():
@@ -61,6 +74,7 @@ def mixed_images():
         yield make_image("noise", (24, 30), 8), {}
         yield make_image("noise", (5, 7, 3), 8), {}
         yield make_image("smooth", (20, 40), 12), {"bits_per_sample": 12, "near_lossless": 2}
+        yield make_image("noise", (20, 40), 12), {"bits_per_sample": 12, "near_lossless": 1 + i % 2}
         yield make_image("smooth", (1 + i, 100), 6), {"bits_per_sample": 6}
         yield make_image("smooth", (60, 41, 3), 12), {"bits_per_sample": 12, "interleave_mode": 0}
         yield make_image("noise", (64, 80), 16), {"restart_interval": 26 + i}
@@ -84,6 +98,8 @@ def test_streams_of_all_kinds_may_be_mixed(workers):
     "options",
     [
         {"near_lossless": 3},
+        {"near_lossless": 2, "restart_interval": 25},
+        {"near_lossless": 2, "interleave_mode": 0},
         {"restart_interval": 3},
         {"restart_interval": 64},
         {"restart_interval": "auto"},
@@ -118,8 +134,8 @@ def test_signed_samples():
         assert np.array_equal(image, original)
 
 
-def damaged_streams():
-    stream = jls.encode(make_image("smooth", (40, 60), 12), bits_per_sample=12)
+def damaged_streams(near=0):
+    stream = jls.encode(make_image("smooth", (40, 60), 12), bits_per_sample=12, near_lossless=near)
     middle = len(stream) // 2
     return {
         "truncated": stream[:middle],
@@ -134,11 +150,12 @@ def damaged_streams():
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_errors_are_those_of_single_calls_and_affect_no_other_stream(workers):
-    image = make_image("smooth", (40, 60), 12)
-    good = jls.encode(image, bits_per_sample=12)
+@pytest.mark.parametrize("near", [0, 2])
+def test_errors_are_those_of_single_calls_and_affect_no_other_stream(near, workers):
+    good = jls.encode(make_image("smooth", (40, 60), 12), bits_per_sample=12, near_lossless=near)
+    image = jls.decode(good)
     streams = []
-    for bad in damaged_streams().values():
+    for bad in damaged_streams(near).values():
         streams += [good, good, bad, good]
     found = jls.decode_many(streams, workers=workers, errors="return")
     for index, (stream, one) in enumerate(zip(streams, found, strict=True)):
@@ -152,8 +169,9 @@ def test_errors_are_those_of_single_calls_and_affect_no_other_stream(workers):
             assert np.array_equal(one, expected)
 
 
-def test_every_cut_has_the_error_of_a_single_call():
-    stream = jls.encode(make_image("noise", (5, 60), 8))
+@pytest.mark.parametrize("near", [0, 1])
+def test_every_cut_has_the_error_of_a_single_call(near):
+    stream = jls.encode(make_image("noise", (5, 60), 8), near_lossless=near)
     streams = [stream[:size] + b"\xff\xd9" for size in range(len(stream) - 2)]
     for cut, one in zip(streams, jls.decode_many(streams, errors="return", workers=1), strict=True):
         expected = result(lambda cut=cut: jls.decode(cut))
@@ -188,14 +206,18 @@ def test_streams_with_other_default_thresholds_are_recognized():
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("components", [1, 3])
-def test_restart_intervals_of_one_stream(components, workers):
+@pytest.mark.parametrize("near", [0, 1])
+def test_restart_intervals_of_one_stream(near, components, workers):
     image = make_image("smooth", (400, 70, components) if components > 1 else (400, 70), 12)
-    options = {"bits_per_sample": 12, "restart_interval": 30, "interleave_mode": 0}
+    options = {"bits_per_sample": 12, "restart_interval": 30, "interleave_mode": 0, "near_lossless": near}
     with lanes(False):
         expected = jls.encode(image, workers=1, **options)
     stream = jls.encode(image, workers=workers, **options)
     assert stream == expected
-    assert np.array_equal(jls.decode(stream, workers=workers), image)
+    with lanes(False):
+        decoded = jls.decode(stream, workers=1)
+    assert np.abs(decoded.astype(int) - image).max() == near
+    assert np.array_equal(jls.decode(stream, workers=workers), decoded)
     middle = stream.index(b"\xff\xd5") - 90
     damaged = stream[:middle] + bytes(60) + stream[middle + 60 :]
     with lanes(False):

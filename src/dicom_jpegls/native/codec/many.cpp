@@ -28,9 +28,11 @@ bool is_covered(const frame_info& frame) noexcept
     return frame.bits_per_sample >= 8 && frame.width <= 0xFFFF;
 }
 
-bool are_defaults(const preset_coding_parameters& presets, const std::int32_t bits_per_sample) noexcept
+bool are_defaults(const preset_coding_parameters& presets, const std::int32_t bits_per_sample,
+                  const std::int32_t near_lossless) noexcept
 {
-    const preset_coding_parameters defaults{default_preset_coding_parameters(maximum_sample_value(bits_per_sample), 0)};
+    const preset_coding_parameters defaults{
+        default_preset_coding_parameters(maximum_sample_value(bits_per_sample), near_lossless)};
     return std::all_of(std::begin(preset_fields), std::end(preset_fields),
                        [&](const auto field) { return presets.*field == defaults.*field; });
 }
@@ -49,22 +51,22 @@ std::uint64_t scan_count(const stream_info& info) noexcept
 // Whether the scans of a stream may be covered; their presets and sizes remain to be checked.
 bool may_be_covered(const stream_info& info) noexcept
 {
-    return is_covered(frame_of(info)) && info.near_lossless == 0 && info.interleave_mode == interleave_none;
+    return is_covered(frame_of(info)) && info.interleave_mode == interleave_none;
 }
 
 // Whether it pays to look for the pieces of a stream, which are coded one after another if they do not fit into lanes.
 bool has_scans_for_lanes(const stream_info& info) noexcept
 {
     constexpr std::uint64_t fewest_samples_of_piece{2048};
-    return may_be_covered(info) && are_defaults(info.presets, info.bits_per_sample) &&
+    return may_be_covered(info) && are_defaults(info.presets, info.bits_per_sample, info.near_lossless) &&
            sample_count(frame_of(info)) / scan_count(info) >= fewest_samples_of_piece &&
            info.size >= sample_count(frame_of(info)) / 8;
 }
 
 bool pays_in_lanes(const stream_info& info, const piece& part) noexcept
 {
-    return part.component_count == 1 && part.restart_interval >= part.line_count && part.near_lossless == 0 &&
-           are_defaults(part.presets, info.bits_per_sample) &&
+    return part.component_count == 1 && part.restart_interval >= part.line_count &&
+           are_defaults(part.presets, info.bits_per_sample, part.near_lossless) &&
            std::uint64_t{info.width} * part.line_count >= fewest_samples_of_scan &&
            scan::decoding_in_lanes_pays(part.end - part.begin, info.width, part.line_count);
 }
@@ -89,21 +91,18 @@ struct lane_task
     }
 };
 
-// Leaves the scans that are faster in lanes than one after another, by precision. None of them is so much larger than
+// Leaves the scans that are faster in lanes than one after another, by kind. None of them is so much larger than
 // the others that it is alone in the end.
 template<typename Lane>
 void keep_what_pays(std::vector<lane_task<Lane>>& tasks)
 {
-    std::sort(tasks.begin(), tasks.end(), [](const auto& a, const auto& b) {
-        if (a.lane.bits_per_sample != b.lane.bits_per_sample)
-            return a.lane.bits_per_sample < b.lane.bits_per_sample;
-        return a.samples() > b.samples();
-    });
+    std::sort(tasks.begin(), tasks.end(),
+              [](const auto& a, const auto& b) { return scan::comes_before(a.lane, b.lane); });
     auto kept = tasks.begin();
     for (auto first = tasks.begin(); first != tasks.end();)
     {
-        const auto last = std::find_if(first, tasks.end(), [bits = first->lane.bits_per_sample](const auto& task) {
-            return task.lane.bits_per_sample != bits;
+        const auto last = std::find_if(first, tasks.end(), [&kind = first->lane](const auto& task) {
+            return !scan::is_of_one_kind(task.lane, kind);
         });
         auto samples = std::accumulate(first, last, std::uint64_t{},
                                        [](const std::uint64_t sum, const auto& task) { return sum + task.samples(); });
@@ -143,6 +142,7 @@ void add_piece(decoding_tasks& tasks, const inspected_stream& source, const piec
     lane.width = source.info.width;
     lane.height = part.line_count;
     lane.bits_per_sample = source.info.bits_per_sample;
+    lane.near_value = part.near_lossless;
     tasks.push_back({lane, owner, index});
 }
 
@@ -159,10 +159,10 @@ bool is_covered(const image_source& image) noexcept
     const dicom_jpegls_preset_coding_parameters& chosen{image.parameters.preset_coding_parameters};
     const auto complete = complete_presets(
         {chosen.maximum_sample_value, chosen.threshold1, chosen.threshold2, chosen.threshold3, chosen.reset_value},
-        image.frame.bits_per_sample, 0, false);
-    return is_covered(image.frame) && image.parameters.near_lossless == 0 &&
-           image.parameters.interleave_mode == interleave_none && complete.error == fault::none &&
-           are_defaults(complete.presets, image.frame.bits_per_sample);
+        image.frame.bits_per_sample, image.parameters.near_lossless, false);
+    return is_covered(image.frame) && image.parameters.interleave_mode == interleave_none &&
+           complete.error == fault::none &&
+           are_defaults(complete.presets, image.frame.bits_per_sample, image.parameters.near_lossless);
 }
 
 void add_strip(encoding_tasks& tasks, const strip_encoder& strips, const std::size_t owner, const std::size_t index)
@@ -177,6 +177,7 @@ void add_strip(encoding_tasks& tasks, const strip_encoder& strips, const std::si
     lane.width = strip.frame.width;
     lane.height = strip.frame.height;
     lane.bits_per_sample = strip.frame.bits_per_sample;
+    lane.near_value = strip.parameters.near_lossless;
     lane.destination_size = static_cast<std::size_t>(lane_room(strip));
     tasks.push_back({lane, owner, index});
 }

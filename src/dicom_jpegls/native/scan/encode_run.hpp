@@ -97,4 +97,17 @@ template<int ComponentCount, typename Sample>
     return samples / ComponentCount;
 }
 
+// The same in near-lossless coding: pixels within NEAR of the one before `line`, whose value they take, as a decoder
+// will have them.
+template<typename Sample, typename Mode>
+[[nodiscard]] inline std::ptrdiff_t flatten_run(Sample* const line, const std::ptrdiff_t limit,
+                                                const Mode& mode) noexcept
+{
+    const std::int32_t ra{line[-1]};
+    std::ptrdiff_t length{};
+    for (; length != limit && mode.is_near(line[length], ra); ++length)
+        line[length] = static_cast<Sample>(ra);
+    return length;
+}
+
 } // namespace dicom_jpegls::scan

@@ -382,9 +382,7 @@ private:
                                            const std::ptrdiff_t limit) noexcept
     {
         const std::int32_t ra{line[-1]};
-        std::ptrdiff_t length{};
-        for (; length != limit && mode_.is_near(line[length], ra); ++length)
-            line[length] = static_cast<sample>(ra);
+        const std::ptrdiff_t length{flatten_run(line, limit, mode_)};
         encode_run_length(runs_, codes_, length, length == limit);
         if (length == limit)
             return length;

@@ -7,6 +7,7 @@
 #include "scan/lanes/scan_lanes.hpp"
 #include "scan/scan_codecs.hpp"
 #include "stream/markers.hpp"
+#include "stream/presets.hpp"
 #include "tests/exact_memory.hpp"
 
 #include <charls/charls.h>
@@ -26,6 +27,7 @@ struct scan_case
     std::uint32_t width;
     std::uint32_t height;
     std::int32_t bits_per_sample;
+    std::int32_t near_lossless;
     std::size_t gap; // bytes between the lines of samples
     bytes samples;   // without gaps; bits above the precision are any
     bytes data;
@@ -76,6 +78,8 @@ inline encoded encode_alone(const scan_case& scan, const reference codec)
     std::size_t size{};
     charls_jpegls_errc code{charls_jpegls_encoder_set_frame_info(encoder, &frame)};
     if (code == charls_jpegls_errc{})
+        code = charls_jpegls_encoder_set_near_lossless(encoder, scan.near_lossless);
+    if (code == charls_jpegls_errc{})
         code = charls_jpegls_encoder_set_destination_buffer(encoder, stream.data(), stream.size());
     if (code == charls_jpegls_errc{})
         code = charls_jpegls_encoder_encode_from_buffer(encoder, scan.samples.data(), scan.samples.size(), 0);
@@ -122,7 +126,7 @@ inline decoded decode_alone(const scan_case& scan, const reference codec)
                  1,
                  1,
                  0,
-                 0,
+                 low(static_cast<std::uint32_t>(scan.near_lossless)),
                  0,
                  0};
     stream.insert(stream.end(), scan.data.begin(), scan.data.end());
@@ -195,11 +199,28 @@ bytes make_samples(Random& random, const std::size_t size, const std::int32_t bi
     return result;
 }
 
+// 0 or any NEAR of the precision, mostly a small one.
+template<typename Random>
+std::int32_t make_near_lossless(Random& random, const std::int32_t bits_per_sample)
+{
+    const auto most{static_cast<std::uint32_t>(maximum_near_lossless(bits_per_sample))};
+    switch (random.integer(0, 4))
+    {
+    case 0:
+    case 1:
+        return 0;
+    case 2:
+        return static_cast<std::int32_t>(random.integer(1, most));
+    default:
+        return static_cast<std::int32_t>(random.integer(1, 5));
+    }
+}
+
 template<typename Random>
 scan_case make_sound_case(Random& random, const std::uint32_t width, const std::uint32_t height,
-                          const std::int32_t bits_per_sample)
+                          const std::int32_t bits_per_sample, const std::int32_t near_lossless)
 {
-    scan_case result{width, height, bits_per_sample, 0, {}, {}, true};
+    scan_case result{width, height, bits_per_sample, near_lossless, 0, {}, {}, true};
     if (random.integer(0, 2) == 0)
         result.gap = random.integer(1, 5);
     result.samples = make_samples(random, std::size_t{width} * height, bits_per_sample);
@@ -290,7 +311,8 @@ void check_decoding(Random& random, scan::scan_lanes& lanes, const std::vector<s
         sources.emplace_back(one.data);
         destinations.emplace_back(one.strided_size() - (random.integer(0, 15) == 0 ? 1 : 0), std::uint8_t{0xA5});
         scans.push_back({sources.back().data(), sources.back().size(), destinations.back().data(),
-                         destinations.back().size(), one.row() + one.gap, one.width, one.height, one.bits_per_sample});
+                         destinations.back().size(), one.row() + one.gap, one.width, one.height, one.bits_per_sample,
+                         one.near_lossless});
     }
     lanes.decode(scans.data(), scans.size());
     for (std::size_t i{}; i != cases.size(); ++i)
@@ -338,7 +360,7 @@ void check_encoding(Random& random, scan::scan_lanes& lanes, const std::vector<s
         sources.push_back(with_gaps(one, one.strided_size() - lacking));
         destinations.emplace_back(capacity);
         scans.push_back({sources.back().data(), sources.back().size(), one.row() + one.gap, one.width, one.height,
-                         one.bits_per_sample, destinations.back().data(), capacity});
+                         one.bits_per_sample, one.near_lossless, destinations.back().data(), capacity});
     }
     lanes.encode(scans.data(), scans.size());
     for (std::size_t i{}; i != cases.size(); ++i)

@@ -25,7 +25,7 @@ private:
     std::mt19937 engine_;
 };
 
-// Batches of mixed precisions and sizes, or of one size; afterwards the same with a part of them damaged.
+// Batches of mixed precisions, NEAR and sizes, or of one size; afterwards the same with a part of them damaged.
 void test_batches(const std::uint32_t seed, const int rounds)
 {
     random_choice random{seed};
@@ -36,6 +36,7 @@ void test_batches(const std::uint32_t seed, const int rounds)
         std::uint32_t width{};
         std::uint32_t height{};
         std::int32_t bits{};
+        std::int32_t near_lossless{};
         std::vector<scan_case> cases;
         for (std::uint32_t i{random.integer(1, 50)}; i != 0; --i)
         {
@@ -44,8 +45,9 @@ void test_batches(const std::uint32_t seed, const int rounds)
                 width = random.integer(1, random.integer(0, 9) == 0 ? 700 : 90);
                 height = random.integer(1, 30);
                 bits = static_cast<std::int32_t>(random.integer(8, 16));
+                near_lossless = make_near_lossless(random, bits);
             }
-            cases.push_back(make_sound_case(random, width, height, bits));
+            cases.push_back(make_sound_case(random, width, height, bits, near_lossless));
         }
         check_encoding(random, lanes, cases);
         check_decoding(random, lanes, cases);
@@ -58,21 +60,49 @@ void test_batches(const std::uint32_t seed, const int rounds)
     }
 }
 
-// From 1 x 1 on, in all precisions.
+struct image_size
+{
+    std::uint32_t width;
+    std::uint32_t height;
+};
+
+void check_kind(random_choice& random, scan::scan_lanes& lanes, const std::vector<image_size>& sizes,
+                const std::int32_t bits, const std::int32_t near_lossless)
+{
+    std::vector<scan_case> cases;
+    for (const image_size& size : sizes)
+        cases.push_back(make_sound_case(random, size.width, size.height, bits, near_lossless));
+    check_encoding(random, lanes, cases);
+    check_decoding(random, lanes, cases);
+}
+
+// From 1 x 1 on, in all precisions, with every kind of NEAR.
 void test_small_sizes()
 {
     random_choice random{1};
     scan::scan_lanes lanes;
+    std::vector<image_size> sizes;
+    for (std::uint32_t width{1}; width <= 10; ++width)
+    {
+        for (std::uint32_t height{1}; height <= 4; ++height)
+            sizes.push_back({width, height});
+    }
     for (std::int32_t bits{8}; bits <= 16; ++bits)
     {
-        std::vector<scan_case> cases;
-        for (std::uint32_t width{1}; width <= 10; ++width)
-        {
-            for (std::uint32_t height{1}; height <= 4; ++height)
-                cases.push_back(make_sound_case(random, width, height, bits));
-        }
-        check_encoding(random, lanes, cases);
-        check_decoding(random, lanes, cases);
+        for (const std::int32_t near_lossless : {0, 1, 2, 9, maximum_near_lossless(bits)})
+            check_kind(random, lanes, sizes, bits, near_lossless);
+    }
+}
+
+// Each NEAR, since it is a divisor, of precisions that differ in their arithmetic.
+void test_every_near_lossless()
+{
+    random_choice random{5};
+    scan::scan_lanes lanes;
+    for (const std::int32_t bits : {8, 15, 16})
+    {
+        for (std::int32_t near_lossless{1}; near_lossless <= maximum_near_lossless(bits); ++near_lossless)
+            check_kind(random, lanes, std::vector<image_size>(9, {40, 4}), bits, near_lossless);
     }
 }
 
@@ -87,7 +117,7 @@ void test_wide_lines()
         for (const std::uint32_t width : {65535U, 65534U, 4097U, 3U})
         {
             for (int i{}; i != 4; ++i)
-                cases.push_back(make_sound_case(random, width, 2, bits));
+                cases.push_back(make_sound_case(random, width, 2, bits, i / 2));
         }
     }
     check_encoding(random, lanes, cases);
@@ -101,9 +131,9 @@ void test_every_truncation_and_bit()
     scan::scan_lanes lanes;
     for (const std::int32_t bits : {8, 12, 16})
     {
-        for (int round{}; round != 4; ++round)
+        for (const std::int32_t near_lossless : {0, 0, 0, 1, 2, 5})
         {
-            const scan_case sound{make_sound_case(random, 23, 5, bits)};
+            const scan_case sound{make_sound_case(random, 23, 5, bits, near_lossless)};
             std::vector<scan_case> cases;
             for (std::size_t size{}; size != sound.data.size(); ++size)
             {
@@ -130,12 +160,19 @@ void test_what_is_not_covered()
 {
     random_choice random{4};
     scan::scan_lanes lanes;
-    const scan_case sound{make_sound_case(random, 9, 7, 12)};
+    const scan_case sound{make_sound_case(random, 9, 7, 12, 0)};
     const auto decode{[&](const auto& change) {
         const block source{sound.data};
         const block destination{sound.strided_size()};
-        const scan::lane_decoding good{source.data(),           source.size(), destination.data(), destination.size(),
-                                       sound.row() + sound.gap, sound.width,   sound.height,       12};
+        const scan::lane_decoding good{source.data(),
+                                       source.size(),
+                                       destination.data(),
+                                       destination.size(),
+                                       sound.row() + sound.gap,
+                                       sound.width,
+                                       sound.height,
+                                       12,
+                                       0};
         std::vector<scan::lane_decoding> scans(3, good);
         change(scans[1]);
         lanes.decode(scans.data(), scans.size());
@@ -148,6 +185,8 @@ void test_what_is_not_covered()
     decode([](scan::lane_decoding& scan) { scan.height = 0xFFFFFFFF; });
     decode([](scan::lane_decoding& scan) { scan.bits_per_sample = 7; });
     decode([](scan::lane_decoding& scan) { scan.bits_per_sample = 17; });
+    decode([](scan::lane_decoding& scan) { scan.near_value = -1; });
+    decode([](scan::lane_decoding& scan) { scan.near_value = 256; });
     decode([](scan::lane_decoding& scan) { --scan.destination_size; });
     decode([](scan::lane_decoding& scan) { scan.stride = SIZE_MAX; });
     decode([](scan::lane_decoding& scan) { scan.source_size = 0; });
@@ -181,6 +220,12 @@ TEST(small_scans_are_exact)
 {
     if (scan::scan_lanes::available())
         test_small_sizes();
+}
+
+TEST(every_near_lossless_is_exact)
+{
+    if (scan::scan_lanes::available())
+        test_every_near_lossless();
 }
 
 TEST(wide_lines_are_exact)

@@ -27,7 +27,7 @@ void make_image(test_image& made, const std::uint32_t number)
 {
     image_source& source{made.source};
     source.frame = {40 + number % 5, 30, number % 7 == 3 ? 8 : 12, number % 5 == 4 ? 3 : 1};
-    source.parameters.near_lossless = number % 11 == 5 ? 1 : 0;
+    source.parameters.near_lossless = static_cast<std::int32_t>(number % 3);
     source.parameters.restart_interval = number % 6 == 2 ? 13 : 0;
     source.layout = lay_out(source.frame, interleave_none, 0).layout;
     made.samples.resize(source.layout.size);

@@ -10,13 +10,11 @@
 // An error ends the scan of its lane and no other.
 #pragma once
 
-#include "lane_lines.hpp"
-#include "lane_model.hpp"
+#include "lane_group.hpp"
 #include "scan_lanes.hpp"
 
 #ifdef JLS_LANES
 
-#include "../block_analysis.hpp"
 #include "../code_reader.hpp"
 #include "../decode_run.hpp"
 
@@ -44,9 +42,7 @@ struct decoder_state
     std::uint16_t rest[lane_count]; // samples to the end of the line
     std::uint16_t done[lane_count]; // samples decoded in the group
 
-    // Of the contexts that are read, and of those that are written after the steps with even and with odd numbers.
-    std::uint16_t read_index[lane_count];
-    std::uint16_t written_index[2][lane_count];
+    context_indices contexts;
 
     // From here on in the order of `place32`. Offsets in bytes from the start of the line store.
     alignas(64) std::uint32_t above[lane_count];
@@ -73,14 +69,14 @@ struct decoder_memory
 
 JLS_BEGIN_AVX2
 
-template<bool HasSignedSamples>
+// `Model`: lossless_model or near_lossless_model.
+template<typename Model>
 class lane_decoder final
 {
 public:
-    // Decodes `count` scans of one precision, of lines that the line store has room for.
-    lane_decoder(decoder_memory& memory, const std::int32_t bits_per_sample, lane_decoding* const* const scans,
-                 const std::size_t count) noexcept :
-        mode_{bits_per_sample}, memory_{memory}, next_{scans}, last_{scans + count}
+    // Decodes `count` scans of one precision and NEAR, of lines that the line store has room for.
+    lane_decoder(decoder_memory& memory, lane_decoding* const* const scans, const std::size_t count) noexcept :
+        mode_{scans[0]->bits_per_sample, scans[0]->near_value}, memory_{memory}, next_{scans}, last_{scans + count}
     {
     }
 
@@ -101,7 +97,7 @@ public:
     }
 
 private:
-    using model = lane_model<HasSignedSamples>;
+    using mode = typename Model::mode;
 
     static constexpr std::uint32_t window_bits{64};
 
@@ -128,8 +124,7 @@ private:
         lane.runs = run_state{mode_.range};
         lane.lines.start(memory_.lines, number, lane.scan->width, lane.scan->height);
         set_edges<1>(lane.lines.above, lane.lines.current, lane.lines.width);
-        const std::uint64_t fresh{packed_context::make(initial_a(mode_.range), initial_k(), 1, 0, 0)};
-        std::fill_n(memory_.contexts[number], context_distance, fresh);
+        std::fill_n(memory_.contexts[number], context_distance, packed_context::make_first(mode_.range, true));
 
         decoder_state& state{memory_.state};
         const int place{place32(number)};
@@ -137,15 +132,6 @@ private:
         state.position[place] = first_position(lane);
         state.last_position[place] = first_position(lane) + last_position;
         return true;
-    }
-
-    // A has its initial value and N is 1.
-    std::uint32_t initial_k() const noexcept
-    {
-        std::uint32_t k{};
-        while ((1 << k) < initial_a(mode_.range))
-            ++k;
-        return k;
     }
 
     // In bits from the start of the memory.
@@ -224,7 +210,7 @@ private:
                 column = 0;
                 moved = true;
             }
-            if (lane.lines.is_flat(column))
+            if (lane.lines.is_flat(column, mode_))
                 column += decode_run(lane, column);
             else if (moved)
                 break;
@@ -249,7 +235,7 @@ private:
     // line.
     bool end_line(const int number, decoder_lane& lane)
     {
-        copy_to_caller(lane.lines.current, lane.destination, lane.scan->width, mode_.quantized_bits_per_sample);
+        copy_to_caller(lane.lines.current, lane.destination, lane.scan->width, mode_.bits_per_sample);
         lane.reader->check_position();
         if (--lane.lines.lines_left == 0)
         {
@@ -292,16 +278,13 @@ private:
     JLS_NOINLINE void decode_long_code(decoder_lane& lane, std::uint64_t* const contexts,
                                        const std::ptrdiff_t column) const
     {
-        const auto t1{static_cast<std::int16_t>(mode_.bounds.t1)};
-        const auto t2{static_cast<std::int16_t>(mode_.bounds.t2)};
-        const auto t3{static_cast<std::int16_t>(mode_.bounds.t3)};
         std::uint16_t* const line{lane.lines.current + column};
-        const std::uint16_t ra{line[-1]};
-        const std::uint16_t rb{lane.lines.above[column]};
-        const std::uint16_t rc{lane.lines.above[column - 1]};
-        const std::uint16_t rd{lane.lines.above[column + 1]};
-        const std::int32_t id{81 * quantize_difference(rd, rb, t1, t2, t3) +
-                              9 * quantize_difference(rb, rc, t1, t2, t3) + quantize_difference(rc, ra, t1, t2, t3)};
+        const std::int32_t ra{line[-1]};
+        const std::int32_t rb{lane.lines.above[column]};
+        const std::int32_t rc{lane.lines.above[column - 1]};
+        const std::int32_t rd{lane.lines.above[column + 1]};
+        const std::int32_t id{81 * quantize_gradient(rd - rb, mode_) + 9 * quantize_gradient(rb - rc, mode_) +
+                              quantize_gradient(rc - ra, mode_)};
         const std::int32_t sign{id < 0 ? -1 : 0};
         std::uint64_t& packed{contexts[(id ^ sign) - sign]};
         encoder_context context{packed_context::statistics_of(packed)};
@@ -310,16 +293,18 @@ private:
         const golomb_code code{code_reader::read_golomb(lane.reader->bytes(), lane.reader->position, k, mode_.limit,
                                                         mode_.quantized_bits_per_sample)};
         lane.reader->position = code.position;
-        if (code.mapped_error > static_cast<std::uint32_t>(mode_.maximum))
+        if (code.mapped_error >= static_cast<std::uint32_t>(mode_.range))
             fail(scan_fault::invalid_encoded_data);
         const std::int32_t half{static_cast<std::int32_t>(code.mapped_error >> 1U)};
         std::int32_t error{(code.mapped_error & 1U) != 0 ? -half - 1 : half};
-        if (k == 0 && 2 * context.b + context.n - 1 < 0)
+        if (mode::is_lossless && k == 0 && 2 * context.b + context.n - 1 < 0)
             error = -error - 1;
-        const std::int32_t predicted{std::clamp(predict(ra, rb, rc) + ((context.c ^ sign) - sign), 0, mode_.maximum)};
+        const std::int32_t median{ra + rb - std::clamp(rc, std::min(ra, rb), std::max(ra, rb))};
+        const std::int32_t predicted{std::clamp(median + ((context.c ^ sign) - sign), 0, mode_.maximum)};
         line[0] = static_cast<std::uint16_t>(mode_.reconstruct(predicted, (error ^ sign) - sign));
 
-        context.template update<true>(context.a, context.b, context.c, context.n, error < 0 ? -error : error, error);
+        context.template update<true>(context.a, context.b, context.c, context.n, error < 0 ? -error : error,
+                                      error * mode_.error_step);
         std::uint32_t new_k{};
         while ((context.n << new_k) < context.a)
             ++new_k;
@@ -364,9 +349,8 @@ private:
 
     struct group
     {
-        // Known before the first step: samples of the line above from Rc on, what Q1 and Q2 make of each, and bits.
-        vector16 above[group_size + 2];
-        vector16 weighed_above[group_size];
+        // Known before the first step.
+        group_above above;
         vector16 rest;
         vector32 upper_bits; // of the window
         vector32 lower_bits;
@@ -378,16 +362,12 @@ private:
         vector16 decoded[group_size];
         vector16 longest_code; // that a step reads
         vector16 damage;       // bits that no error may have
-
-        // The sample before. Its context is updated while the next one is loaded.
-        statistics context;
-        vector16 index;
-        vector16 error;
+        context_chain<Model> contexts;
     };
 
     JLS_NOINLINE void decode()
     {
-        const model precision{mode_};
+        const Model precision{mode_};
         group lanes;
         lanes.longest_code = all16(longest_code());
         lanes.damage = zero16();
@@ -398,12 +378,12 @@ private:
             step<1>(lanes, precision);
             step<2>(lanes, precision);
             step<3>(lanes, precision);
-            end(lanes);
+            end(lanes, precision);
         }
     }
 
     // Loads the bits and the line above.
-    JLS_INLINE void begin(group& lanes, const model& precision)
+    JLS_INLINE void begin(group& lanes, const Model& precision)
     {
         decoder_state& state{memory_.state};
         const vector16 active{load16(state.active)};
@@ -424,78 +404,28 @@ private:
         lanes.lower_bits = shift_left(lower, skipped);
         lanes.bits_left = all16(window_bits) - lower_half(skipped);
 
-        const vector64 above{gather<1>(memory_.lines.bytes() + sizeof(std::uint16_t), state.above)};
-        lanes.above[0] = load16(state.rc);
-        lanes.above[1] = load16(state.rb);
-        lanes.above[2] = lower_half(lower_half(above));
-        lanes.above[3] = upper_half(lower_half(above));
-        lanes.above[4] = lower_half(upper_half(above));
-        lanes.above[5] = upper_half(upper_half(above));
-        // Q(Rb - Rc) of a sample is Q(Rd - Rb) of the one before.
-        vector16 q2{precision.quantize_difference(lanes.above[1], lanes.above[0])};
-        weigh_above<0>(lanes, q2, precision);
-        weigh_above<1>(lanes, q2, precision);
-        weigh_above<2>(lanes, q2, precision);
-        weigh_above<3>(lanes, q2, precision);
-
+        lanes.above.load(memory_.lines, state.above, state.rc, state.rb, precision);
         lanes.ra = load16(state.ra);
         lanes.rest = load16(state.rest);
         lanes.live = load16(state.active);
         lanes.done = zero16();
     }
 
-    template<int Step>
-    static JLS_INLINE void weigh_above(group& lanes, vector16& q2, const model& precision) noexcept
-    {
-        const vector16 q1{precision.quantize_difference(lanes.above[Step + 2], lanes.above[Step + 1])};
-        lanes.weighed_above[Step] = precision.weigh_above(q1, q2);
-        q2 = q1;
-    }
-
-    // Updates the context of the sample before, k included, which it keeps with A.
-    static JLS_INLINE void update_context(group& lanes) noexcept
-    {
-        lanes.context.a = lanes.context.a & all32(packed_context::a_mask);
-        lanes.context = update(lanes.context, lanes.error);
-        lanes.context.a =
-            lanes.context.a | (golomb_parameter(lanes.context.a, lanes.context.n()) & all32(packed_context::k_mask));
-    }
-
-    static JLS_INLINE vector64 pack(const statistics& context) noexcept
-    {
-        return join(context.a, join(context.n_and_c, context.b));
-    }
-
     // A sample of the regular mode in all lanes that are live (T.87 A.3 to A.6).
     template<int Step>
-    JLS_INLINE void step(group& lanes, const model& precision)
+    JLS_INLINE void step(group& lanes, const Model& precision)
     {
         decoder_state& state{memory_.state};
-        auto* const contexts{reinterpret_cast<std::uint8_t*>(memory_.contexts)};
-        const vector16 first_context{multiples16(context_distance)};
 
         // The context (A.3). Where it has no gradients a run begins.
-        const vector16 rc{lanes.above[Step]};
-        const vector16 rb{lanes.above[Step + 1]};
-        const vector16 id{lanes.weighed_above[Step] + precision.quantize_difference(rc, lanes.ra)};
+        const vector16 rc{lanes.above.samples[Step]};
+        const vector16 rb{lanes.above.samples[Step + 1]};
+        const vector16 id{lanes.above.weighed[Step] + precision.quantize_difference(rc, lanes.ra)};
         const vector16 sign{greater(zero16(), id)};
         lanes.live = except(equal(id, zero16()) | equal(lanes.rest, all16(Step)), lanes.live);
         const vector16 number{magnitude(id) & lanes.live};
-        const vector16 index{number + first_context};
-        store16(state.read_index, index);
-        read_back();
-        const vector64 loaded{gather<sizeof(std::uint64_t)>(contexts, state.read_index)};
-        statistics context{lower_half(loaded), lower_half(upper_half(loaded)), upper_half(upper_half(loaded))};
-        if constexpr (Step != 0)
-        {
-            update_context(lanes);
-            const vector16 again{equal(index, lanes.index)};
-            context.a = select(widen_mask(again), lanes.context.a, context.a);
-            context.n_and_c = select(again, lanes.context.n_and_c, context.n_and_c);
-            context.b = select(again, lanes.context.b, context.b);
-            scatter<sizeof(std::uint64_t)>(contexts, state.written_index[(Step - 1) & 1], pack(lanes.context));
-            read_back();
-        }
+        const statistics context{
+            lanes.contexts.template load<Step>(memory_.contexts, state.contexts, number, precision)};
 
         // The code: zero bits, a 1, k bits (A.5.3).
         const vector32 k{shift_right<packed_context::k_position>(context.a)};
@@ -505,9 +435,6 @@ private:
         const vector32 mapped{shift_pair_left(zeros, shift_left(lanes.upper_bits, unary_length), k)};
         const vector16 short_length{lower_half(length)};
         lanes.live = except(greater(short_length, min_signed(lanes.bits_left, lanes.longest_code)), lanes.live);
-        // Lanes that stand still from now on write to the context of no gradients.
-        lanes.index = (number & lanes.live) + first_context;
-        store16(state.written_index[Step & 1], lanes.index);
         lanes.done = lanes.done - lanes.live;
         lanes.upper_bits = shift_pair_left(lanes.upper_bits, lanes.lower_bits, length);
         lanes.lower_bits = shift_left(lanes.lower_bits, length);
@@ -515,39 +442,38 @@ private:
         const vector16 mapped_error{take_mapped_error(lanes, mapped, precision)};
 
         // Code segment A.11, the other way round.
-        const vector16 inverted{inverts(lower_half(k), context)};
-        const vector16 error{shift_right<1>(mapped_error) ^ (zero16() - (mapped_error & all16(1))) ^ inverted};
+        vector16 error{shift_right<1>(mapped_error) ^ (zero16() - (mapped_error & all16(1)))};
+        if constexpr (Model::is_lossless)
+            error = error ^ inverts(lower_half(k), context);
+        // Lanes that stand still from now on write to the context of no gradients.
+        lanes.contexts.template keep<Step>(state.contexts, context, number & lanes.live, error);
 
         const vector16 predicted{precision.predict(lanes.ra, rb, rc, sign, context.c())};
         lanes.ra = select(lanes.live, precision.reconstruct(predicted, error, sign), lanes.ra);
         lanes.decoded[Step] = lanes.ra;
-        lanes.context = context;
-        lanes.error = error;
     }
 
-    // A mapped error has no more bits than a sample (A.4.5), otherwise the stream is damaged.
-    static JLS_INLINE vector16 take_mapped_error(group& lanes, const vector32 mapped, const model& precision) noexcept
+    // A mapped error is less than RANGE (A.4.5), otherwise the stream is damaged.
+    static JLS_INLINE vector16 take_mapped_error(group& lanes, const vector32 mapped, const Model& precision) noexcept
     {
-        if constexpr (HasSignedSamples)
-        {
-            const vector16 result{lower_half(min_unsigned(mapped, all32(0xFFFF)))};
-            lanes.damage = lanes.damage | (except(precision.maximum(), result) & lanes.live);
-            return result;
-        }
-        else
+        if constexpr (Model::maps_all_numbers)
         {
             lanes.damage = lanes.damage | (lower_half(shift_right<16>(mapped)) & lanes.live);
             return lower_half(mapped);
         }
+        else
+        {
+            const vector16 result{lower_half(min_unsigned(mapped, all32(0xFFFF)))};
+            lanes.damage = lanes.damage | (precision.excess(result) & lanes.live);
+            return result;
+        }
     }
 
     // Stores the samples, of which those of live steps count, and has scalar code move on the lanes that stand still.
-    JLS_INLINE void end(group& lanes)
+    JLS_INLINE void end(group& lanes, const Model& precision)
     {
         decoder_state& state{memory_.state};
-        update_context(lanes);
-        scatter<sizeof(std::uint64_t)>(reinterpret_cast<std::uint8_t*>(memory_.contexts),
-                                       state.written_index[(group_size - 1) & 1], pack(lanes.context));
+        lanes.contexts.finish(memory_.contexts, state.contexts, precision);
         scatter<1>(memory_.lines.bytes(), state.current,
                    join(join(lanes.decoded[0], lanes.decoded[1]), join(lanes.decoded[2], lanes.decoded[3])));
         const vector32 done_bytes{widen(lanes.done + lanes.done)};
@@ -557,8 +483,8 @@ private:
         store32(state.position, except(all32(7), position) + all32(window_bits) - widen(lanes.bits_left));
         store16(state.rest, lanes.rest - lanes.done);
         store16(state.ra, lanes.ra);
-        store16(state.rc, lanes.above[group_size]);
-        store16(state.rb, lanes.above[group_size + 1]);
+        store16(state.rc, lanes.above.samples[group_size]);
+        store16(state.rb, lanes.above.samples[group_size + 1]);
         const vector16 standing{except(lanes.live, load16(state.active))};
         if (any(standing))
         {
@@ -570,7 +496,7 @@ private:
         }
     }
 
-    const lossless_of_any_precision mode_;
+    const mode mode_;
     decoder_memory& memory_;
     lane_decoding* const* next_;
     lane_decoding* const* const last_;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
 // Encodes sixteen scans at once, each in its lane: the counterpart of lane_decoder.hpp, with the same groups of four
-// steps. All samples are known in advance, so gradients come first for the whole group, and lanes stand still only at
-// runs and at ends of lines. The codes of a group are packed into 64 bits of each lane; the stuffed bits are added
-// later, lane by lane.
+// steps. Lanes stand still only at runs and at ends of lines. In lossless coding all samples are known in advance, so
+// gradients come first for the whole group; in near-lossless coding they wait for the samples that a decoder will have,
+// which replace those of the line. The codes of a group are packed into 64 bits of each lane; the stuffed bits are
+// added later, lane by lane.
 //
 // What a lane reads and writes is its own: contexts, lines - a copy of the caller's - and a buffer of packed bytes of
 // fixed size. A bit_stuffer bounds what is written to the destination.
 #pragma once
 
-#include "lane_lines.hpp"
-#include "lane_model.hpp"
+#include "lane_group.hpp"
 #include "scan_lanes.hpp"
 
 #ifdef JLS_LANES
@@ -48,8 +48,9 @@ struct encoder_state
     std::uint16_t ra[lane_count];                 // of the next sample
     std::uint16_t rb[lane_count];
     std::uint16_t rc[lane_count];
-    std::uint16_t rest[lane_count];  // samples to the end of the line
-    std::uint16_t index[lane_count]; // of contexts
+    std::uint16_t rest[lane_count]; // samples to the end of the line
+
+    context_indices contexts;
 
     // The codes of a group that has long ones. `bit_count` and `bits` are those of a bit_packer.
     std::uint16_t code[group_size][lane_count];
@@ -81,14 +82,14 @@ struct encoder_memory
 
 JLS_BEGIN_AVX2
 
-template<bool HasSignedSamples>
+// `Model`: lossless_model or near_lossless_model.
+template<typename Model>
 class lane_encoder final
 {
 public:
-    // Encodes `count` scans of one precision, of lines that the line store has room for.
-    lane_encoder(encoder_memory& memory, const std::int32_t bits_per_sample, lane_encoding* const* const scans,
-                 const std::size_t count) noexcept :
-        mode_{bits_per_sample}, memory_{memory}, next_{scans}, last_{scans + count}
+    // Encodes `count` scans of one precision and NEAR, of lines that the line store has room for.
+    lane_encoder(encoder_memory& memory, lane_encoding* const* const scans, const std::size_t count) noexcept :
+        mode_{scans[0]->bits_per_sample, scans[0]->near_value}, memory_{memory}, next_{scans}, last_{scans + count}
     {
     }
 
@@ -109,7 +110,7 @@ public:
     }
 
 private:
-    using model = lane_model<HasSignedSamples>;
+    using mode = typename Model::mode;
 
     // Stands for the length of an escape code (T.87 A.5.3). No code is so long.
     static constexpr std::int32_t escape{255};
@@ -160,8 +161,8 @@ private:
         lane.runs = run_state{mode_.range};
         lane.lines.start(memory_.lines, number, lane.scan->width, lane.scan->height);
         take_line(lane);
-        const std::uint64_t fresh{packed_context::make(initial_a(mode_.range), 0, 1, 0, 0)};
-        std::fill_n(memory_.contexts[number], context_distance, fresh);
+        std::fill_n(memory_.contexts[number], context_distance,
+                    packed_context::make_first(mode_.range, !Model::is_lossless));
         memory_.state.current[place32(number)] = memory_.lines.offset_of(lane.lines.current);
         return true;
     }
@@ -182,7 +183,7 @@ private:
 
     void take_line(encoder_lane& lane) noexcept
     {
-        copy_from_caller(lane.source, lane.lines.current, lane.scan->width, mode_.quantized_bits_per_sample);
+        copy_from_caller(lane.source, lane.lines.current, lane.scan->width, mode_.bits_per_sample);
         set_edges<1>(lane.lines.above, lane.lines.current, lane.lines.width);
     }
 
@@ -225,7 +226,7 @@ private:
                     return false;
                 column = 0;
             }
-            if (!lane.lines.is_flat(column))
+            if (!lane.lines.is_flat(column, mode_))
                 break;
             column += encode_run(lane, packer, column);
         }
@@ -269,16 +270,25 @@ private:
     // A run, and the sample that interrupts it (T.87 A.7). Returns the number of samples.
     std::ptrdiff_t encode_run(encoder_lane& lane, lane_packer& packer, const std::ptrdiff_t column) const noexcept
     {
-        const std::uint16_t* const line{lane.lines.current + column};
+        std::uint16_t* const line{lane.lines.current + column};
         const std::ptrdiff_t limit{lane.lines.width - column};
-        const std::ptrdiff_t length{find_run_length<1>(line, limit)};
+        const std::ptrdiff_t length{take_run(line, limit)};
         encode_run_length(lane.runs, packer, length, length == limit);
         if (length == limit)
             return limit;
-        encode_interruption<1>(lane.runs, packer, line[length], line[length - 1], lane.lines.above[column + length],
-                               mode_);
+        line[length] = static_cast<std::uint16_t>(encode_interruption<1>(
+            lane.runs, packer, line[length], line[length - 1], lane.lines.above[column + length], mode_));
         lane.runs.decrement();
         return length + 1;
+    }
+
+    // The number of samples of a run, which become what a decoder will have.
+    std::ptrdiff_t take_run(std::uint16_t* const line, const std::ptrdiff_t limit) const noexcept
+    {
+        if constexpr (Model::is_lossless)
+            return find_run_length<1>(line, limit);
+        else
+            return flatten_run(line, limit, mode_);
     }
 
     JLS_NOINLINE void advance_all(std::uint32_t standing_lanes)
@@ -334,18 +344,21 @@ private:
 
     struct group
     {
-        vector16 above[group_size + 2];   // samples of the line above from Rc on
+        group_above above;
         vector16 samples[group_size + 1]; // of the current line from Ra on
-        vector16 id[group_size];          // contexts with their signs
-        vector16 live[group_size];        // masks
+        vector16 rest;
+        vector16 id[group_size];   // contexts with their signs
+        vector16 live[group_size]; // masks
+        vector16 done;             // steps of each lane
         vector16 code[group_size];
         vector16 code_length[group_size];
-        vector16 last_zeros; // the most zeros of a code that is no escape code
+        vector16 last_zeros;           // the most zeros of a code that is no escape code
+        context_chain<Model> contexts; // of near-lossless coding
     };
 
     JLS_NOINLINE void encode()
     {
-        const model precision{mode_};
+        const Model precision{mode_};
         group lanes;
         lanes.last_zeros = all16(mode_.limit - mode_.quantized_bits_per_sample - 2);
         while (active_count_ != 0)
@@ -355,97 +368,122 @@ private:
             step<1>(lanes, precision);
             step<2>(lanes, precision);
             step<3>(lanes, precision);
-            end(lanes);
+            end(lanes, precision);
         }
     }
 
-    // Loads the samples, finds the contexts (T.87 A.3), and moves the lanes on.
-    JLS_INLINE void begin(group& lanes, const model& precision)
+    // Loads the samples. In lossless coding also finds the contexts, and moves the lanes on.
+    JLS_INLINE void begin(group& lanes, const Model& precision)
     {
         encoder_state& state{memory_.state};
-        const vector64 above{gather<1>(memory_.lines.bytes() + sizeof(std::uint16_t), state.above)};
-        lanes.above[0] = load16(state.rc);
-        lanes.above[1] = load16(state.rb);
-        lanes.above[2] = lower_half(lower_half(above));
-        lanes.above[3] = upper_half(lower_half(above));
-        lanes.above[4] = lower_half(upper_half(above));
-        lanes.above[5] = upper_half(upper_half(above));
+        lanes.above.load(memory_.lines, state.above, state.rc, state.rb, precision);
         const vector64 current{gather<1>(memory_.lines.bytes(), state.current)};
         lanes.samples[0] = load16(state.ra);
         lanes.samples[1] = lower_half(lower_half(current));
         lanes.samples[2] = upper_half(lower_half(current));
         lanes.samples[3] = lower_half(upper_half(current));
         lanes.samples[4] = upper_half(upper_half(current));
-
-        const vector16 rest{load16(state.rest)};
-        vector16 live{load16(state.active)};
-        vector16 done{zero16()};
-        // Q(Rb - Rc) of a sample is Q(Rd - Rb) of the one before.
-        vector16 q2{precision.quantize_difference(lanes.above[1], lanes.above[0])};
-        find_context<0>(lanes, q2, rest, live, done, precision);
-        find_context<1>(lanes, q2, rest, live, done, precision);
-        find_context<2>(lanes, q2, rest, live, done, precision);
-        find_context<3>(lanes, q2, rest, live, done, precision);
-
-        const vector32 done_bytes{widen(done + done)};
-        store32(state.above, load32(state.above) + done_bytes);
-        store32(state.current, load32(state.current) + done_bytes);
-        store16(state.rest, rest - done);
-        store16(state.rc, lanes.above[group_size]);
-        store16(state.rb, lanes.above[group_size + 1]);
-        store16(state.ra, lanes.samples[group_size]);
+        lanes.rest = load16(state.rest);
+        lanes.done = zero16();
+        if constexpr (Model::is_lossless)
+        {
+            find_context<0>(lanes, precision);
+            find_context<1>(lanes, precision);
+            find_context<2>(lanes, precision);
+            find_context<3>(lanes, precision);
+            move_on(lanes);
+        }
     }
 
+    // The context of a step, once Ra is what a decoder will have (T.87 A.3).
     template<int Step>
-    static JLS_INLINE void find_context(group& lanes, vector16& q2, const vector16 rest, vector16& live, vector16& done,
-                                        const model& precision) noexcept
+    JLS_INLINE void find_context(group& lanes, const Model& precision) noexcept
     {
-        const vector16 q1{precision.quantize_difference(lanes.above[Step + 2], lanes.above[Step + 1])};
-        const vector16 q3{precision.quantize_difference(lanes.above[Step], lanes.samples[Step])};
-        const vector16 id{precision.weigh_above(q1, q2) + q3};
-        q2 = q1;
+        const vector16 id{lanes.above.weighed[Step] +
+                          precision.quantize_difference(lanes.above.samples[Step], lanes.samples[Step])};
+        vector16 live;
+        if constexpr (Step == 0)
+            live = load16(memory_.state.active);
+        else
+            live = lanes.live[Step - 1];
         // Where there are no gradients a run begins.
-        live = except(equal(id, zero16()) | equal(rest, all16(Step)), live);
-        done = done - live;
+        live = except(equal(id, zero16()) | equal(lanes.rest, all16(Step)), live);
+        lanes.done = lanes.done - live;
         lanes.id[Step] = id;
         lanes.live[Step] = live;
     }
 
-    // A sample of the regular mode in all lanes that are live (T.87 A.4 to A.6).
-    template<int Step>
-    JLS_INLINE void step(group& lanes, const model& precision)
+    JLS_INLINE void move_on(const group& lanes) noexcept
     {
         encoder_state& state{memory_.state};
-        auto* const contexts{reinterpret_cast<std::uint8_t*>(memory_.contexts)};
+        const vector32 done_bytes{widen(lanes.done + lanes.done)};
+        store32(state.above, load32(state.above) + done_bytes);
+        store32(state.current, load32(state.current) + done_bytes);
+        store16(state.rest, lanes.rest - lanes.done);
+        store16(state.rc, lanes.above.samples[group_size]);
+        store16(state.rb, lanes.above.samples[group_size + 1]);
+        store16(state.ra, lanes.samples[group_size]);
+    }
+
+    // A sample of the regular mode in all lanes that are live (T.87 A.4 to A.6).
+    template<int Step>
+    JLS_INLINE void step(group& lanes, const Model& precision)
+    {
+        encoder_state& state{memory_.state};
+        if constexpr (!Model::is_lossless)
+            find_context<Step>(lanes, precision);
         const vector16 id{lanes.id[Step]};
         const vector16 live{lanes.live[Step]};
         // Lanes that stand still use the context of no gradients.
-        store16(state.index, (magnitude(id) & live) + multiples16(context_distance));
-        read_back();
-        const vector64 loaded{gather<sizeof(std::uint64_t)>(contexts, state.index)};
-        const statistics context{lower_half(loaded), lower_half(upper_half(loaded)), upper_half(upper_half(loaded))};
+        const vector16 number{magnitude(id) & live};
+        statistics context;
+        if constexpr (Model::is_lossless)
+            context = load_context(number);
+        else
+            context = lanes.contexts.template load<Step>(memory_.contexts, state.contexts, number, precision);
 
-        // Where the sign is negative, prediction and sample are mirrored.
         const vector16 sign{greater(zero16(), id)};
-        const vector16 predicted{
-            precision.predict(lanes.samples[Step], lanes.above[Step + 1], lanes.above[Step], sign, context.c())};
-        const vector16 difference{precision.mirror(lanes.samples[Step + 1], sign) - predicted};
-        const vector16 error{precision.reduce(difference)};
-
-        make_code<Step>(lanes, context, error, precision);
-        const statistics updated{update(context, error)};
-        scatter<sizeof(std::uint64_t)>(contexts, state.index, join(updated.a, join(updated.n_and_c, updated.b)));
+        const vector16 predicted{precision.predict(lanes.samples[Step], lanes.above.samples[Step + 1],
+                                                   lanes.above.samples[Step], sign, context.c())};
+        const coded_sample coded{precision.code(lanes.samples[Step + 1], predicted, sign)};
+        if constexpr (Model::is_lossless)
+        {
+            make_code<Step>(lanes, context, golomb_parameter(context.a, context.n()), coded.error);
+            const statistics updated{update(context, coded.error, coded.error)};
+            scatter<sizeof(std::uint64_t)>(reinterpret_cast<std::uint8_t*>(memory_.contexts), state.contexts.read,
+                                           join(updated.a, join(updated.n_and_c, updated.b)));
+        }
+        else
+        {
+            lanes.samples[Step + 1] = select(live, coded.reconstructed, lanes.samples[Step + 1]);
+            lanes.contexts.template keep<Step>(state.contexts, context, number, coded.error);
+            make_code<Step>(lanes, context, context.a, coded.error);
+        }
     }
 
-    // The code: zero bits, a 1, k bits (T.87 A.5).
-    template<int Step>
-    static JLS_INLINE void make_code(group& lanes, const statistics& context, const vector16 error,
-                                     const model& precision) noexcept
+    // In lossless coding contexts are updated in the step that loads them, and k is not kept: no sample waits for it.
+    JLS_INLINE statistics load_context(const vector16 number) noexcept
     {
-        const vector32 k{shift_right<packed_context::k_position>(golomb_parameter(context.a, context.n()))};
+        std::uint16_t* const indices{memory_.state.contexts.read};
+        store16(indices, number + multiples16(context_distance));
+        read_back();
+        const vector64 loaded{
+            gather<sizeof(std::uint64_t)>(reinterpret_cast<const std::uint8_t*>(memory_.contexts), indices)};
+        return {lower_half(loaded), lower_half(upper_half(loaded)), upper_half(upper_half(loaded))};
+    }
+
+    // The code: zero bits, a 1, k bits (T.87 A.5). `parameter`: k from bit k_position on.
+    template<int Step>
+    static JLS_INLINE void make_code(group& lanes, const statistics& context, const vector32 parameter,
+                                     const vector16 error) noexcept
+    {
+        const vector32 k{shift_right<packed_context::k_position>(parameter)};
         const vector16 short_k{lower_half(k)};
-        // Code segment A.11: 2 e, or -2 e - 1 for e < 0; the other way round if the error is to be inverted.
-        const vector16 mapped{shift_right_signed<15>(error) ^ (error + error) ^ (inverts(short_k, context) & all16(1))};
+        // Code segment A.11: 2 e, or -2 e - 1 for e < 0; in lossless coding the other way round if the error is to be
+        // inverted.
+        vector16 mapped{shift_right_signed<15>(error) ^ (error + error)};
+        if constexpr (Model::is_lossless)
+            mapped = mapped ^ (inverts(short_k, context) & all16(1));
         const vector32 wide_mapped{widen(mapped)};
         const vector32 wide_zeros{shift_right(wide_mapped, k)};
         const vector16 zeros{lower_half(wide_zeros)};
@@ -454,14 +492,21 @@ private:
         const vector16 length{zeros + short_k + all16(1)};
         const vector16 escapes{greater(zeros, lanes.last_zeros) | shift_right_signed<15>(zeros)};
         const vector16 live{lanes.live[Step]};
-        lanes.code[Step] = select(escapes, (mapped - all16(1)) & precision.maximum(), code) & live;
+        lanes.code[Step] = select(escapes, mapped - all16(1), code) & live;
         lanes.code_length[Step] = select(escapes, all16(escape), length) & live;
     }
 
     // Packs the codes of the group, and has scalar code move on the lanes that stand still.
-    JLS_INLINE void end(group& lanes)
+    JLS_INLINE void end(group& lanes, const Model& precision)
     {
         encoder_state& state{memory_.state};
+        if constexpr (!Model::is_lossless)
+        {
+            lanes.contexts.finish(memory_.contexts, state.contexts, precision);
+            scatter<1>(memory_.lines.bytes(), state.current,
+                       join(join(lanes.samples[1], lanes.samples[2]), join(lanes.samples[3], lanes.samples[4])));
+            move_on(lanes);
+        }
         const vector16 active{load16(state.active)};
         vector16 first_length{lanes.code_length[0] + lanes.code_length[1]};
         vector16 second_length{lanes.code_length[2] + lanes.code_length[3]};
@@ -505,7 +550,7 @@ private:
             advance_all(bits_of(standing));
     }
 
-    const lossless_of_any_precision mode_;
+    const mode mode_;
     encoder_memory& memory_;
     lane_encoding* const* next_;
     lane_encoding* const* const last_;

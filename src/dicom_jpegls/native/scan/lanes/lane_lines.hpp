@@ -80,11 +80,12 @@ struct lane_lines
         std::fill(above - 1, above + width + 1, std::uint16_t{});
     }
 
-    // Whether all gradients of the sample at `column` are 0 (T.87 A.3.2).
-    bool is_flat(const std::ptrdiff_t column) const noexcept
+    // Whether all gradients of the sample at `column` are at most NEAR (T.87 A.3.2).
+    template<typename Mode>
+    bool is_flat(const std::ptrdiff_t column, const Mode& mode) const noexcept
     {
         const std::uint16_t* const rb{above + column};
-        return rb[-1] == current[column - 1] && rb[0] == rb[-1] && rb[1] == rb[0];
+        return mode.is_near(rb[-1], current[column - 1]) && mode.is_near(rb[0], rb[-1]) && mode.is_near(rb[1], rb[0]);
     }
 };
 

@@ -31,15 +31,24 @@ template<typename Scan>
 bool is_covered(const Scan& scan, const std::size_t size) noexcept
 {
     if (scan.width < 1 || scan.width > maximum_width || scan.height < 1 || scan.bits_per_sample < 8 ||
-        scan.bits_per_sample > 16)
+        scan.bits_per_sample > 16 || scan.near_value < 0 ||
+        scan.near_value > maximum_near_lossless(scan.bits_per_sample))
         return false;
     const std::size_t row{row_size(scan.width, scan.bits_per_sample)};
     return size >= row && (scan.height == 1 || (size - row) / (scan.height - 1) >= scan.stride);
 }
 
-// Runs `Codec` for the scans that are covered, those of one precision after another, and the large ones first, so that
-// lanes do not wait long for the last.
-template<template<bool> typename Codec, typename Memory, typename Scan, typename BufferSize>
+template<template<typename> typename Codec, template<bool> typename Model, typename Memory, typename Scan>
+void run_kind(Memory& memory, Scan* const* const scans, const std::size_t count)
+{
+    if (scans[0]->bits_per_sample < 16)
+        Codec<Model<true>>{memory, scans, count}.run();
+    else
+        Codec<Model<false>>{memory, scans, count}.run();
+}
+
+// Runs `Codec` for the scans that are covered, in the order of `comes_before`.
+template<template<typename> typename Codec, typename Memory, typename Scan, typename BufferSize>
 void run(std::unique_ptr<Memory>& memory, Scan* const scans, const std::size_t count, const BufferSize& buffer_size)
 {
     std::vector<Scan*> covered;
@@ -57,21 +66,18 @@ void run(std::unique_ptr<Memory>& memory, Scan* const scans, const std::size_t c
     if (!memory)
         memory = std::make_unique<Memory>();
     memory->lines.reserve(widest);
-    std::sort(covered.begin(), covered.end(), [](const Scan* const a, const Scan* const b) {
-        if (a->bits_per_sample != b->bits_per_sample)
-            return a->bits_per_sample < b->bits_per_sample;
-        return std::uint64_t{a->width} * a->height > std::uint64_t{b->width} * b->height;
-    });
+    std::sort(covered.begin(), covered.end(),
+              [](const Scan* const a, const Scan* const b) { return comes_before(*a, *b); });
     for (auto first{covered.begin()}; first != covered.end();)
     {
-        const std::int32_t bits{(*first)->bits_per_sample};
-        const auto last{std::find_if(first, covered.end(),
-                                     [bits](const Scan* const scan) { return scan->bits_per_sample != bits; })};
+        const Scan& kind{**first};
+        const auto last{
+            std::find_if(first, covered.end(), [&](const Scan* const scan) { return !is_of_one_kind(*scan, kind); })};
         const auto size{static_cast<std::size_t>(last - first)};
-        if (bits < 16)
-            Codec<true>{*memory, bits, &*first, size}.run();
+        if (kind.near_value == 0)
+            run_kind<Codec, lanes::lossless_model>(*memory, &*first, size);
         else
-            Codec<false>{*memory, bits, &*first, size}.run();
+            run_kind<Codec, lanes::near_lossless_model>(*memory, &*first, size);
         first = last;
     }
 }

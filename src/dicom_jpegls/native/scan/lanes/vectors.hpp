@@ -178,9 +178,21 @@ JLS_INLINE vector16 add_bytes_saturated(const vector16 a, const vector16 b) noex
     return {_mm256_adds_epi8(a.lanes, b.lanes)};
 }
 
+// The lower 16 bits of the product.
+JLS_INLINE vector16 times(const vector16 a, const vector16 b) noexcept
+{
+    return {_mm256_mullo_epi16(a.lanes, b.lanes)};
+}
+
 JLS_INLINE vector16 times(const vector16 v, const std::int32_t factor) noexcept
 {
-    return {_mm256_mullo_epi16(v.lanes, all16(factor).lanes)};
+    return times(v, all16(factor));
+}
+
+// The upper 16 bits of the product of unsigned numbers.
+JLS_INLINE vector16 times_upper_unsigned(const vector16 a, const vector16 b) noexcept
+{
+    return {_mm256_mulhi_epu16(a.lanes, b.lanes)};
 }
 
 template<int Count>
@@ -209,6 +221,11 @@ JLS_INLINE shift_count all_by(const std::int32_t count) noexcept
 JLS_INLINE vector16 shift_left(const vector16 v, const shift_count count) noexcept
 {
     return {_mm256_sll_epi16(v.lanes, count.bits)};
+}
+
+JLS_INLINE vector16 shift_right(const vector16 v, const shift_count count) noexcept
+{
+    return {_mm256_srl_epi16(v.lanes, count.bits)};
 }
 
 JLS_INLINE vector16 shift_right_signed(const vector16 v, const shift_count count) noexcept
