@@ -125,7 +125,7 @@ def test_large_files_get_an_extended_table(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"BitsStored": 5, "HighBit": 4}, jls.DatasetError, r"in frame\(s\) 0 have bits set above Bits Stored, 5"),
+        ({"BitsStored": 5, "HighBit": 4}, jls.DatasetError, r"in frame\(s\) 0, 1 have bits set above Bits Stored, 5"),
         ({"NumberOfFrames": 3}, jls.DatasetError, "need 600: it is truncated"),
         ({"BitsAllocated": 32}, NotConvertibleError, r"Bits Allocated \(0028,0100\) is 32"),
         ({"BitsStored": 1, "HighBit": 0}, NotConvertibleError, r"Bits Stored \(0028,0101\) is 1"),

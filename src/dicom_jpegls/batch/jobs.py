@@ -16,7 +16,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import JPEGLSTransferSyntaxes, UncompressedTransferSyntaxes
 
 from dicom_jpegls.batch.records import Action, Record, Status
-from dicom_jpegls.batch.verification import verify_one
+from dicom_jpegls.batch.verification import verification_steps
 from dicom_jpegls.dicom import CodingOptions, FrameCoder, image_pixel_of
 from dicom_jpegls.errors import DatasetError, ParameterError
 from dicom_jpegls.files import (
@@ -155,9 +155,9 @@ def run_job(job: Job, on_frame: Callable[[int], None] = ignore_frame) -> Record:
 
 
 def job_steps(job: Job, on_frame: Callable[[int], None]) -> Steps[Record]:
-    """Do what `run_job` does, in steps between which the caller syncs the new file.
+    """Do what `run_job` does, in steps; see `Steps`.
 
-    All calls of `on_frame` come before the first step.
+    All calls of `on_frame` come before the first new file.
     """
     start = time.perf_counter()
     values: dict[str, Any] = {}
@@ -167,7 +167,7 @@ def job_steps(job: Job, on_frame: Callable[[int], None]) -> Steps[Record]:
         if problem is not None:
             status, reason = problem
         elif job.action is Action.VERIFY:
-            status, reason = verify_one(job, on_frame, values)
+            status, reason = yield from verification_steps(job, on_frame, values)
         else:
             status, reason = yield from _convert_steps(job, on_frame, values)
         if status in (Status.PASSED, Status.COPIED) and not job.in_place and job.target is not None:

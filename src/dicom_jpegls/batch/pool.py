@@ -1,4 +1,4 @@
-"""Many files on the processes of this machine, some of which may die; Ctrl-C; syncing while the next file is coded."""
+"""Many files on the processes of this machine, some of which may die; Ctrl-C; syncing while the next ones are coded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ from multiprocessing.connection import wait as wait_for_sentinels
 from typing import TYPE_CHECKING
 
 from dicom_jpegls.batch.jobs import CancelledError, failure, job_steps
-from dicom_jpegls.files import file_size, ignore_frame
+from dicom_jpegls.files import (
+    FRAMES_TOGETHER,
+    SIZE_TOGETHER,
+    SharedCoding,
+    code_together,
+    file_size,
+    ignore_frame,
+    next_step,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,12 +45,16 @@ _INTERVAL = 0.1
 # How many groups of files are submitted for each worker, so that none is idle.
 GROUPS_PER_WORKER = 2
 
-# Small files are submitted in groups of up to so many files and bytes: submitting one takes as long as coding it.
-FILES_PER_GROUP = 16
-_GROUP_SIZE = 2**23
+# Small files are submitted in groups of up to so many files and bytes: submitting one takes as long as coding it, and
+# frames are coded together only within a group.
+FILES_PER_GROUP = 4 * FRAMES_TOGETHER
+_GROUP_SIZE = SIZE_TOGETHER
 
-# How many new files of a worker may be syncing while it codes the next.
-_SYNCING_PER_WORKER = 4
+# How many new files of a worker may be syncing while it codes the next, which it does with so many frames together.
+_SYNCING_PER_WORKER = FRAMES_TOGETHER
+
+# How many files of a worker may be open and wait until their frames can be coded with those of others.
+_WAITING_PER_WORKER = 64
 
 # What asks a job to end: Ctrl-C, a service manager or batch system, a closed terminal. Without a handler, those but
 # Ctrl-C end the process at once.
@@ -62,41 +74,93 @@ _on_frame: Callable[[int], None] = ignore_frame
 
 
 def run_overlapping(jobs: Iterable[Job], on_frame: Callable[[int], None], on_record: Callable[[Record], None]) -> None:
-    """Run jobs one after another; the next file is coded while the last ones are synced.
+    """Run jobs: the frames of small files are coded together, and the next ones while the new files are synced.
 
     Parameters
     ----------
     jobs : iterable of Job
         What to do.
     on_frame : callable
-        See `run_job`; also called with 0 before each file. Files that are coded are still finished if it raises.
+        See `run_job`; also called with 0 before each file. If it raises, new files that are complete are still synced
+        and renamed.
     on_record : callable
-        Called with the record of each file, in the order of the jobs.
+        Called with the record of each file, as it is done.
     """
-    syncing: deque[tuple[Steps[Record], Future[None]]] = deque()
-
-    def advance(steps: Steps[Record], error: BaseException | None = None) -> None:
-        try:
-            new = next(steps) if error is None else steps.throw(error)
-        except StopIteration as end:
-            on_record(end.value)
-        else:
-            syncing.append((steps, syncer.submit(new.sync)))
-
-    def finish_oldest() -> None:
-        steps, synced = syncing.popleft()
-        advance(steps, synced.exception())
-
     with ThreadPoolExecutor(_SYNCING_PER_WORKER) as syncer:
+        overlapping = _Overlapping(syncer, on_record)
         try:
             for job in jobs:
                 on_frame(0)
-                advance(job_steps(job, on_frame))
-                while len(syncing) == _SYNCING_PER_WORKER or (syncing and syncing[0][1].done()):
-                    finish_oldest()
+                overlapping.proceed(job_steps(job, on_frame))
+            overlapping.code_all()
         finally:
-            while syncing:
-                finish_oldest()
+            overlapping.finish()
+
+
+class _Overlapping:
+    """The files that a worker has begun, each until its next step."""
+
+    def __init__(self, syncer: ThreadPoolExecutor, on_record: Callable[[Record], None]) -> None:
+        self._syncer = syncer
+        self._on_record = on_record
+        self._syncing: deque[tuple[Steps[Record], Future[None]]] = deque()
+        # By what codes them: the first to be filled are the first to be coded.
+        self._waiting: dict[object, list[tuple[Steps[Record], SharedCoding]]] = {}
+
+    def proceed(self, steps: Steps[Record], outcome: object = None) -> None:
+        """Continue with a file, and do for others what has become possible."""
+        try:
+            step = next_step(steps, outcome)
+        except StopIteration as end:
+            self._on_record(end.value)
+            return
+        if isinstance(step, SharedCoding):
+            key = step.function, step.coder
+            self._waiting.setdefault(key, []).append((steps, step))
+            if sum(len(coding.items) for _, coding in self._waiting[key]) >= FRAMES_TOGETHER:
+                self._code(key)
+            while self._waits_for_too_many():
+                self._code(next(iter(self._waiting)))
+        else:
+            self._syncing.append((steps, self._syncer.submit(step.sync)))
+            while len(self._syncing) == _SYNCING_PER_WORKER or (self._syncing and self._syncing[0][1].done()):
+                self._finish_oldest()
+
+    def _waits_for_too_many(self) -> bool:
+        sizes = [coding.size for group in self._waiting.values() for _, coding in group]
+        return len(sizes) > _WAITING_PER_WORKER or sum(sizes) > SIZE_TOGETHER
+
+    def _code(self, key: object) -> None:
+        """Code the frames of all files that wait for each other, and continue with these files."""
+        group = self._waiting.pop(key)
+        outcomes = code_together([coding for _, coding in group])
+        try:
+            for outcome in outcomes:
+                steps, _ = group.pop(0)
+                self.proceed(steps, outcome)
+        finally:
+            _close(group)  # those after one that is interrupted
+
+    def code_all(self) -> None:
+        """Code the frames of all files that wait for others."""
+        while self._waiting:
+            self._code(next(iter(self._waiting)))
+
+    def _finish_oldest(self) -> None:
+        steps, synced = self._syncing.popleft()
+        self.proceed(steps, synced.exception())
+
+    def finish(self) -> None:
+        """Finish the files that are being synced, and leave those that wait for others."""
+        for group in self._waiting.values():
+            _close(group)
+        while self._syncing:
+            self._finish_oldest()
+
+
+def _close(group: Iterable[tuple[Steps[Record], SharedCoding]]) -> None:
+    for steps, _ in group:
+        steps.close()
 
 
 def run_jobs(jobs: Sequence[Job]) -> list[Record]:
@@ -190,9 +254,9 @@ class ProcessPool:
     def _next_group(self, waiting: deque[Job]) -> list[Job]:
         """Take the next jobs for a worker: one large file, or several small ones."""
         jobs = [waiting.popleft()]
-        max_extra = min(FILES_PER_GROUP, len(waiting) // (GROUPS_PER_WORKER * self._workers))
+        most = min(FILES_PER_GROUP, len(waiting) // (GROUPS_PER_WORKER * self._workers))
         size = file_size(jobs[0].source)
-        while len(jobs) <= max_extra and (size := size + file_size(waiting[0].source)) < _GROUP_SIZE:
+        while len(jobs) < most and (size := size + file_size(waiting[0].source)) < _GROUP_SIZE:
             jobs.append(waiting.popleft())
         return jobs
 

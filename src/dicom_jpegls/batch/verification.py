@@ -21,9 +21,10 @@ from dicom_jpegls.files import (
     SourceFile,
     describe_error,
     file_sha256,
+    finish_steps,
     open_regular,
     same_contents,
-    verify_file,
+    verify_steps,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from dicom_jpegls.batch.jobs import Job
     from dicom_jpegls.batch.records import Record
     from dicom_jpegls.dicom import CodingStatistics
+    from dicom_jpegls.files import Steps
 
 # Of a DICOM file, with the letters DICM (PS3.10 7.1).
 _PREAMBLE_SIZE = 132
@@ -66,6 +68,13 @@ def verify_one(
     JPEGLSError, OSError, InvalidDicomError
         If it cannot be decoded or read.
     """
+    return finish_steps(verification_steps(job, on_frame, values, allows_stream=allows_stream))
+
+
+def verification_steps(
+    job: Job, on_frame: Callable[[int], None], values: dict[str, Any], *, allows_stream: bool = False
+) -> Steps[tuple[Status, str | None]]:
+    """Do what `verify_one` does, in steps; see `Steps`."""
     source, expected = Path(job.source), job.expected
     reference = Path(job.target) if job.target is not None else None
     if reference is not None and not is_regular(reference):
@@ -78,7 +87,7 @@ def verify_one(
     is_changed = expected is not None and _is_changed(source, expected)
     is_copy = reference is not None and same_contents(source, reference)
     try:
-        verification = verify_file(
+        verification = yield from verify_steps(
             source,
             None if is_copy else reference,
             expected_sha256=expected.pixels_sha256_after if expected is not None else None,

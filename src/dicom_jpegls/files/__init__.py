@@ -17,31 +17,42 @@ from dicom_jpegls.files.opening import (
     same_contents,
 )
 from dicom_jpegls.files.source import SourceFile, file_size, ignore_frame, reading_dataset
+from dicom_jpegls.files.steps import (
+    FRAMES_TOGETHER,
+    SIZE_TOGETHER,
+    SharedCoding,
+    Steps,
+    code_together,
+    finish_steps,
+    next_step,
+)
 from dicom_jpegls.files.target import (
     NewFile,
-    Steps,
-    finish_steps,
     is_temporary,
     lock_file,
     remove_leftovers,
     sync_folder,
     temporary_path,
 )
-from dicom_jpegls.files.verify import Verification, file_sha256, read_stream, verify_file
+from dicom_jpegls.files.verify import Verification, file_sha256, read_stream, verify_file, verify_steps
 from dicom_jpegls.files.writer import copy_steps
 
 __all__ = [
     "DEFAULT_READ_OPTIONS",
+    "FRAMES_TOGETHER",
     "MAXIMUM_INFLATED_SIZE",
+    "SIZE_TOGETHER",
     "Conversion",
     "NewFile",
     "NotConvertibleError",
     "NotVerifiedError",
     "NothingToDoError",
     "ReadOptions",
+    "SharedCoding",
     "SourceFile",
     "Steps",
     "Verification",
+    "code_together",
     "compress_file",
     "compress_steps",
     "copy_steps",
@@ -55,6 +66,7 @@ __all__ = [
     "is_temporary",
     "lock_file",
     "needs_recoding",
+    "next_step",
     "open_regular",
     "read_stream",
     "reading_dataset",
@@ -63,4 +75,5 @@ __all__ = [
     "sync_folder",
     "temporary_path",
     "verify_file",
+    "verify_steps",
 ]

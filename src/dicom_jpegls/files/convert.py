@@ -10,6 +10,7 @@ from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSTransferSyntaxes, UncompressedTransferSyntaxes
 
 from dicom_jpegls.dicom import (
@@ -31,8 +32,8 @@ from dicom_jpegls.errors import DatasetError
 from dicom_jpegls.files.elements import UNDEFINED_LENGTH
 from dicom_jpegls.files.errors import NotConvertibleError, NothingToDoError
 from dicom_jpegls.files.opening import DEFAULT_READ_OPTIONS, ReadOptions, naming_file
-from dicom_jpegls.files.source import SourceFile, ignore_frame, little_endian_bytes, reading_dataset
-from dicom_jpegls.files.target import finish_steps
+from dicom_jpegls.files.source import SourceFile, dataset_of, ignore_frame, little_endian_bytes, reading_dataset
+from dicom_jpegls.files.steps import SharedCoding, can_share, finish_steps
 from dicom_jpegls.files.writer import Writer
 from dicom_jpegls.parallel import map_blocks_in_order
 
@@ -41,9 +42,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from pydicom.dataelem import DataElement, RawDataElement
 
-    from dicom_jpegls.dicom import ImagePixel
-    from dicom_jpegls.files.target import Steps
+    from dicom_jpegls.dicom import ImagePixel, SampleCounts
+    from dicom_jpegls.files.steps import Steps
 
 # Streams are kept in memory up to this size, then in an unnamed temporary file: the attributes before them in the new
 # file depend on their sizes.
@@ -158,7 +160,7 @@ def compress_steps(
     reading: ReadOptions = DEFAULT_READ_OPTIONS,
     recode: bool = False,
 ) -> Steps[Conversion]:
-    """Do what `compress_file` does, in steps between which the caller syncs the new file."""
+    """Do what `compress_file` does, in steps; see `Steps`."""
     options = options or CodingOptions()
     with (
         SourceFile(source_path, reading) as source,
@@ -174,12 +176,16 @@ def compress_steps(
         writer = Writer(source_path, source, target, force=force)
         image_pixel, frames = source.decoded()
         coder = _new_coder(image_pixel, options)
-        coded = _encode_to_spool(frames, coder, spool, target, threads=threads, on_frame=on_frame)
+        coded_frames = yield from _encode(frames, coder, source.head_size, threads)
+        coded = _write_to_spool(coded_frames, coder, spool, target, on_frame)
         tables = offset_tables(coded.lengths, options.offset_table)
         with reading_dataset():
             # Reading all attributes costs much of the time for a small file.
-            ds = source.ds if options.near_lossless or coder.converts else source.image_pixel_dataset
-            changes = coded_attributes(ds, coder, ratio=coded.statistics.ratio)
+            if options.near_lossless or coder.converts:
+                changes = coded_attributes(source.ds, coder, ratio=coded.statistics.ratio)
+            else:
+                changes = Dataset()
+                changes.update(_lossless_changes(source.image_pixel_elements, coder))
         if tables.extended is not None:
             changes.ExtendedOffsetTable, changes.ExtendedOffsetTableLengths = tables.extended
 
@@ -190,6 +196,7 @@ def compress_steps(
             while chunk := spool.read(_CHUNK):
                 yield chunk
             yield SEQUENCE_DELIMITER
+            spool.close()  # the file may have to wait until it is synced
 
         modality = source.modality  # the source is closed before the new file gets its name
         target_sha256 = yield from writer.write_steps(coder.transfer_syntax_uid, changes, pixel_data())
@@ -227,6 +234,12 @@ def _is_lossless(source: SourceFile) -> bool:
     return not any(info.near_lossless for info in source.stream_infos(source.image_pixel))
 
 
+@lru_cache(maxsize=256)  # the files of a series have the same attributes
+def _lossless_changes(elements: tuple[DataElement | RawDataElement, ...], coder: FrameCoder) -> Dataset:
+    """Return the attributes that change with the samples, given the Image Pixel attributes."""
+    return coded_attributes(dataset_of(elements), coder, ratio=1)  # which is stated only of a loss
+
+
 @lru_cache(maxsize=64)  # the files of a series have the same attributes
 def _new_coder(image_pixel: ImagePixel, options: CodingOptions) -> FrameCoder:
     if image_pixel.samples_per_pixel == 1:  # a colour conversion concerns the colour images of a tree only
@@ -237,18 +250,19 @@ def _new_coder(image_pixel: ImagePixel, options: CodingOptions) -> FrameCoder:
         raise NotConvertibleError(str(error)) from error
 
 
-def _encode_to_spool(
-    frames: Iterator[NDArray[Any]],
-    coder: FrameCoder,
-    spool: SpooledTemporaryFile[bytes],
-    target: Path,
-    *,
-    threads: int,
-    on_frame: Callable[[int], None],
-) -> _Coded:
-    """Write a fragment for each frame."""
+def _encode(
+    frames: Iterator[NDArray[Any]], coder: FrameCoder, head_size: int, threads: int
+) -> Steps[Iterable[tuple[NDArray[Any], CodedFrame]]]:
+    """Return the native and the coded frames; of a large file, each is coded when it is asked for."""
+    count = coder.native.number_of_frames
+    size = head_size + count * coder.native.frame_size
+    if threads == 1 and coder.can_encode_many and can_share(count, size):
+        natives = list(frames)
+        items = list(zip(natives, coder.check_samples(natives), strict=True))
+        coded = yield SharedCoding(_encode_checked, coder, items, size)
+        return zip(natives, coded, strict=True)
 
-    def code(items: list[tuple[int, NDArray[Any]]]) -> Iterable[tuple[NDArray[Any], CodedFrame]]:
+    def encode_block(items: list[tuple[int, NDArray[Any]]]) -> Iterable[tuple[NDArray[Any], CodedFrame]]:
         if len(items) == 1:
             index, native = items[0]
             return [(native, coder.encode(index, native))]
@@ -256,14 +270,28 @@ def _encode_to_spool(
         counts = [coder.check_samples([native], index)[0] for index, native in items]
         return zip(natives, coder.encode_many(items[0][0], natives, counts=counts, workers=1), strict=True)
 
-    at_once = 1
-    if coder.can_encode_many:
-        at_once = frames_at_once(coder.native, coder.native.number_of_frames, threads)
+    at_once = frames_at_once(coder.native, count, threads) if coder.can_encode_many else 1
+    return map_blocks_in_order(encode_block, enumerate(frames), threads, at_once)
+
+
+def _encode_checked(coder: FrameCoder, items: list[tuple[NDArray[Any], SampleCounts]]) -> list[CodedFrame]:
+    natives, counts = zip(*items, strict=True)
+    return coder.encode_many(0, natives, counts=counts, workers=1)
+
+
+def _write_to_spool(
+    frames: Iterable[tuple[NDArray[Any], CodedFrame]],
+    coder: FrameCoder,
+    spool: SpooledTemporaryFile[bytes],
+    target: Path,
+    on_frame: Callable[[int], None],
+) -> _Coded:
+    """Write a fragment for each frame."""
     before = hashlib.sha256()
     after: hashlib._Hash | None = None  # the same, as long as decoded samples have the same bytes
     statistics = CodingStatistics()
     lengths: list[int] = []
-    for native, coded in map_blocks_in_order(code, enumerate(frames), threads, at_once):
+    for native, coded in frames:
         assert coded.decoded is not None  # the coder verifies
         if after is None and not _have_same_bytes(native, coded.decoded):
             after = before.copy()
@@ -312,7 +340,7 @@ def decompress_steps(
     on_frame: Callable[[int], None] = ignore_frame,
     reading: ReadOptions = DEFAULT_READ_OPTIONS,
 ) -> Steps[Conversion]:
-    """Do what `decompress_file` does, in steps between which the caller syncs the new file."""
+    """Do what `decompress_file` does, in steps; see `Steps`."""
     with SourceFile(source_path, reading) as source:
         if source.transfer_syntax in UncompressedTransferSyntaxes:
             source.check_encapsulation()
@@ -323,7 +351,7 @@ def decompress_steps(
                 "JPEG-LS can be decompressed"
             )
         writer = Writer(source_path, source, target, force=force)
-        image_pixel, frames = source.decoded(threads)
+        image_pixel, frames = yield from source.decoded_steps(threads)
         size = image_pixel.frame_size * image_pixel.number_of_frames
         digest = hashlib.sha256()
 
@@ -335,7 +363,7 @@ def decompress_steps(
                 on_frame(image_pixel.frame_size)
             yield b"\0" * (size % 2)
 
-        changes = image_pixel_changes(source.image_pixel_dataset, image_pixel)
+        changes = image_pixel_changes(dataset_of(source.image_pixel_elements), image_pixel)
         modality = source.modality  # the source is closed before the new file gets its name
         target_sha256 = yield from writer.write_steps(ExplicitVRLittleEndian, changes, pixel_data())
         statistics = CodingStatistics(

@@ -12,7 +12,7 @@ from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, STANDARD_VR
 from dicom_jpegls.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Container, Mapping
 
 # The length of sequences, items and encapsulated pixel data that end with a delimiter (PS3.5 7.5).
 UNDEFINED_LENGTH = 0xFFFFFFFF
@@ -29,6 +29,9 @@ _SHORT_VRS = {str(vr).encode(): str(vr) for vr in STANDARD_VR if vr not in EXPLI
 
 # Sequences of images and documents have fewer than ten levels; the limit is far from that of Python's stack.
 _MAXIMUM_DEPTH = 64
+
+# Greater than any position in a file.
+_NO_END = 2**63
 
 # Small files are read at once.
 _BLOCK = 2**16
@@ -121,7 +124,7 @@ class ElementReader:
         end: int | None = None,
         *,
         is_implicit: bool = False,
-        stop: Callable[[int], bool] | None = None,
+        stop: Container[int] = (),
         depth: int = 0,
     ) -> tuple[list[Element], int]:
         """Find the elements of a dataset.
@@ -135,8 +138,8 @@ class ElementReader:
         is_implicit : bool, optional
             Whether VRs should be implicit. The first element shows whether they are: files of the other kind exist, and
             implicit items in explicit datasets (PS3.5 6.2.2). So do single implicit elements in explicit datasets.
-        stop : callable, optional
-            Whether an element with a tag ends the search.
+        stop : container of int, optional
+            Tags of elements that end the search.
         depth : int, optional
             How many sequences the dataset is in.
 
@@ -159,8 +162,11 @@ class ElementReader:
         position = start
         # The loop is most of the time for a small file: it avoids calls, and looks at headers in the block itself.
         unpack, new_element, append = self._header.unpack_from, tuple.__new__, found.append
+        short_vrs: Mapping[bytes, str] = {} if is_implicit else _SHORT_VRS
+        short_vr = short_vrs.get
         block, block_start, last_offset = b"", position, -1
-        while end is None or position < end:
+        limit = _NO_END if end is None else end
+        while position < limit:
             offset = position - block_start
             if offset > last_offset:
                 header = self.read(position, position + 12)
@@ -171,12 +177,13 @@ class ElementReader:
                 offset = position - block_start
             group, number, letters, length = unpack(block, offset)
             tag = group << 16 | number
-            if tag == ITEM_DELIMITATION or (stop is not None and stop(tag)):
+            if tag in stop or tag == ITEM_DELIMITATION:
                 break
-            if not is_implicit and letters in _SHORT_VRS:  # as nearly all are
+            vr = short_vr(letters)
+            if vr is not None:  # as for nearly all
                 value = position + _HEADER_SIZE
                 after = value + length
-                append(new_element(Element, (tag, _SHORT_VRS[letters], False, position, value, after, False)))
+                append(new_element(Element, (tag, vr, False, position, value, after, False)))
             else:
                 element = self._element(position, tag, block[offset : offset + 12], is_implicit, creators, depth)
                 if element.is_implicit and group & 1 and 0x10 <= number <= 0xFF:
@@ -184,8 +191,8 @@ class ElementReader:
                     creators[tag] = creator.decode("latin-1")
                 append(element)
                 after = element.end
-            if end is not None and after > end:
-                raise DatasetError(f"element {found[-1].name} ends {after - end} bytes after its item: damaged")
+            if after > limit:
+                raise DatasetError(f"element {found[-1].name} ends {after - limit} bytes after its item: damaged")
             position = after
         return found, position
 

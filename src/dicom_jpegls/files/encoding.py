@@ -86,7 +86,9 @@ def _meta_changes(source: SourceFile, transfer_syntax_uid: str, changes: Dataset
     present = {element.tag for element in source.meta}
     meta = Dataset()
     for name, tag in _UIDS:
-        value = changes.get(name) or (source.ds.get(name) if tag not in present else None)
+        value = source.ds.get(name) if tag not in present else None
+        if name in changes:
+            value = changes[name].value
         if value:
             setattr(meta, f"MediaStorage{name}", value)
     if _FILE_META_INFORMATION_VERSION not in present:

@@ -8,7 +8,7 @@ import warnings
 import zlib
 from collections import Counter
 from contextlib import contextmanager
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
@@ -52,6 +52,7 @@ from dicom_jpegls.errors import DatasetError, DatasetWarning, JPEGLSError
 from dicom_jpegls.files.elements import PIXEL_DATA, UNDEFINED_LENGTH, Element, ElementReader
 from dicom_jpegls.files.errors import NotConvertibleError
 from dicom_jpegls.files.opening import DEFAULT_READ_OPTIONS, InflatedFile, ReadOptions, open_regular
+from dicom_jpegls.files.steps import SharedCoding, can_share
 from dicom_jpegls.parallel import map_blocks_in_order
 from dicom_jpegls.parameters import DefaultThresholds
 
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dicom_jpegls._codec import Stream
+    from dicom_jpegls.files.steps import Steps
     from dicom_jpegls.parameters import StreamInfo
 
 # Elements of group 7FE0 before which reading stops.
@@ -84,6 +86,16 @@ _PIXEL_DATA_TAG = struct.pack("<HH", PIXEL_DATA >> 16, PIXEL_DATA & 0xFFFF)
 
 # Frames deflated one by one (PS3.5 A.4.13), which pydicom 3.0 does not know.
 _DEFLATED_IMAGE_FRAME = UID("1.2.840.10008.1.2.8.1")
+
+
+class _OtherGroups:
+    """The tags of all elements but those of the File Meta Information."""
+
+    def __contains__(self, tag: object) -> bool:
+        return isinstance(tag, int) and tag >> 16 != _META_GROUP
+
+
+_OTHER_GROUPS = _OtherGroups()
 
 
 class DecodedPixelData(NamedTuple):
@@ -205,7 +217,7 @@ class SourceFile:
             self._elements, end = self.reader.scan(
                 self._start,
                 is_implicit=self.transfer_syntax == ImplicitVRLittleEndian,
-                stop=_PIXEL_ELEMENTS.__contains__,
+                stop=_PIXEL_ELEMENTS,
             )
         except DatasetError:
             self._require_known_transfer_syntax()
@@ -215,6 +227,11 @@ class SourceFile:
     def dataset_bytes(self) -> bytes:
         """Return all elements up to Pixel Data as they are in the file."""
         return self.reader.read(self._start, self._end)
+
+    @property
+    def head_size(self) -> int:
+        """Bytes before Pixel Data, of a deflated dataset after inflating."""
+        return self._end
 
     @cached_property
     def file_meta(self) -> FileMetaDataset:
@@ -256,7 +273,7 @@ class SourceFile:
             self.preamble, position = start[:_PREAMBLE_SIZE], len(start)
         elif not start.startswith(struct.pack("<H", _META_GROUP)) or not start[4:6].isalpha():
             raise InvalidDicomError
-        self.meta, end = self.reader.scan(position, stop=lambda tag: tag >> 16 != _META_GROUP)
+        self.meta, end = self.reader.scan(position, stop=_OTHER_GROUPS)
         with reading_dataset():
             self._uid: UID | None = self._meta_value(_TRANSFER_SYNTAX)
             # What follows is not readable if it is deflated, and may look like another element.
@@ -325,20 +342,20 @@ class SourceFile:
             if times > 1:
                 name = _IMAGE_PIXEL[tag]
                 raise attribute_error(name, self.ds.get(keyword_of(name)), f"but it is there {times} times")
-        with self.noting_warnings():
-            image_pixel, found = _image_pixel_of_elements(tuple(self._image_pixel_elements.values()))
-            for message, category in found:
+        with reading_dataset():
+            image_pixel, found = _image_pixel_of_elements(self.image_pixel_elements)
+        for message, category in found:
+            if issubclass(category, DatasetWarning):
+                self._note(message)
+            else:
                 warnings.warn(message, category, stacklevel=2)
-            return image_pixel
-
-    @property
-    def image_pixel_dataset(self) -> Dataset:
-        """The Image Pixel attributes as a pydicom dataset."""
-        return Dataset(self._image_pixel_elements)
+        return image_pixel
 
     @cached_property
-    def _image_pixel_elements(self) -> dict[BaseTag, DataElement | RawDataElement]:
-        return _raw_elements(self.reader, [element for element in self.elements if element.tag in _IMAGE_PIXEL])
+    def image_pixel_elements(self) -> tuple[DataElement | RawDataElement, ...]:
+        """The Image Pixel attributes; equal, and with an equal hash, for files that have the same ones."""
+        elements = [element for element in self.elements if element.tag in _IMAGE_PIXEL]
+        return tuple(_raw_elements(self.reader, elements).values())
 
     @property
     def modality(self) -> str | None:
@@ -509,17 +526,27 @@ class SourceFile:
         native = decoded_image_pixel(image_pixel, infos if image_pixel.samples_per_pixel > 1 else islice(infos, 1))
         return DecodedPixelData(native, self._jpegls_frames(native, threads, as_numbers))
 
+    def decoded_steps(self, threads: int = 1) -> Steps[DecodedPixelData]:
+        """Do what `decoded` does, but decode a small JPEG-LS file now, together with others."""
+        decoded = self.decoded(threads)
+        image_pixel = decoded.image_pixel
+        frames = image_pixel.number_of_frames
+        size = self.head_size + frames * image_pixel.frame_size
+        if threads > 1 or self.transfer_syntax not in JPEGLSTransferSyntaxes or not can_share(frames, size):
+            return decoded
+        items = list(enumerate(self.streams(image_pixel)))
+        results = yield SharedCoding(_decode_frames, _frame_decoder(image_pixel), items, size)
+        return DecodedPixelData(image_pixel, self._noting_streams(results))
+
     def _jpegls_frames(self, image_pixel: ImagePixel, threads: int, as_numbers: bool) -> Iterator[NDArray[Any]]:
         decoder = FrameDecoder(image_pixel, as_numbers=as_numbers)
-
-        def decode_frames(
-            items: list[tuple[int, bytes | memoryview]],
-        ) -> Iterable[tuple[tuple[Stream, NDArray[Any]], int]]:
-            return zip(decoder.open_and_decode(items), (len(data) for _, data in items), strict=True)
-
         items = enumerate(self.streams(image_pixel))
         at_once = frames_at_once(image_pixel, image_pixel.number_of_frames, threads)
-        for (stream, frame), size in map_blocks_in_order(decode_frames, items, threads, at_once):
+        return self._noting_streams(map_blocks_in_order(partial(_decode_frames, decoder), items, threads, at_once))
+
+    def _noting_streams(self, frames: Iterable[tuple[tuple[Stream, NDArray[Any]], int]]) -> Iterator[NDArray[Any]]:
+        """Yield the samples of decoded frames, and note what their streams are."""
+        for (stream, frame), size in frames:
             info = stream.info
             self.near_lossless = max(self.near_lossless, info.near_lossless)
             self.compressed_size += size
@@ -588,6 +615,18 @@ class SourceFile:
         return elements
 
 
+@lru_cache(maxsize=64)  # the files of a series have the same attributes, and can be decoded together
+def _frame_decoder(image_pixel: ImagePixel) -> FrameDecoder:
+    return FrameDecoder(image_pixel)
+
+
+def _decode_frames(
+    decoder: FrameDecoder, items: list[tuple[int, bytes | memoryview]]
+) -> Iterable[tuple[tuple[Stream, NDArray[Any]], int]]:
+    """Decode frames, given by their numbers and streams; return with each the size of its stream."""
+    return zip(decoder.open_and_decode(items), (len(data) for _, data in items), strict=True)
+
+
 @lru_cache(maxsize=256)  # the files of a series have the same ones
 def _image_pixel_of_elements(
     elements: tuple[DataElement | RawDataElement, ...],
@@ -595,8 +634,13 @@ def _image_pixel_of_elements(
     """Return the Image Pixel attributes, and the warnings about them."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        image_pixel = image_pixel_of(Dataset({element.tag: element for element in elements}))
+        image_pixel = image_pixel_of(dataset_of(elements))
     return image_pixel, tuple((str(warning.message), warning.category) for warning in caught)
+
+
+def dataset_of(elements: Iterable[DataElement | RawDataElement]) -> Dataset:
+    """Return elements as a pydicom dataset."""
+    return Dataset({element.tag: element for element in elements})
 
 
 @lru_cache(maxsize=256)

@@ -7,11 +7,10 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Generator
-from contextlib import closing, suppress
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from dicom_jpegls.files.opening import naming_file, open_regular
 
@@ -181,29 +180,6 @@ def create_private(path: Path) -> BinaryIO:
     for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):
         flags |= getattr(os, name, 0)
     return os.fdopen(os.open(path, flags, 0o600), "w+b")
-
-
-_Result = TypeVar("_Result")
-
-Steps: TypeAlias = Generator[NewFile, None, _Result]
-"""Work that yields a new file when it must be synced, continues when that is done, and returns a result."""
-
-
-def finish_steps(steps: Steps[_Result]) -> _Result:
-    """Do all steps of some work, and sync each file that it yields."""
-    with closing(steps):
-        try:
-            new = next(steps)
-            while True:
-                try:
-                    new.sync()
-                except OSError as error:
-                    new = steps.throw(error)
-                else:
-                    new = next(steps)
-        except StopIteration as end:
-            result: _Result = end.value
-            return result
 
 
 def _rename_without_replacing(path: Path, target: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from dicom_jpegls.files.differences import first_difference
 from dicom_jpegls.files.errors import NotConvertibleError, NotVerifiedError
 from dicom_jpegls.files.opening import DEFAULT_READ_OPTIONS, ReadOptions, open_regular, same_contents
 from dicom_jpegls.files.source import SourceFile, ignore_frame, little_endian_bytes
+from dicom_jpegls.files.steps import finish_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dicom_jpegls.dicom import CodingOptions, ImagePixel
+    from dicom_jpegls.files.steps import Steps
 
 
 def _tags(*keywords: str) -> frozenset[int]:
@@ -65,9 +67,8 @@ class DecodedFile(NamedTuple):
     """Returns the largest NEAR and the total size of the JPEG-LS streams decoded so far."""
 
 
-@contextmanager
-def open_decoded(path: Path, threads: int = 1, reading: ReadOptions = DEFAULT_READ_OPTIONS) -> Iterator[DecodedFile]:
-    """Open a DICOM file or a JPEG-LS stream, and decode each frame when it is asked for.
+def _open_decoded(path: Path, threads: int, reading: ReadOptions, stack: ExitStack) -> Steps[DecodedFile]:
+    """Open a DICOM file or a JPEG-LS stream until a stack is closed; decode large ones frame by frame when asked for.
 
     Raises
     ------
@@ -78,16 +79,15 @@ def open_decoded(path: Path, threads: int = 1, reading: ReadOptions = DEFAULT_RE
     if stream is not None:
         image = decode(stream)
         coding = (read_info(stream).near_lossless, len(stream))
-        yield DecodedFile(image.shape, iter([image]), None, None, lambda: coding)
-        return
-    with SourceFile(path, reading) as source:
-        image_pixel, frames = source.decoded(threads)
-        shape: tuple[int, ...] = (image_pixel.rows, image_pixel.columns)
-        if image_pixel.samples_per_pixel > 1:
-            shape += (image_pixel.samples_per_pixel,)
-        if image_pixel.number_of_frames > 1:
-            shape = (image_pixel.number_of_frames, *shape)
-        yield DecodedFile(shape, frames, image_pixel, source, lambda: (source.near_lossless, source.compressed_size))
+        return DecodedFile(image.shape, iter([image]), None, None, lambda: coding)
+    source = stack.enter_context(SourceFile(path, reading))
+    image_pixel, frames = yield from source.decoded_steps(threads)
+    shape: tuple[int, ...] = (image_pixel.rows, image_pixel.columns)
+    if image_pixel.samples_per_pixel > 1:
+        shape += (image_pixel.samples_per_pixel,)
+    if image_pixel.number_of_frames > 1:
+        shape = (image_pixel.number_of_frames, *shape)
+    return DecodedFile(shape, frames, image_pixel, source, lambda: (source.near_lossless, source.compressed_size))
 
 
 def read_stream(path: Path, reading: ReadOptions = DEFAULT_READ_OPTIONS) -> bytes | None:
@@ -154,8 +154,32 @@ def verify_file(
     NotConvertibleError, JPEGLSError, OSError
         As `compress_file` does.
     """
+    return finish_steps(
+        verify_steps(
+            path,
+            reference,
+            expected_sha256=expected_sha256,
+            options=options,
+            threads=threads,
+            on_frame=on_frame,
+            reading=reading,
+        )
+    )
+
+
+def verify_steps(
+    path: Path,
+    reference: Path | None = None,
+    *,
+    expected_sha256: str | None = None,
+    options: CodingOptions | None = None,
+    threads: int = 1,
+    on_frame: Callable[[int], None] = ignore_frame,
+    reading: ReadOptions = DEFAULT_READ_OPTIONS,
+) -> Steps[Verification]:
+    """Do what `verify_file` does, in steps; see `Steps`."""
     try:
-        return _verify(path, reference, expected_sha256, options, threads, on_frame, reading)
+        return (yield from _verify_steps(path, reference, expected_sha256, options, threads, on_frame, reading))
     except (NotConvertibleError, InvalidDicomError) as error:
         if reference is None:
             raise
@@ -166,7 +190,7 @@ def verify_file(
         return Verification((), CodingStatistics(), 0, None)
 
 
-def _verify(
+def _verify_steps(
     path: Path,
     reference: Path | None,
     expected_sha256: str | None,
@@ -174,13 +198,13 @@ def _verify(
     threads: int,
     on_frame: Callable[[int], None],
     reading: ReadOptions,
-) -> Verification:
+) -> Steps[Verification]:
     with ExitStack() as stack:
-        decoded = stack.enter_context(open_decoded(path, threads, reading))
+        decoded = yield from _open_decoded(path, threads, reading, stack)
         expected: DecodedFile | None = None
         prepare: _Preparation | None = None
         if reference is not None:
-            expected = stack.enter_context(open_decoded(reference, 1, reading))
+            expected = yield from _open_decoded(reference, 1, reading, stack)
             if decoded.shape != expected.shape:
                 raise NotVerifiedError(f"shape {decoded.shape}; that of {reference} is {expected.shape}")
             if options is not None and expected.image_pixel is not None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pydicom import Dataset
 
-    from dicom_jpegls.files.target import Steps
+    from dicom_jpegls.files.steps import Steps
 
 _SOP_INSTANCE_UID = 0x00080018
 _MEDIA_STORAGE_SOP_INSTANCE_UID = 0x00020003
