@@ -38,7 +38,7 @@ OTHER_PYTHONS := $(foreach version,3.12 3.13 3.14 3.15,$(firstword $(wildcard \
                  $(HOME)/.pyenv/versions/$(version).*/bin/python /usr/local/bin/python$(version) \
                  /usr/bin/python$(version) /opt/hostedtoolcache/Python/$(version).*/x64/bin/python)))
 
-.PHONY: demo test lint format native sanitize-native unit matrix newest wheel fuzz bench-core clean
+.PHONY: demo test lint format native sanitize-native unit matrix newest wheel fuzz bench bench-core bench-compilers clean
 
 demo: $(VENV)/.package
 	$(BIN)/python examples/demo.py $(DEMO_OUTPUT)
@@ -201,6 +201,22 @@ bench-core: $(VENV)/.development
 	$(BIN)/python benchmarks/core/mispredictions.py $(BENCH)/bench $(BENCH)/libreleased.so $(BENCH)/libfast.so \
 	    $(BENCH)/images
 
+# The scan codecs as GCC (1) and clang (2) build them, of which one makes the wheels for Linux and the other those for macOS.
+# ROUNDS=3 is quick and rough.
+GCC ?= g++
+ROUNDS ?= 25
+bench-compilers: $(VENV)/.development
+	@$(if $(CLANG),,echo "clang++ is needed: name it with CLANG=..."; exit 1)
+	set -e; for compiler in $(GCC) $(CLANG); do \
+	    build=$(BENCH)-$$(basename $$compiler); \
+	    $(CMAKE) --preset bench-core $(PRESET_OPTIONS) -B $$build -D CMAKE_CXX_COMPILER=$$compiler; \
+	    $(CMAKE) --build $$build --parallel 2 --target fast bench bench_lanes; \
+	done
+	$(BIN)/python benchmarks/core/export_images.py $(BENCH)/images
+	$(BIN)/python benchmarks/core/export_frames.py $(BENCH)/frames
+	$(BIN)/python benchmarks/core/compilers.py $(addprefix $(BENCH)-,$(notdir $(GCC) $(CLANG))) $(BENCH)/images \
+	    $(BENCH)/frames $(ROUNDS)
+
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "Python 3.11 or later is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
@@ -265,6 +281,7 @@ check-artefacts: sdist
 	$(PACKAGE_BIN)/pyroma --min 10 --skip-tests AuthorEmail dist/*.tar.gz # reports go to a form, not to an address
 	$(PACKAGE_BIN)/check-wheel-contents dist/*.whl
 	$(PACKAGE_BIN)/abi3audit --strict dist/*abi3*.whl
+	$(PACKAGE_BIN)/python build_support/check_hardening.py dist/*.whl
 	rm -rf build/again
 	$(PACKAGE_BIN)/python -m build --outdir build/again
 	cd dist && sha256sum * > ../build/hashes.txt
@@ -331,12 +348,18 @@ TESTS ?= tests
 platform:
 	PYTHON=$(PYTHON) sh build_support/platform.sh $(PLATFORM) $(firstword $(wildcard dist/*.tar.gz) dist/none) $(TESTS)
 
-# The C++ and its unit tests with Zig's compiler for musl, Windows and macOS; those for musl are run.
+# The C++ and its unit tests with Zig's compiler. The tests run here, under emulation if need be: qemu-user-static and wine
+# are needed; those for macOS and for Windows on ARM are compiled and linked only.
 ZIG := build/zig
-ZIG_TARGETS := x86_64-linux-musl x86_64-windows-gnu x86_64-macos aarch64-macos
+ZIG_TARGETS := x86_64-linux-musl x86-linux-musl arm-linux-musleabihf aarch64-linux-musl s390x-linux-musl \
+               x86_64-windows-gnu aarch64-windows-gnu x86_64-macos aarch64-macos
+ZIG_NOT_RUN := aarch64-windows-gnu %-macos
 zig_system = $(if $(findstring windows,$(1)),Windows,$(if $(findstring macos,$(1)),Darwin,Linux))
+zig_emulator_arm-linux-musleabihf := qemu-arm-static
+zig_emulator_aarch64-linux-musl := qemu-aarch64-static
+zig_emulator_s390x-linux-musl := qemu-s390x-static
+zig_emulator_x86_64-windows-gnu := wine
 zig: $(addprefix zig-,$(ZIG_TARGETS))
-	ctest --test-dir $(ZIG)/x86_64-linux-musl --output-on-failure
 
 # CMake calls ar and ranlib without arguments of its own.
 $(ZIG)/tools/.complete:
@@ -354,5 +377,7 @@ zig-%: $(ZIG)/tools/.complete
 	    -D CMAKE_SYSTEM_PROCESSOR=$(firstword $(subst -, ,$*)) \
 	    -D "CMAKE_CXX_COMPILER=$(CURDIR)/$(ZIG)/tools/$(SCRIPTS)/python;-m;ziglang;c++;-target;$*" \
 	    -D CMAKE_AR=$(CURDIR)/$(ZIG)/tools/zig-ar -D CMAKE_RANLIB=$(CURDIR)/$(ZIG)/tools/zig-ranlib \
+	    -D CMAKE_CROSSCOMPILING_EMULATOR=$(zig_emulator_$*) \
 	    -D Python_EXECUTABLE=$(CURDIR)/$(ZIG)/tools/$(SCRIPTS)/python $(ZIG_OPTIONS)
 	PATH=$(CURDIR)/$(ZIG)/tools/$(SCRIPTS):$$PATH cmake --build $(ZIG)/$* --parallel 2
+	$(if $(filter $(ZIG_NOT_RUN),$*),@echo "Not run: $*",$(ZIG)/tools/$(SCRIPTS)/ctest --test-dir $(ZIG)/$* --output-on-failure)

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Run the tests of the wheel on another kind of processor, emulated: platform.sh {arm64|s390x|i386} SDIST [TEST ...]
+# Run the tests of the wheel on another kind of processor, emulated: platform.sh {arm64|armhf|i386|s390x} SDIST [TEST ...]
 #
 # As root, on Debian or Ubuntu with mmdebstrap, qemu-user-static and g++-TRIPLET. The wheel is cross-compiled from the sdist
-# with the headers of the foreign Python; the tests run in a chroot with Debian's Python, NumPy and pytest. Peers have no
-# packages there, so that their tests are skipped.
+# with the headers of the foreign Python; the tests run in a chroot with Debian's Python, NumPy and pytest, on all processors
+# unless PYTEST_XDIST_AUTO_NUM_WORKERS says how many. Peers have no packages there, so that their tests are skipped.
 set -eu
 
 platform=$1
@@ -12,9 +12,10 @@ shift 2
 suite=${SUITE:-trixie}
 case $platform in
     arm64) triplet=aarch64-linux-gnu multiarch=$triplet machine=aarch64 ;;
-    s390x) triplet=s390x-linux-gnu multiarch=$triplet machine=s390x ;;
+    armhf) triplet=arm-linux-gnueabihf multiarch=$triplet machine=armv7l ;;
     i386) triplet=i686-linux-gnu multiarch=i386-linux-gnu machine=i686 ;;
-    *) echo "The platform must be arm64, s390x or i386, not '$platform'." >&2; exit 2 ;;
+    s390x) triplet=s390x-linux-gnu multiarch=$triplet machine=s390x ;;
+    *) echo "The platform must be arm64, armhf, i386 or s390x, not '$platform'." >&2; exit 2 ;;
 esac
 command -v "$triplet-g++" > /dev/null || { echo "Install g++-$triplet." >&2; exit 1; }
 
@@ -24,7 +25,8 @@ if [ ! -e "$root/.complete" ]; then
     rm -rf "$root"
     mkdir -p "$work"
     mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
-    packages=python3,python3-numpy,python3-pytest,python3-hypothesis,python3-click,python3-rich,libpython3-dev
+    packages=python3,python3-numpy,python3-pytest,python3-pytest-timeout,python3-pytest-xdist,python3-hypothesis
+    packages=$packages,python3-click,python3-rich,libpython3-dev
     mmdebstrap --quiet --variant=apt --architectures="$platform" --include="$packages" "$suite" "$root" "${MIRROR:-$mirror}"
     touch "$root/.complete"
 fi
@@ -41,7 +43,7 @@ tools=$work/tools
 [ -e "$tools" ] || "${PYTHON:-python3}" -m venv "$tools"
 python=$tools/bin/python
 "$python" -m pip install --quiet --disable-pip-version-check build cmake ninja scikit-build-core cython cython-cmake
-"$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$work/wheel" pydicom pytest-timeout
+"$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$work/wheel" pydicom
 tar --extract --gzip --file "$sdist" --directory "$root/opt/test" --strip-components 1
 PATH=$tools/bin:$PATH CXX="$triplet-g++" CXXFLAGS="-I$work/include/$version -I$work/include" \
     _PYTHON_HOST_PLATFORM="linux-$machine" \
@@ -53,5 +55,10 @@ for wheel in "$work"/wheel/*.whl; do
 done
 rm -rf "$root/opt/test/src" "$root/opt/test/build"
 [ $# -gt 0 ] || set -- tests
-exec chroot "$root" sh -c 'cd /opt/test && uname -m && python3 -VV && exec "$@"' sh env DICOM_JPEGLS_TEST_INSTALLED=1 \
-    PYTHONPATH=/opt/test/site PYTHONDONTWRITEBYTECODE=1 HOME=/root LC_ALL=C.UTF-8 python3 -m pytest -q -p no:cacheprovider "$@"
+# With mounts that end with the command: tests start processes, and look at what they have open.
+exec unshare --mount sh -euc '
+    mount -t proc proc "$1/proc"
+    mount --rbind /dev "$1/dev"
+    exec chroot "$@"
+' sh "$root" env --chdir=/opt/test DICOM_JPEGLS_TEST_INSTALLED=1 PYTHONPATH=/opt/test/site PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/root LC_ALL=C.UTF-8 python3 -m pytest -n auto --dist loadfile -p no:cacheprovider -o timeout=3600 "$@"

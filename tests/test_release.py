@@ -1,11 +1,13 @@
-"""What a release needs: versions that agree, links that resolve on an index, workflows pinned to commits."""
+"""What a release needs: versions that agree, links that resolve on an index, hardened wheels, pinned workflows."""
 
 import importlib.util
+import platform
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from types import ModuleType
 
 import pytest
@@ -124,6 +126,35 @@ def test_pip_is_required_only_where_charls_is_missing(backend, monkeypatch):
     assert backend.get_requires_for_build_wheel() == ["cmake", "pip"]
     monkeypatch.setattr(backend.charls_sources, "present", lambda root: ("index", root))
     assert backend.get_requires_for_build_editable() == ["cmake"]
+
+
+# --- The compiled module ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not shutil.which("cc"), reason="cc for ELF is needed")
+def test_wheel_that_is_not_hardened_is_refused(tmp_path):
+    pytest.importorskip("elftools")
+    check = load("check_hardening")
+    source, module, wheel = (tmp_path / name for name in ("x.c", "x.so", "x.whl"))
+    source.write_text("void f(char *); int PyInit_x(void) { char b[64]; f(b); return b[0]; }")
+    missing = ["-fno-stack-protector", "-U_FORTIFY_SOURCE", "-Wl,-z,execstack", "-Wl,-z,lazy", "-Wl,-z,norelro"]
+    if platform.machine() == "x86_64":
+        missing += ["-fcf-protection=none"]
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", *missing, source, "-o", module], check=True)
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.write(module, module.name)
+    with pytest.raises(SystemExit) as refused:
+        check.main([wheel])
+    faults = ["stack is executable", "RELRO is missing", "stack protector is missing", "FORTIFY is missing"]
+    if platform.machine() == "x86_64":
+        faults += ["Control-flow protection is missing"]
+    assert [fault for fault in faults if fault not in str(refused.value)] == []
+
+
+def test_wheel_without_a_compiled_module_is_refused(tmp_path):
+    pytest.importorskip("elftools")
+    with zipfile.ZipFile(tmp_path / "x.whl", "w"), pytest.raises(SystemExit, match="no compiled module"):
+        load("check_hardening").main([tmp_path / "x.whl"])
 
 
 # --- The repository ---------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// CharLS as released and with the fast scan codecs, side by side: two shared libraries, built with the same compiler
-// and flags, called in turn through CharLS's C API on the same images. See README.md.
+// Two shared libraries that differ in one thing, called in turn through CharLS's C API on the same images: CharLS as
+// released and with the fast scan codecs, or the latter as two compilers build it. See docs/scan-codecs.md.
 #include <charls/charls.h>
 
 #include <dlfcn.h>
@@ -179,7 +179,7 @@ struct geometric_mean
 int main(const int argument_count, const char** const arguments)
 {
     if (argument_count < 4)
-        stop("usage: bench BASELINE-LIBRARY FAST-LIBRARY IMAGE-FOLDER [ROUNDS]\n"
+        stop("usage: bench LIBRARY-1 LIBRARY-2 IMAGE-FOLDER [ROUNDS]\n"
              "       bench LIBRARY once IMAGE-FOLDER IMAGE encode|decode COUNT");
     const std::vector<image> images{read_images(arguments[3])};
     if (std::strcmp(arguments[2], "once") == 0)
@@ -194,8 +194,9 @@ int main(const int argument_count, const char** const arguments)
 
     const codec libraries[]{codec{arguments[1]}, codec{arguments[2]}};
     const int rounds{argument_count > 4 ? std::atoi(arguments[4]) : 25};
-    std::printf("%-26s %9s %9s %7s   %9s %9s %7s\n", "image (MB/s of samples)", "encode", "fast", "ratio", "decode",
-                "fast", "ratio");
+    std::printf("1: %s\n2: %s\n\n", arguments[1], arguments[2]);
+    std::printf("%-26s %9s %9s %7s   %9s %9s %7s\n", "image (MB/s of samples)", "encode 1", "encode 2", "ratio",
+                "decode 1", "decode 2", "ratio");
     std::string group;
     geometric_mean encode_mean;
     geometric_mean decode_mean;
