@@ -658,8 +658,8 @@ cdef class Stream:
         The content of the stream's marker segments; once the stream has been decoded, also whose default thresholds
         that took.
     memory : tuple
-        The shape of the samples in memory, (planes, rows, columns) if they are coded by plane, otherwise (rows, columns)
-        or (rows, columns, components); and the bytes of each. MemoryError if no object can be so large.
+        The shape of the samples in memory, (planes, rows, columns) if they are coded by plane, otherwise (rows,
+        columns) or (rows, columns, components); and the bytes of each. MemoryError if no object can be so large.
     damage : InvalidStreamError or UnsupportedStreamError or None
         The first fault of a damaged stream that was accepted.
 
