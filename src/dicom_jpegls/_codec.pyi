@@ -43,7 +43,6 @@ class Stream:
     def __new__(
         cls,
         src: BufferLike,
-        *,
         max_dimension: int = ...,
         max_samples: int = ...,
         partial: bool = False,
@@ -51,6 +50,8 @@ class Stream:
     ) -> Stream: ...
     @property
     def info(self) -> StreamInfo: ...
+    @property
+    def memory(self) -> tuple[tuple[int, ...], int]: ...
     @property
     def damage(self) -> StreamError | None: ...
     def decode_into(self, dst: BufferLike, *, stride: int = 0, workers: int | None = None) -> None: ...

@@ -657,6 +657,9 @@ cdef class Stream:
     info : StreamInfo
         The content of the stream's marker segments; once the stream has been decoded, also whose default thresholds
         that took.
+    memory : tuple
+        The shape of the samples in memory, (planes, rows, columns) if they are coded by plane, otherwise (rows,
+        columns) or (rows, columns, components); and the bytes of each. MemoryError if no object can be so large.
     damage : InvalidStreamError or UnsupportedStreamError or None
         The first fault of a damaged stream that was accepted.
 
@@ -672,7 +675,7 @@ cdef class Stream:
     cdef _Region region
     cdef native.inspected_stream source
     cdef native.inspection_error fault  # of a damaged stream
-    cdef readonly object info
+    cdef object record  # `info`, made when it is first asked for
     cdef readonly object damage
 
     # Once for each object, unlike __init__: threads that share the object rely on its buffer.
@@ -699,7 +702,26 @@ cdef class Stream:
                 raise self.damage
         if preset_coding_parameters is not None:
             self._assume_presets(preset_coding_parameters)
-        self.info = self._record()
+        if self.source.info.annotation_count:  # whose content may change
+            self.record = self._record()
+
+    @property
+    def info(self):
+        with cython.critical_section(self):
+            if self.record is None:
+                self.record = self._record()
+            return self.record
+
+    @property
+    def memory(self):
+        cdef native.stream_info* info = &self.source.info
+        self._packed_size()  # checks it
+        item_size = native.bytes_per_sample(info.bits_per_sample)
+        if info.component_count == 1:
+            return (info.height, info.width), item_size
+        if self._plane_count() > 1:
+            return (info.component_count, info.height, info.width), item_size
+        return (info.height, info.width, info.component_count), item_size
 
     cdef bint _salvage(self) except -1:
         """Take what is known of a damaged stream; return whether a part of it can be decoded."""
@@ -827,8 +849,9 @@ cdef class Stream:
         presets = _new_tuple(PresetCodingParameters, (
             result.presets.maximum_sample_value, result.presets.threshold1, result.presets.threshold2,
             result.presets.threshold3, result.presets.reset_value))
+        record = self.info._replace(preset_coding_parameters=presets, default_thresholds=thresholds)
         with cython.critical_section(self):
-            self.info = self.info._replace(preset_coding_parameters=presets, default_thresholds=thresholds)
+            self.record = record
         warnings.warn(
             f"the stream has no preset coding parameters and cannot be decoded with the standard's default thresholds, "
             f"but with those of {thresholds.encoder}: {tuple(presets[1:4])}. This is how streams of that encoder are "

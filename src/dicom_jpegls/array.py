@@ -341,12 +341,8 @@ def decode(
     array([[-5, -5, -5],
            [-5, -5, -5]], dtype=int16)
     """
-    stream = _codec.Stream(
-        src,
-        max_dimension=max_dimension,
-        max_samples=max_samples,
-        preset_coding_parameters=preset_coding_parameters,
-    )
+    # By position, and without a record unless somebody asks for it: small images take as long as a few calls.
+    stream = _codec.Stream(src, max_dimension, max_samples, False, preset_coding_parameters)
     if out is None:
         return decode_stream(stream, workers, signed=signed)
     return decode_stream_into(stream, out, workers, signed=signed)
@@ -430,7 +426,7 @@ def decode_many(
     for index, src in enumerate(streams):
         try:
             stream = _codec.Stream(src, max_dimension=max_dimension, max_samples=max_samples)
-            samples = _new_samples(stream.info, signed)
+            samples = _new_samples(stream, signed)
         except (JPEGLSError, TypeError, MemoryError) as error:
             _name_item(error, f"streams[{index}]")
             if errors == "raise" or not isinstance(error, (StreamError, MemoryError)):
@@ -506,9 +502,9 @@ def decode_partial(
 
 def decode_stream(stream: _codec.Stream, workers: int | None = None, *, signed: bool = False) -> NDArray[Any]:
     """Decode an inspected stream into a new array; see `decode`."""
-    samples = _new_samples(stream.info, signed)
+    samples = _new_samples(stream, signed)
     stream.decode_into(samples, workers=workers)
-    return _image_view(samples, stream.info)
+    return samples if samples.ndim == 2 else _image_view(samples, stream.info)
 
 
 def decode_stream_into(
@@ -529,7 +525,7 @@ def decode_streams_into(
     """Decode inspected streams into existing arrays, and return the error of each; see `decode_many`."""
     direct = [_direct_target(stream.info, out, False) for stream, out in zip(streams, outs, strict=True)]
     targets = [
-        _new_samples(stream.info, out.dtype.kind == "i") if target is None else target
+        _new_samples(stream, out.dtype.kind == "i") if target is None else target
         for stream, out, target in zip(streams, outs, direct, strict=True)
     ]
     errors = _codec.decode_streams(streams, targets, workers=workers)
@@ -547,7 +543,7 @@ def decode_stream_partial(
     in_memory = None if out is None else _direct_target(info, out, signed)
     signed = signed if out is None else out.dtype.kind == "i"
     check_fill_value(fill_value, info.bits_per_sample, signed)
-    target = _new_samples(info, signed) if in_memory is None else in_memory
+    target = _new_samples(stream, signed) if in_memory is None else in_memory
     marks, error = stream.decode_partial_into(target)
     image = _image_view(target, info)
     if out is not None and in_memory is None:
@@ -593,11 +589,18 @@ def _direct_target(info: StreamInfo, out: NDArray[Any], signed: bool) -> NDArray
     return in_memory if direct and _has_regular_rows(in_memory, _is_planar(info)) else None
 
 
+# By bytes of a sample, and whether it is signed.
+_SAMPLE_DTYPES: dict[tuple[int, bool], np.dtype[Any]] = {
+    (1, False): np.dtype(np.uint8),
+    (1, True): np.dtype(np.int8),
+    (2, False): np.dtype(np.uint16),
+    (2, True): np.dtype(np.int16),
+}
+
+
 def sample_dtype(bits_per_sample: int, signed: bool = False) -> np.dtype[Any]:
     """Return the dtype for samples of a precision, in native byte order."""
-    if bits_per_sample <= 8:
-        return np.dtype(np.int8 if signed else np.uint8)
-    return np.dtype(np.int16 if signed else np.uint16)
+    return _SAMPLE_DTYPES[1 if bits_per_sample <= 8 else 2, signed]
 
 
 def image_shape(info: StreamInfo) -> tuple[int, ...]:
@@ -652,10 +655,10 @@ def _is_planar(info: StreamInfo) -> bool:
     return info.component_count > 1 and info.interleave_mode == InterleaveMode.NONE
 
 
-def _new_samples(info: StreamInfo, signed: bool) -> NDArray[Any]:
+def _new_samples(stream: _codec.Stream, signed: bool) -> NDArray[Any]:
     """Return an uninitialised array in the order of the stream's samples: planes first if they are coded by plane."""
-    shape = (info.component_count, info.height, info.width) if _is_planar(info) else image_shape(info)
-    return new_array(shape, sample_dtype(info.bits_per_sample, signed))
+    shape, item_size = stream.memory
+    return np.empty(shape, _SAMPLE_DTYPES[item_size, signed])
 
 
 def new_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -540,3 +540,21 @@ def test_arrays_and_buffers_give_the_same_stream():
     for mode in (1, 2):
         stream = _codec.encode(image, width=8, height=9, component_count=3, bits_per_sample=16, interleave_mode=mode)
         assert jls.encode(image, interleave_mode=mode) == stream, mode
+
+
+@pytest.mark.parametrize("bits", [6, 12])
+@pytest.mark.parametrize(
+    ("shape", "mode", "memory"),
+    [
+        ((5, 7), 0, (5, 7)),
+        ((5, 7, 3), 0, (3, 5, 7)),
+        ((5, 7, 2), 0, (2, 5, 7)),
+        ((5, 7, 3), 1, (5, 7, 3)),
+        ((5, 7, 4), 2, (5, 7, 4)),
+    ],
+)
+def test_memory_of_the_samples(shape, mode, memory, bits):
+    image = make_image("noise", shape, bits)
+    stream = _codec.Stream(jls.encode(image, bits_per_sample=bits, interleave_mode=jls.InterleaveMode(mode)))
+    assert stream.memory == (memory, image.itemsize)
+    assert stream.info is stream.info

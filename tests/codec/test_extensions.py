@@ -224,7 +224,7 @@ HEADERS = {
         "int (*later)(void); } dicom_jpegls_api;",
         re.escape(f"version {jls.__version__} is installed; this extension was compiled for a later one"),
     ),
-    "fewer functions": ("const char *(*version)(void);", "", None),
+    "fewer functions": ("int (*encode_many)(dicom_jpegls_encoding *items, size_t count, size_t workers);", "", None),
     "another stream_info": (
         "} dicom_jpegls_stream_info;",
         "uint64_t later; } dicom_jpegls_stream_info;",
@@ -260,8 +260,6 @@ def probe(tmp_path):
 @pytest.mark.parametrize(("old", "new", "message"), HEADERS.values(), ids=HEADERS)
 def test_version_mismatch_is_an_import_error(tools, package, probe, old, new, message):
     header = (INCLUDE / "dicom_jpegls/dicom_jpegls.h").read_text()
-    if old == "const char *(*version)(void);":  # then nothing can print it
-        header = header.replace("api->version()", '"?"')
     assert old == "" or old in header
     path = os.pathsep.join([os.fspath(probe(header.replace(old, new) if old else header)), os.fspath(package)])
     status, output = run(tools.python, "-c", "import probe", PYTHONPATH=path)

@@ -26,6 +26,21 @@ constexpr std::size_t maximum_workers{DICOM_JPEGLS_MAXIMUM_WORKERS};
         std::max<std::uint64_t>(std::min<std::uint64_t>({cores, useful, count, maximum_workers}), 1));
 }
 
+// Returns whether a thread that calls `work` could be started.
+template<typename Work>
+[[nodiscard]] bool start_thread(std::vector<std::thread>& threads, const Work& work) noexcept
+{
+    try
+    {
+        threads.emplace_back(work);
+        return true;
+    }
+    catch (const std::exception&)
+    {
+        return false;
+    }
+}
+
 // Calls `code(coder, first, last)`, which must not throw, for batches of `count` items in the threads of the workers,
 // of which the calling thread is one. Throws std::bad_alloc, before the first call.
 template<typename Code>
@@ -41,15 +56,9 @@ void code_in_batches(const std::size_t count, const std::size_t workers, const C
     };
     std::vector<std::thread> threads;
     threads.reserve(workers - 1);
-    try
-    {
-        while (threads.size() + 1 < std::min(workers, ends.size()))
-            threads.emplace_back(work);
-    }
-    catch (const std::exception&)
-    {
-        // Those that have been started do it all: the system allows no more threads, or has no memory for them.
-    }
+    // If the system allows no more threads, those that have been started do it all.
+    while (threads.size() + 1 < std::min(workers, ends.size()) && start_thread(threads, work))
+        continue;
     work();
     for (std::thread& thread : threads)
         thread.join();

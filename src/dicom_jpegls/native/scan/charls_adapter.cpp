@@ -254,8 +254,8 @@ private:
         const std::ptrdiff_t count{this->sample_count()};
         typename base::line_buffer lines(count, this->plane_count(), codec_type::margin);
         std::vector<std::uint32_t> run_indices(static_cast<std::size_t>(this->plane_count()));
-        const auto codec{
-            std::make_unique<codec_type>(this->mode_, this->bounds_, gradients, source.begin(), source.end())};
+        static_assert(sizeof(codec_type) <= 1 << 14, "it is on the stack, for the sake of small images");
+        codec_type codec{this->mode_, this->bounds_, gradients, source.begin(), source.end()};
 
         const std::uint32_t height{this->frame_info_.height};
         const std::uint32_t interval{this->parameters_.restart_interval == 0 ? height
@@ -266,14 +266,14 @@ private:
         {
             if (line_in_interval == interval)
             {
-                codec->restart(marker_number);
+                codec.restart(marker_number);
                 lines.clear();
                 std::fill(run_indices.begin(), run_indices.end(), 0);
                 marker_number = (marker_number + 1) % 8;
                 line_in_interval = 0;
             }
-            this->for_each_plane(*codec, lines, run_indices, [&](const std::ptrdiff_t plane) {
-                codec->decode_line(lines.above(plane), lines.current(plane), count);
+            this->for_each_plane(codec, lines, run_indices, [&](const std::ptrdiff_t plane) {
+                codec.decode_line(lines.above(plane), lines.current(plane), count);
             });
             ++line_in_interval;
             if (line >= static_cast<std::uint32_t>(region.Y) &&
@@ -283,7 +283,7 @@ private:
                                              static_cast<std::size_t>(lines.plane_stride()));
             lines.next_line();
         }
-        return static_cast<std::size_t>(codec->finish() - source.begin());
+        return static_cast<std::size_t>(codec.finish() - source.begin());
     }
 };
 

@@ -297,6 +297,7 @@ TEST(several_callers_at_once)
     std::deque<test_image> images{make_images(20)};
     std::vector<std::thread> callers;
     std::vector<int> codes(4, -1);
+    callers.reserve(codes.size());
     for (int& code : codes)
         callers.emplace_back([&images, &code] {
             std::deque<byte_vector> rooms;

@@ -182,7 +182,7 @@ TEST(decoding_accesses_no_gap)
                                                                        where.at_end, where.shift)};
                 outputs.emplace_back(lines.data(), layout_of(image.source, lines), bits, false);
             }
-            output_buffer& output{outputs.front()};
+            const output_buffer& output{outputs.front()};
             byte_vector good(output.layout().line_count);
             status result{status::success};
             if (way == 0)
@@ -196,6 +196,7 @@ TEST(decoding_accesses_no_gap)
             else if (way == 2)
             {
                 std::vector<decoding> decodings;
+                decodings.reserve(outputs.size());
                 for (const output_buffer& one : outputs)
                     decodings.push_back({&source, one.data(), one.layout(), status::success});
                 coder.decode(decodings.data(), decodings.size());
