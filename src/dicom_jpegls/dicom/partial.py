@@ -276,14 +276,15 @@ class _DamagedFrames:
             return error
 
         errors: dict[int, JPEGLSError] = {}
-        is_open = self._is_open[np.fromiter(self._numbers, np.int64, len(self._numbers))]
+        all_frames = isinstance(self._numbers, range)
+        is_open = self._is_open if all_frames else self._is_open[np.array(self._numbers, np.intp)]
         positions = np.flatnonzero(is_open)
         for part in parts(len(positions), workers):
             some = positions[part].tolist()
             for position, error in zip(some, map_all(decode_frame, some, workers), strict=True):
                 if error is not None:
                     _add_error(errors, self._numbers[position], error)
-        array[~is_open] = fill_value
+        np.copyto(array, fill_value, where=np.expand_dims(~is_open, tuple(range(1, array.ndim))))
         return good_lines, dict(sorted((self._errors | errors).items())[:_MAXIMUM_ERRORS])
 
 

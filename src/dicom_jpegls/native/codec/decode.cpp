@@ -253,10 +253,10 @@ found_pieces checked(const inspected_stream& source, piece_list found)
 {
     if (found.pieces.empty() || !describes_same_image(found.info, source.info))
         return {to_status(fault::changed), {}};
-    if (assumes_presets(source))
+    if (const auto& assumed = source.assumed_presets; assumed && assumes_presets(source))
         for (piece& part : found.pieces)
         {
-            const completed_presets completed{complete_for(source, *source.assumed_presets, part.near_lossless)};
+            const completed_presets completed{complete_for(source, *assumed, part.near_lossless)};
             if (completed.error != fault::none)
                 return {to_status(completed.error), {}};
             part.presets = completed.presets;
