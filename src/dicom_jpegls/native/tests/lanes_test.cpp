@@ -68,6 +68,7 @@ void check_kind(random_choice& random, scan::scan_lanes& lanes, const std::vecto
                 const scan_kind& kind)
 {
     std::vector<scan_case> cases;
+    cases.reserve(sizes.size());
     for (const image_size& size : sizes)
         cases.push_back(make_sound_case(random, size.width, size.height, kind));
     check_encoding(random, lanes, cases);
