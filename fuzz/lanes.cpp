@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Many scans at once against one scan after another and against CharLS: sound and damaged data, mixed sizes, precisions
-// and NEAR, destinations that are too small. See native/tests/lane_batches.hpp for what must be true.
+// Many scans at once against one scan after another and against CharLS: sound and damaged data, mixed sizes,
+// precisions, NEAR and components, destinations that are too small. See native/tests/lane_batches.hpp for what must be
+// true.
 #include "tests/lane_batches.hpp"
 
 #include <fuzzer/FuzzedDataProvider.h>
@@ -48,10 +49,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* const data, const std:
     std::vector<lane_batches::scan_case> cases;
     for (std::uint32_t i{}; i != count && !choice.is_used_up(); ++i)
     {
-        const auto bits{static_cast<std::int32_t>(choice.integer(8, 16))};
+        const lane_batches::scan_kind kind{lane_batches::make_kind(choice)};
         const std::uint32_t width{choice.integer(1, choice.integer(0, 7) == 0 ? 700 : 40)};
-        cases.push_back(lane_batches::make_sound_case(choice, width, choice.integer(1, 9), bits,
-                                                      lane_batches::make_near_lossless(choice, bits)));
+        cases.push_back(lane_batches::make_sound_case(choice, width, choice.integer(1, 9), kind));
     }
     lane_batches::check_encoding(choice, lanes, cases);
     for (lane_batches::scan_case& one : cases)

@@ -15,8 +15,8 @@ import dicom_jpegls as jls
 from dicom_jpegls import _codec
 
 COUNTS = range(1, 34)
-ROUNDS = 15
-SIDE = 256
+ROUNDS = 20
+SIDE = 96
 LIMIT = 0.97
 
 
@@ -58,6 +58,8 @@ def main(near_values):
     slow = []
     for near in near_values:
         for name, frames, bits in classes():
+            if near and frames.ndim == 4:
+                continue
             for direction, ratios in zip(("encode", "decode"), measure(frames, bits, near), strict=True):
                 cells = [f"{ratios[COUNTS.index(n)]:.2f}" for n in shown]
                 print(f"| {name} | {near} | {direction} | " + " | ".join(cells) + f" | {min(ratios):.2f} |", flush=True)

@@ -58,6 +58,8 @@ def classes():
     yield "noise-12", random.integers(0, 4096, (COUNT, 256, 256)), 12
     yield "noise-16", random.integers(0, 65536, (COUNT, 256, 256)), 16
     yield "impulses-12", impulses(), 12
+    yield "us-8-rgb", moved(read("examples_jpeg2k.dcm")), 8
+    yield "rgb-8-rgb", moved(read("examples_rgb_color.dcm")), 8
 
 
 def main(folder):
@@ -65,9 +67,10 @@ def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for name, frames, bits in classes():
-        count, height, width = frames.shape
+        count, height, width = frames.shape[:3]
+        components = frames.shape[3] if frames.ndim == 4 else 1
         np.ascontiguousarray(masked(frames, bits)).tofile(folder / f"{name}.raw")
-        lines.append(f"{name} {count} {width} {height} {bits}\n")
+        lines.append(f"{name} {count} {width} {height} {bits} {components}\n")
     (folder / "frames.txt").write_text("".join(lines))
 
 

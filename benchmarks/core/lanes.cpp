@@ -38,11 +38,18 @@ struct frames
     std::uint32_t width;
     std::uint32_t height;
     std::int32_t bits_per_sample;
+    std::int32_t component_count; // of a pixel
     std::vector<std::uint8_t> samples;
+
+    // In a line.
+    std::size_t sample_count() const noexcept
+    {
+        return std::size_t{width} * static_cast<std::size_t>(component_count);
+    }
 
     std::size_t row() const noexcept
     {
-        return std::size_t{width} * (bits_per_sample <= 8 ? 1 : 2);
+        return sample_count() * (bits_per_sample <= 8 ? 1 : 2);
     }
 
     std::size_t size() const noexcept
@@ -51,13 +58,13 @@ struct frames
     }
 };
 
-// Lines of: name count width height bits; the samples are in NAME.raw.
+// Lines of: name count width height bits components; the samples are in NAME.raw.
 std::vector<frames> read_frames(const std::string& folder)
 {
     std::vector<frames> result;
     std::ifstream list{folder + "/frames.txt"};
     frames next;
-    while (list >> next.name >> next.count >> next.width >> next.height >> next.bits_per_sample)
+    while (list >> next.name >> next.count >> next.width >> next.height >> next.bits_per_sample >> next.component_count)
     {
         std::ifstream raw{folder + "/" + next.name + ".raw", std::ios::binary};
         next.samples.assign(std::istreambuf_iterator<char>{raw}, {});
@@ -77,32 +84,32 @@ struct single_codec
     std::function<void(const std::vector<std::uint8_t>& data, std::uint8_t* samples)> decode;
 };
 
-template<typename Encoder, typename Sample>
+template<typename Encoder, typename Sample, int ComponentCount>
 std::size_t encode_alone(const frames& source, Encoder& codec, const std::uint8_t* samples)
 {
-    const auto count{static_cast<std::ptrdiff_t>(source.width)};
+    const auto count{static_cast<std::ptrdiff_t>(source.sample_count())};
     line_buffer<Sample> lines{count, 1, Encoder::margin};
     for (std::uint32_t y{}; y != source.height; ++y, samples += source.row())
     {
         std::memcpy(lines.current(0), samples, source.row());
-        set_edges<1>(lines.above(0), lines.current(0), count);
+        set_edges<ComponentCount>(lines.above(0), lines.current(0), count);
         codec.encode_line(lines.above(0), lines.current(0), count);
         lines.next_line();
     }
     return codec.finish();
 }
 
-template<typename Mode>
+template<int ComponentCount, typename Mode>
 void decode_alone(const frames& target, const Mode& mode, const thresholds& bounds, const gradient_table& gradients,
                   const std::vector<std::uint8_t>& data, std::uint8_t* samples)
 {
-    using decoder = scan_decoder<Mode, 1>;
-    const auto count{static_cast<std::ptrdiff_t>(target.width)};
+    using decoder = scan_decoder<Mode, ComponentCount>;
+    const auto count{static_cast<std::ptrdiff_t>(target.sample_count())};
     line_buffer<typename Mode::sample> lines{count, 1, decoder::margin};
     const auto codec{std::make_unique<decoder>(mode, bounds, gradients, data.data(), data.data() + data.size())};
     for (std::uint32_t y{}; y != target.height; ++y, samples += target.row())
     {
-        set_edges<1>(lines.above(0), lines.current(0), count);
+        set_edges<ComponentCount>(lines.above(0), lines.current(0), count);
         codec->decode_line(lines.above(0), lines.current(0), count);
         std::memcpy(samples, lines.current(0), target.row());
         lines.next_line();
@@ -117,18 +124,18 @@ thresholds bounds_of(const std::int32_t bits_per_sample, const std::int32_t near
     return {presets.threshold1, presets.threshold2, presets.threshold3};
 }
 
-template<int BitsPerSample>
+template<int BitsPerSample, int ComponentCount = 1>
 single_codec lossless_codec(const frames& images)
 {
     using mode = lossless<BitsPerSample>;
-    using encoder = lossless_encoder<BitsPerSample, 1>;
+    using encoder = lossless_encoder<BitsPerSample, ComponentCount>;
     const thresholds bounds{bounds_of(BitsPerSample, 0)};
     return {[&images, bounds](const std::uint8_t* samples, std::uint8_t* destination, std::size_t size) {
                 const auto codec{std::make_unique<encoder>(mode{}, bounds, destination, size)};
-                return encode_alone<encoder, typename mode::sample>(images, *codec, samples);
+                return encode_alone<encoder, typename mode::sample, ComponentCount>(images, *codec, samples);
             },
             [&images, bounds](const std::vector<std::uint8_t>& data, std::uint8_t* samples) {
-                decode_alone(images, mode{}, bounds, lossless_gradients<mode>(bounds), data, samples);
+                decode_alone<ComponentCount>(images, mode{}, bounds, lossless_gradients<mode>(bounds), data, samples);
             }};
 }
 
@@ -143,15 +150,19 @@ single_codec near_lossless_codec(const frames& images, const std::int32_t near_v
     const auto gradients{std::make_shared<gradient_table>(mode.maximum, near_value, bounds, sizeof(decoder_context))};
     return {[&images, mode, bounds, tables](const std::uint8_t* samples, std::uint8_t* destination, std::size_t size) {
                 const auto codec{std::make_unique<encoder>(mode, bounds, *tables, destination, size)};
-                return encode_alone<encoder, Sample>(images, *codec, samples);
+                return encode_alone<encoder, Sample, 1>(images, *codec, samples);
             },
             [&images, mode, bounds, gradients](const std::vector<std::uint8_t>& data, std::uint8_t* samples) {
-                decode_alone(images, mode, bounds, *gradients, data, samples);
+                decode_alone<1>(images, mode, bounds, *gradients, data, samples);
             }};
 }
 
 single_codec codec_for(const frames& images, const std::int32_t near_value)
 {
+    if (images.component_count == 3 && images.bits_per_sample == 8 && near_value == 0)
+        return lossless_codec<8, 3>(images);
+    if (images.component_count != 1)
+        stop("frames of three components are measured with 8 bits, without NEAR");
     if (near_value != 0)
         return images.bits_per_sample == 8 ? near_lossless_codec<std::uint8_t>(images, near_value)
                                            : near_lossless_codec<std::uint16_t>(images, near_value);
@@ -211,9 +222,9 @@ void measure(const frames& images, const std::int32_t near_value, const std::siz
         streams[i].insert(streams[i].end(), {0xFF, 0xD9}); // the codec for one scan wants a marker
         total += size;
         encodings.push_back({samples, images.size(), images.row(), images.width, images.height, bits_per_sample,
-                             near_value, encoded[i].data(), capacity});
+                             near_value, images.component_count, encoded[i].data(), capacity});
         decodings.push_back({streams[i].data(), size, decoded.data() + i * images.size(), images.size(), images.row(),
-                             images.width, images.height, bits_per_sample, near_value});
+                             images.width, images.height, bits_per_sample, near_value, images.component_count});
     }
 
     scan_lanes lanes;
@@ -246,7 +257,8 @@ void measure(const frames& images, const std::int32_t near_value, const std::siz
     if (decoded != decoded_alone)
         stop(images.name + ": lanes decode other samples");
     const double megabytes{static_cast<double>(count * images.size()) * repetitions / 1e6};
-    const double bits{8.0 * static_cast<double>(total) / (static_cast<double>(count) * images.width * images.height)};
+    const double bits{8.0 * static_cast<double>(total) /
+                      (static_cast<double>(count) * static_cast<double>(images.sample_count()) * images.height)};
     double speeds[4];
     for (int i{}; i != 4; ++i)
         speeds[i] = megabytes / lowest_decile(times[i]);
@@ -280,6 +292,8 @@ int main(const int argument_count, const char* const* const arguments)
     {
         for (const std::int32_t near_value : near_values)
         {
+            if (images.component_count != 1 && near_value != 0)
+                continue;
             for (const std::size_t count : counts)
             {
                 if (count < 1 || count > images.count)

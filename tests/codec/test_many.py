@@ -16,7 +16,7 @@ OTHER_PRESETS = jls.PresetCodingParameters(255, 5, 11, 30, 64)
 
 def images(bits, count=21, shape=(19, 33)):
     kinds = itertools.cycle(IMAGE_KINDS)
-    return [make_image(next(kinds), (shape[0] + i % 3, shape[1] + i % 2), bits) for i in range(count)]
+    return [make_image(next(kinds), (shape[0] + i % 3, shape[1] + i % 2, *shape[2:]), bits) for i in range(count)]
 
 
 def result(function):
@@ -50,6 +50,15 @@ def test_near_lossless_streams_and_samples_are_those_of_single_calls(bits, near)
         assert np.abs(image.astype(int) - original).max() <= near
 
 
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("components", [3, 4])
+def test_streams_and_samples_of_pixels_are_those_of_single_calls(components, bits):
+    originals = images(bits, shape=(19, 33, components))
+    streams = jls.encode_many(originals, bits_per_sample=bits, workers=1)
+    assert streams == [jls.encode(image, bits_per_sample=bits) for image in originals]
+    assert all(map(np.array_equal, jls.decode_many(streams, workers=1), originals))
+
+
 @pytest.mark.parametrize("count", [0, 1, 6, 7, 15, 16, 17, 22, 23, 32, 70])
 def test_any_number_of_images(count):
     originals = images(12, count, (16, 16))
@@ -81,6 +90,9 @@ def mixed_images():
         yield make_image("noise", (30, 30), 8), {"segments": segments(preset_coding_parameters=OTHER_PRESETS)}
         yield make_image("noise", (30, 30), 8), {"segments": segments(preset_coding_parameters=DEFAULT_PRESETS)}
         yield make_image("smooth", (30, 30), 8), {"segments": segments(comments=[b"one", b""])}
+        yield make_image("smooth", (30 + i, 40, 3), 8), {"interleave_mode": 2}
+        yield make_image("smooth", (30, 40, 3), 8), {"segments": segments(color_transformation=1)}
+        yield np.repeat(make_image("smooth", (30, 40, 1), 8) // 16, 3, axis=2), {}
         yield np.full((70, 70), 9, np.uint8), {}
     yield make_image("noise", (300, 301), 12), {"bits_per_sample": 12}
 
@@ -105,6 +117,9 @@ def test_streams_of_all_kinds_may_be_mixed(workers):
         {"restart_interval": "auto"},
         {"interleave_mode": 0},
         {"interleave_mode": 1},
+        {"interleave_mode": 2},
+        {"interleave_mode": 2, "near_lossless": 2},
+        {"interleave_mode": 2, "restart_interval": 25},
         {"interleave_mode": 0, "restart_interval": 25},
     ],
     ids=str,
@@ -169,9 +184,9 @@ def test_errors_are_those_of_single_calls_and_affect_no_other_stream(near, worke
             assert np.array_equal(one, expected)
 
 
-@pytest.mark.parametrize("near", [0, 1])
-def test_every_cut_has_the_error_of_a_single_call(near):
-    stream = jls.encode(make_image("noise", (5, 60), 8), near_lossless=near)
+@pytest.mark.parametrize(("shape", "near"), [((5, 60), 0), ((5, 60), 1), ((5, 20, 3), 0)])
+def test_every_cut_has_the_error_of_a_single_call(shape, near):
+    stream = jls.encode(make_image("noise", shape, 8), near_lossless=near)
     streams = [stream[:size] + b"\xff\xd9" for size in range(len(stream) - 2)]
     for cut, one in zip(streams, jls.decode_many(streams, errors="return", workers=1), strict=True):
         expected = result(lambda cut=cut: jls.decode(cut))

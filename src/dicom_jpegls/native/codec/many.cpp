@@ -23,9 +23,23 @@ bool can_use_lanes() noexcept
     return lanes_wanted.load(std::memory_order_relaxed) && has_lanes();
 }
 
-bool is_covered(const frame_info& frame) noexcept
+// Components of a scan: those of a pixel, or one.
+std::int32_t components_of_scan(const std::int32_t component_count, const std::int32_t interleave_mode) noexcept
 {
-    return frame.bits_per_sample >= 8 && frame.width <= 0xFFFF;
+    return interleave_mode == interleave_none ? 1 : component_count;
+}
+
+// Whether the lanes cover scans of this kind. Their presets remain to be checked.
+bool is_covered(const frame_info& frame, const std::int32_t interleave_mode, const std::int32_t near_lossless,
+                const std::int32_t color_transformation) noexcept
+{
+    constexpr std::uint32_t most_samples_of_line{0xFFFF};
+    if (color_transformation != 0)
+        return false;
+    if (interleave_mode == interleave_sample)
+        return frame.bits_per_sample == 8 && frame.component_count == 3 && near_lossless == 0 &&
+               frame.width <= most_samples_of_line / 3;
+    return interleave_mode == interleave_none && frame.bits_per_sample >= 8 && frame.width <= most_samples_of_line;
 }
 
 bool are_defaults(const preset_coding_parameters& presets, const std::int32_t bits_per_sample,
@@ -51,7 +65,7 @@ std::uint64_t scan_count(const stream_info& info) noexcept
 // Whether the scans of a stream may be covered; their presets and sizes remain to be checked.
 bool may_be_covered(const stream_info& info) noexcept
 {
-    return is_covered(frame_of(info)) && info.interleave_mode == interleave_none;
+    return is_covered(frame_of(info), info.interleave_mode, info.near_lossless, info.color_transformation);
 }
 
 // Whether it pays to look for the pieces of a stream, which are coded one after another if they do not fit into lanes.
@@ -65,16 +79,26 @@ bool has_scans_for_lanes(const stream_info& info) noexcept
 
 bool pays_in_lanes(const stream_info& info, const piece& part) noexcept
 {
-    return part.component_count == 1 && part.restart_interval >= part.line_count &&
-           are_defaults(part.presets, info.bits_per_sample, part.near_lossless) &&
-           std::uint64_t{info.width} * part.line_count >= fewest_samples_of_scan &&
-           scan::decoding_in_lanes_pays(part.end - part.begin, info.width, part.line_count);
+    const std::int32_t components{components_of_scan(info.component_count, info.interleave_mode)};
+    const std::uint64_t samples{std::uint64_t{info.width} * part.line_count * static_cast<std::uint32_t>(components)};
+    return part.component_count == components && part.restart_interval >= part.line_count &&
+           are_defaults(part.presets, info.bits_per_sample, part.near_lossless) && samples >= fewest_samples_of_scan &&
+           scan::decoding_in_lanes_pays(part.end - part.begin, samples);
 }
 
 // The scan of a stream that has only one, without restart markers.
 piece only_piece(const stream_info& info) noexcept
 {
-    return {info.data_begin, info.data_end, 0, info.height, info.height, 0, 1, info.near_lossless, info.presets, true};
+    return {info.data_begin,
+            info.data_end,
+            0,
+            info.height,
+            info.height,
+            0,
+            components_of_scan(info.component_count, info.interleave_mode),
+            info.near_lossless,
+            info.presets,
+            true};
 }
 
 // A scan that may be coded in a lane, and whose it is.
@@ -87,7 +111,7 @@ struct lane_task
 
     [[nodiscard]] std::uint64_t samples() const noexcept
     {
-        return std::uint64_t{lane.width} * lane.height;
+        return scan::sample_count(lane);
     }
 };
 
@@ -143,6 +167,7 @@ void add_piece(decoding_tasks& tasks, const inspected_stream& source, const piec
     lane.height = part.line_count;
     lane.bits_per_sample = source.info.bits_per_sample;
     lane.near_value = part.near_lossless;
+    lane.component_count = part.component_count;
     tasks.push_back({lane, owner, index});
 }
 
@@ -159,8 +184,10 @@ bool is_covered(const image_source& image) noexcept
     const dicom_jpegls_preset_coding_parameters& chosen{image.parameters.preset_coding_parameters};
     const auto complete = complete_presets(
         {chosen.maximum_sample_value, chosen.threshold1, chosen.threshold2, chosen.threshold3, chosen.reset_value},
-        image.frame.bits_per_sample, image.parameters.near_lossless, false);
-    return is_covered(image.frame) && image.parameters.interleave_mode == interleave_none &&
+        image.frame.bits_per_sample, image.parameters.near_lossless,
+        image.parameters.interleave_mode == interleave_sample);
+    return is_covered(image.frame, image.parameters.interleave_mode, image.parameters.near_lossless,
+                      image.parameters.color_transformation) &&
            complete.error == fault::none &&
            are_defaults(complete.presets, image.frame.bits_per_sample, image.parameters.near_lossless);
 }
@@ -178,6 +205,7 @@ void add_strip(encoding_tasks& tasks, const strip_encoder& strips, const std::si
     lane.height = strip.frame.height;
     lane.bits_per_sample = strip.frame.bits_per_sample;
     lane.near_value = strip.parameters.near_lossless;
+    lane.component_count = strip.frame.component_count;
     lane.destination_size = static_cast<std::size_t>(lane_room(strip));
     tasks.push_back({lane, owner, index});
 }

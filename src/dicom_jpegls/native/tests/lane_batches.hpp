@@ -7,7 +7,7 @@
 #include "scan/lanes/scan_lanes.hpp"
 #include "scan/scan_codecs.hpp"
 #include "stream/markers.hpp"
-#include "stream/presets.hpp"
+#include "stream/stream_info.hpp"
 #include "tests/exact_memory.hpp"
 
 #include <charls/charls.h>
@@ -21,13 +21,18 @@ namespace dicom_jpegls::lane_batches {
 
 using bytes = std::vector<std::uint8_t>;
 
+struct scan_kind
+{
+    std::int32_t bits_per_sample;
+    std::int32_t near_lossless{};
+    std::int32_t component_count{1}; // of a pixel
+};
+
 // A scan, with samples to encode and entropy-coded data to decode. The two need not belong together.
-struct scan_case
+struct scan_case : scan_kind
 {
     std::uint32_t width;
     std::uint32_t height;
-    std::int32_t bits_per_sample;
-    std::int32_t near_lossless;
     std::size_t gap; // bytes between the lines of samples
     bytes samples;   // without gaps; bits above the precision are any
     bytes data;
@@ -35,7 +40,7 @@ struct scan_case
 
     std::size_t row() const noexcept
     {
-        return std::size_t{width} * (bits_per_sample <= 8 ? 1 : 2);
+        return std::size_t{width} * static_cast<std::size_t>(component_count) * (bits_per_sample <= 8 ? 1 : 2);
     }
 
     std::size_t strided_size() const noexcept
@@ -72,13 +77,15 @@ inline std::size_t find_scan_data(const bytes& stream)
 inline encoded encode_alone(const scan_case& scan, const reference codec)
 {
     bytes stream(scan.samples.size() * 9 + 1024);
-    const charls_frame_info frame{scan.width, scan.height, scan.bits_per_sample, 1};
+    const charls_frame_info frame{scan.width, scan.height, scan.bits_per_sample, scan.component_count};
     use_scan_codecs(codec == reference::scan_codec);
     charls_jpegls_encoder* const encoder{charls_jpegls_encoder_create()};
     std::size_t size{};
     charls_jpegls_errc code{charls_jpegls_encoder_set_frame_info(encoder, &frame)};
     if (code == charls_jpegls_errc{})
         code = charls_jpegls_encoder_set_near_lossless(encoder, scan.near_lossless);
+    if (code == charls_jpegls_errc{} && scan.component_count != 1)
+        code = charls_jpegls_encoder_set_interleave_mode(encoder, charls::interleave_mode::sample);
     if (code == charls_jpegls_errc{})
         code = charls_jpegls_encoder_set_destination_buffer(encoder, stream.data(), stream.size());
     if (code == charls_jpegls_errc{})
@@ -104,31 +111,26 @@ inline decoded decode_alone(const scan_case& scan, const reference codec)
 {
     const auto high{[](const std::uint32_t value) { return static_cast<std::uint8_t>(value >> 8U); }};
     const auto low{[](const std::uint32_t value) { return static_cast<std::uint8_t>(value); }};
+    const std::uint8_t count{low(static_cast<std::uint32_t>(scan.component_count))};
     bytes stream{0xFF,
                  marker_soi,
                  0xFF,
                  marker_sof55,
                  0,
-                 11,
+                 static_cast<std::uint8_t>(8 + 3 * count),
                  low(static_cast<std::uint32_t>(scan.bits_per_sample)),
                  high(scan.height),
                  low(scan.height),
                  high(scan.width),
                  low(scan.width),
-                 1,
-                 1,
-                 0x11,
-                 0,
-                 0xFF,
-                 marker_sos,
-                 0,
-                 8,
-                 1,
-                 1,
-                 0,
-                 low(static_cast<std::uint32_t>(scan.near_lossless)),
-                 0,
-                 0};
+                 count};
+    for (std::uint8_t i{}; i != count; ++i)
+        stream.insert(stream.end(), {i, 0x11, 0});
+    stream.insert(stream.end(), {0xFF, marker_sos, 0, static_cast<std::uint8_t>(6 + 2 * count), count});
+    for (std::uint8_t i{}; i != count; ++i)
+        stream.insert(stream.end(), {i, 0});
+    const std::uint8_t interleave_mode{low(scan.component_count == 1 ? interleave_none : interleave_sample)};
+    stream.insert(stream.end(), {low(static_cast<std::uint32_t>(scan.near_lossless)), interleave_mode, 0});
     stream.insert(stream.end(), scan.data.begin(), scan.data.end());
     stream.insert(stream.end(), {0xFF, marker_eoi});
 
@@ -147,7 +149,8 @@ inline decoded decode_alone(const scan_case& scan, const reference codec)
 
 // `Random` has `integer(least, greatest)`.
 template<typename Random>
-bytes make_samples(Random& random, const std::size_t size, const std::int32_t bits_per_sample)
+bytes make_samples(Random& random, const std::size_t size, const std::int32_t bits_per_sample,
+                   const std::int32_t component_count)
 {
     const auto maximum{static_cast<std::uint32_t>((1 << bits_per_sample) - 1)};
     const std::size_t sample_size{bits_per_sample <= 8 ? 1U : 2U};
@@ -157,6 +160,7 @@ bytes make_samples(Random& random, const std::size_t size, const std::int32_t bi
     const std::uint32_t base{random.integer(0, maximum)};
     std::uint32_t seed{random.integer(0, 0xFFFF)};
     std::uint32_t value{base};
+    const bool is_gray{component_count > 1 && random.integer(0, 3) != 0};
     bytes result(size * sample_size);
     for (std::size_t i{}; i != size; ++i)
     {
@@ -194,36 +198,43 @@ bytes make_samples(Random& random, const std::size_t size, const std::int32_t bi
         }
         if (kind != 0) // noise has bits above the precision, which an encoder has to leave out
             value &= maximum;
-        std::memcpy(&result[i * sample_size], &value, sample_size); // little endian
+        // In colour, pixels of one value are runs.
+        if (is_gray && i % static_cast<std::size_t>(component_count) != 0)
+            std::memcpy(&result[i * sample_size], &result[(i - 1) * sample_size], sample_size);
+        else
+            std::memcpy(&result[i * sample_size], &value, sample_size); // little endian
     }
     return result;
 }
 
-// 0 or any NEAR of the precision, mostly a small one.
+// Whatever the lanes cover: NEAR is mostly 0 or small.
 template<typename Random>
-std::int32_t make_near_lossless(Random& random, const std::int32_t bits_per_sample)
+scan_kind make_kind(Random& random)
 {
-    const auto most{static_cast<std::uint32_t>(maximum_near_lossless(bits_per_sample))};
-    switch (random.integer(0, 4))
+    const auto bits{static_cast<std::int32_t>(random.integer(8, 16))};
+    const auto most{static_cast<std::uint32_t>(maximum_near_lossless(bits))};
+    switch (random.integer(0, 5))
     {
     case 0:
     case 1:
-        return 0;
+        return {bits};
     case 2:
-        return static_cast<std::int32_t>(random.integer(1, most));
+        return {8, 0, 3};
+    case 3:
+        return {bits, static_cast<std::int32_t>(random.integer(1, most))};
     default:
-        return static_cast<std::int32_t>(random.integer(1, 5));
+        return {bits, static_cast<std::int32_t>(random.integer(1, 5))};
     }
 }
 
 template<typename Random>
-scan_case make_sound_case(Random& random, const std::uint32_t width, const std::uint32_t height,
-                          const std::int32_t bits_per_sample, const std::int32_t near_lossless)
+scan_case make_sound_case(Random& random, const std::uint32_t width, const std::uint32_t height, const scan_kind& kind)
 {
-    scan_case result{width, height, bits_per_sample, near_lossless, 0, {}, {}, true};
+    scan_case result{kind, width, height, 0, {}, {}, true};
     if (random.integer(0, 2) == 0)
         result.gap = random.integer(1, 5);
-    result.samples = make_samples(random, std::size_t{width} * height, bits_per_sample);
+    result.samples = make_samples(random, std::size_t{width} * static_cast<std::size_t>(kind.component_count) * height,
+                                  kind.bits_per_sample, kind.component_count);
     const encoded fast{encode_alone(result, reference::scan_codec)};
     const encoded own{encode_alone(result, reference::charls)};
     REQUIRE(fast.code == charls_jpegls_errc{} && own.code == fast.code && own.data == fast.data);
@@ -312,7 +323,7 @@ void check_decoding(Random& random, scan::scan_lanes& lanes, const std::vector<s
         destinations.emplace_back(one.strided_size() - (random.integer(0, 15) == 0 ? 1 : 0), std::uint8_t{0xA5});
         scans.push_back({sources.back().data(), sources.back().size(), destinations.back().data(),
                          destinations.back().size(), one.row() + one.gap, one.width, one.height, one.bits_per_sample,
-                         one.near_lossless});
+                         one.near_lossless, one.component_count});
     }
     lanes.decode(scans.data(), scans.size());
     for (std::size_t i{}; i != cases.size(); ++i)
@@ -360,7 +371,8 @@ void check_encoding(Random& random, scan::scan_lanes& lanes, const std::vector<s
         sources.push_back(with_gaps(one, one.strided_size() - lacking));
         destinations.emplace_back(capacity);
         scans.push_back({sources.back().data(), sources.back().size(), one.row() + one.gap, one.width, one.height,
-                         one.bits_per_sample, one.near_lossless, destinations.back().data(), capacity});
+                         one.bits_per_sample, one.near_lossless, one.component_count, destinations.back().data(),
+                         capacity});
     }
     lanes.encode(scans.data(), scans.size());
     for (std::size_t i{}; i != cases.size(); ++i)

@@ -25,7 +25,7 @@ private:
     std::mt19937 engine_;
 };
 
-// Batches of mixed precisions, NEAR and sizes, or of one size; afterwards the same with a part of them damaged.
+// Batches of mixed kinds and sizes, or of one size; afterwards the same with a part of them damaged.
 void test_batches(const std::uint32_t seed, const int rounds)
 {
     random_choice random{seed};
@@ -35,8 +35,7 @@ void test_batches(const std::uint32_t seed, const int rounds)
         const bool is_uniform{random.integer(0, 1) == 0};
         std::uint32_t width{};
         std::uint32_t height{};
-        std::int32_t bits{};
-        std::int32_t near_lossless{};
+        scan_kind kind{};
         std::vector<scan_case> cases;
         for (std::uint32_t i{random.integer(1, 50)}; i != 0; --i)
         {
@@ -44,10 +43,9 @@ void test_batches(const std::uint32_t seed, const int rounds)
             {
                 width = random.integer(1, random.integer(0, 9) == 0 ? 700 : 90);
                 height = random.integer(1, 30);
-                bits = static_cast<std::int32_t>(random.integer(8, 16));
-                near_lossless = make_near_lossless(random, bits);
+                kind = make_kind(random);
             }
-            cases.push_back(make_sound_case(random, width, height, bits, near_lossless));
+            cases.push_back(make_sound_case(random, width, height, kind));
         }
         check_encoding(random, lanes, cases);
         check_decoding(random, lanes, cases);
@@ -67,16 +65,17 @@ struct image_size
 };
 
 void check_kind(random_choice& random, scan::scan_lanes& lanes, const std::vector<image_size>& sizes,
-                const std::int32_t bits, const std::int32_t near_lossless)
+                const scan_kind& kind)
 {
     std::vector<scan_case> cases;
+    cases.reserve(sizes.size());
     for (const image_size& size : sizes)
-        cases.push_back(make_sound_case(random, size.width, size.height, bits, near_lossless));
+        cases.push_back(make_sound_case(random, size.width, size.height, kind));
     check_encoding(random, lanes, cases);
     check_decoding(random, lanes, cases);
 }
 
-// From 1 x 1 on, in all precisions, with every kind of NEAR.
+// From 1 x 1 on, in all precisions, with every kind of NEAR, and in colour.
 void test_small_sizes()
 {
     random_choice random{1};
@@ -90,8 +89,9 @@ void test_small_sizes()
     for (std::int32_t bits{8}; bits <= 16; ++bits)
     {
         for (const std::int32_t near_lossless : {0, 1, 2, 9, maximum_near_lossless(bits)})
-            check_kind(random, lanes, sizes, bits, near_lossless);
+            check_kind(random, lanes, sizes, {bits, near_lossless});
     }
+    check_kind(random, lanes, sizes, {8, 0, 3});
 }
 
 // Each NEAR, since it is a divisor, of precisions that differ in their arithmetic.
@@ -102,7 +102,7 @@ void test_every_near_lossless()
     for (const std::int32_t bits : {8, 15, 16})
     {
         for (std::int32_t near_lossless{1}; near_lossless <= maximum_near_lossless(bits); ++near_lossless)
-            check_kind(random, lanes, std::vector<image_size>(9, {40, 4}), bits, near_lossless);
+            check_kind(random, lanes, std::vector<image_size>(9, {40, 4}), {bits, near_lossless});
     }
 }
 
@@ -117,9 +117,11 @@ void test_wide_lines()
         for (const std::uint32_t width : {65535U, 65534U, 4097U, 3U})
         {
             for (int i{}; i != 4; ++i)
-                cases.push_back(make_sound_case(random, width, 2, bits, i / 2));
+                cases.push_back(make_sound_case(random, width, 2, {bits, i / 2}));
         }
     }
+    for (const std::uint32_t width : {21845U, 21844U, 4097U})
+        cases.push_back(make_sound_case(random, width, 2, {8, 0, 3}));
     check_encoding(random, lanes, cases);
     check_decoding(random, lanes, cases);
 }
@@ -129,11 +131,11 @@ void test_every_truncation_and_bit()
 {
     random_choice random{3};
     scan::scan_lanes lanes;
-    for (const std::int32_t bits : {8, 12, 16})
+    for (const scan_kind& kind : {scan_kind{8}, {12}, {16}, {8, 1}, {12, 2}, {16, 5}, {8, 0, 3}})
     {
-        for (const std::int32_t near_lossless : {0, 0, 0, 1, 2, 5})
+        for (int round{}; round != 3; ++round)
         {
-            const scan_case sound{make_sound_case(random, 23, 5, bits, near_lossless)};
+            const scan_case sound{make_sound_case(random, 23, 5, kind)};
             std::vector<scan_case> cases;
             for (std::size_t size{}; size != sound.data.size(); ++size)
             {
@@ -160,7 +162,7 @@ void test_what_is_not_covered()
 {
     random_choice random{4};
     scan::scan_lanes lanes;
-    const scan_case sound{make_sound_case(random, 9, 7, 12, 0)};
+    const scan_case sound{make_sound_case(random, 9, 7, {12})};
     const auto decode{[&](const auto& change) {
         const block source{sound.data};
         const block destination{sound.strided_size()};
@@ -172,7 +174,8 @@ void test_what_is_not_covered()
                                        sound.width,
                                        sound.height,
                                        12,
-                                       0};
+                                       0,
+                                       1};
         std::vector<scan::lane_decoding> scans(3, good);
         change(scans[1]);
         lanes.decode(scans.data(), scans.size());
@@ -187,6 +190,9 @@ void test_what_is_not_covered()
     decode([](scan::lane_decoding& scan) { scan.bits_per_sample = 17; });
     decode([](scan::lane_decoding& scan) { scan.near_value = -1; });
     decode([](scan::lane_decoding& scan) { scan.near_value = 256; });
+    decode([](scan::lane_decoding& scan) { scan.component_count = 0; });
+    decode([](scan::lane_decoding& scan) { scan.component_count = 3; });
+    decode([](scan::lane_decoding& scan) { scan.component_count = -1; });
     decode([](scan::lane_decoding& scan) { --scan.destination_size; });
     decode([](scan::lane_decoding& scan) { scan.stride = SIZE_MAX; });
     decode([](scan::lane_decoding& scan) { scan.source_size = 0; });
@@ -200,7 +206,7 @@ void test_shares()
 {
     static_assert(scan::lane_share(0) == 0 && scan::lane_share(6) == 0 && scan::lane_share(7) == 7);
     static_assert(scan::lane_share(16) == 16 && scan::lane_share(22) == 16 && scan::lane_share(40) == 40);
-    static_assert(scan::decoding_in_lanes_pays(8, 8, 8) && !scan::decoding_in_lanes_pays(7, 8, 8));
+    static_assert(scan::decoding_in_lanes_pays(8, 64) && !scan::decoding_in_lanes_pays(7, 64));
 }
 
 } // namespace

@@ -35,10 +35,10 @@ struct decoder_lane
 // What stands in memory between two groups, for scalar code to look at and to change.
 struct decoder_state
 {
-    alignas(64) std::uint16_t active[lane_count]; // a mask
-    std::uint16_t ra[lane_count];                 // of the next sample
-    std::uint16_t rb[lane_count];
-    std::uint16_t rc[lane_count];
+    alignas(64) std::uint16_t active[lane_count];  // a mask
+    std::uint16_t ra[most_components][lane_count]; // of the next pixel
+    std::uint16_t rb[most_components][lane_count];
+    std::uint16_t rc[most_components][lane_count];
     std::uint16_t rest[lane_count]; // samples to the end of the line
     std::uint16_t done[lane_count]; // samples decoded in the group
 
@@ -69,12 +69,12 @@ struct decoder_memory
 
 JLS_BEGIN_AVX2
 
-// `Model`: lossless_model or near_lossless_model.
-template<typename Model>
+// `Model`: lossless_model or near_lossless_model. `ComponentCount`: of a pixel.
+template<typename Model, int ComponentCount>
 class lane_decoder final
 {
 public:
-    // Decodes `count` scans of one precision and NEAR, of lines that the line store has room for.
+    // Decodes `count` scans of one kind, of lines that the line store has room for.
     lane_decoder(decoder_memory& memory, lane_decoding* const* const scans, const std::size_t count) noexcept :
         mode_{scans[0]->bits_per_sample, scans[0]->near_value}, memory_{memory}, next_{scans}, last_{scans + count}
     {
@@ -122,8 +122,8 @@ private:
         lane.destination = lane.scan->destination;
         lane.reader.emplace(lane.scan->source, lane.scan->source + lane.scan->source_size);
         lane.runs = run_state{mode_.range};
-        lane.lines.start(memory_.lines, number, lane.scan->width, lane.scan->height);
-        set_edges<1>(lane.lines.above, lane.lines.current, lane.lines.width);
+        lane.lines.start(memory_.lines, number, ComponentCount * lane.scan->width, lane.scan->height);
+        set_edges<ComponentCount>(lane.lines.above, lane.lines.current, lane.lines.width);
         std::fill_n(memory_.contexts[number], context_distance, packed_context::make_first(mode_.range, true));
 
         decoder_state& state{memory_.state};
@@ -146,7 +146,7 @@ private:
         decoder_lane& lane{memory_.lanes[static_cast<std::size_t>(number)]};
         decoder_state& state{memory_.state};
         const int place{place32(number)};
-        lane.lines.start(memory_.lines, number, 1, 1);
+        lane.lines.start(memory_.lines, number, ComponentCount, 1);
         state.active[number] = 0;
         state.above[place] = memory_.lines.offset_of(lane.lines.above);
         state.current[place] = memory_.lines.offset_of(lane.lines.current);
@@ -210,9 +210,11 @@ private:
                 column = 0;
                 moved = true;
             }
-            if (lane.lines.is_flat(column, mode_))
+            // A long code may be that of any component; lanes step on at the next pixel.
+            const bool starts_pixel{column % ComponentCount == 0};
+            if (starts_pixel && lane.lines.template is_flat<ComponentCount>(column, mode_))
                 column += decode_run(lane, column);
-            else if (moved)
+            else if (starts_pixel && moved)
                 break;
             else
                 decode_long_code(lane, memory_.contexts[number], column++);
@@ -221,9 +223,12 @@ private:
         }
         const std::uint16_t* const above{lane.lines.above + column};
         const std::uint16_t* const current{lane.lines.current + column};
-        state.ra[number] = current[-1];
-        state.rb[number] = above[0];
-        state.rc[number] = above[-1];
+        for (std::ptrdiff_t i{}; i != ComponentCount; ++i)
+        {
+            state.ra[i][number] = current[i - ComponentCount];
+            state.rb[i][number] = above[i];
+            state.rc[i][number] = above[i - ComponentCount];
+        }
         state.rest[number] = static_cast<std::uint16_t>(lane.lines.width - column);
         state.above[place] = memory_.lines.offset_of(above);
         state.current[place] = memory_.lines.offset_of(current);
@@ -235,7 +240,8 @@ private:
     // line.
     bool end_line(const int number, decoder_lane& lane)
     {
-        copy_to_caller(lane.lines.current, lane.destination, lane.scan->width, mode_.bits_per_sample);
+        copy_to_caller(lane.lines.current, lane.destination, static_cast<std::size_t>(lane.lines.width),
+                       mode_.bits_per_sample);
         lane.reader->check_position();
         if (--lane.lines.lines_left == 0)
         {
@@ -249,29 +255,34 @@ private:
         {
             lane.destination += lane.scan->stride;
             std::swap(lane.lines.above, lane.lines.current);
-            set_edges<1>(lane.lines.above, lane.lines.current, lane.lines.width);
+            set_edges<ComponentCount>(lane.lines.above, lane.lines.current, lane.lines.width);
         }
         lane.reader->prepare();
         return true;
     }
 
-    // A run, and the sample that interrupts it (T.87 A.7). Returns the number of samples.
+    // A run, and the pixel that interrupts it (T.87 A.7). Returns the number of samples.
     std::ptrdiff_t decode_run(decoder_lane& lane, const std::ptrdiff_t column) const
     {
         const std::uint8_t* const bytes{lane.reader->bytes()};
         std::uint16_t* const line{lane.lines.current + column};
         const std::ptrdiff_t limit{lane.lines.width - column};
-        const run_length run{decode_run_length(lane.runs, bytes, lane.reader->position, limit)};
-        repeat_pixel<1>(line, run.pixels);
+        const run_length run{decode_run_length(lane.runs, bytes, lane.reader->position, limit / ComponentCount)};
+        const std::ptrdiff_t length{run.pixels * ComponentCount};
+        repeat_pixel<ComponentCount>(line, length);
         lane.reader->position = run.position;
-        if (run.pixels == limit)
+        if (length == limit)
             return limit;
-        const decoded_sample interruption{decode_interruption<1>(lane.runs, bytes, run.position, line[run.pixels - 1],
-                                                                 lane.lines.above[column + run.pixels], mode_)};
-        line[run.pixels] = static_cast<std::uint16_t>(interruption.value);
-        lane.reader->position = interruption.position;
+        for (std::ptrdiff_t i{length}; i != length + ComponentCount; ++i)
+        {
+            const decoded_sample interruption{
+                decode_interruption<ComponentCount>(lane.runs, bytes, lane.reader->position, line[i - ComponentCount],
+                                                    lane.lines.above[column + i], mode_)};
+            line[i] = static_cast<std::uint16_t>(interruption.value);
+            lane.reader->position = interruption.position;
+        }
         lane.runs.decrement();
-        return run.pixels + 1;
+        return length + ComponentCount;
     }
 
     // A sample of the regular mode whose code may have any length (T.87 A.4 to A.6).
@@ -279,10 +290,10 @@ private:
                                        const std::ptrdiff_t column) const
     {
         std::uint16_t* const line{lane.lines.current + column};
-        const std::int32_t ra{line[-1]};
+        const std::int32_t ra{line[-ComponentCount]};
         const std::int32_t rb{lane.lines.above[column]};
-        const std::int32_t rc{lane.lines.above[column - 1]};
-        const std::int32_t rd{lane.lines.above[column + 1]};
+        const std::int32_t rc{lane.lines.above[column - ComponentCount]};
+        const std::int32_t rd{lane.lines.above[column + ComponentCount]};
         const std::int32_t id{81 * quantize_gradient(rd - rb, mode_) + 9 * quantize_gradient(rb - rc, mode_) +
                               quantize_gradient(rc - ra, mode_)};
         const std::int32_t sign{id < 0 ? -1 : 0};
@@ -345,24 +356,26 @@ private:
         }
     }
 
-    // ---- Vectors: all lanes, four steps.
+    // ---- Vectors: all lanes, the steps of a group.
+
+    static constexpr int size{group_size<ComponentCount>};
 
     struct group
     {
         // Known before the first step.
-        group_above above;
+        group_above<ComponentCount> above;
         vector16 rest;
         vector32 upper_bits; // of the window
         vector32 lower_bits;
         vector16 bits_left;
 
-        vector16 live; // lanes that have not come to stand still, as a mask
-        vector16 done; // steps of each
-        vector16 ra;
-        vector16 decoded[group_size];
-        vector16 longest_code; // that a step reads
-        vector16 damage;       // bits that no error may have
-        context_chain<Model> contexts;
+        vector16 live;                           // lanes that have not come to stand still, as a mask
+        vector16 done;                           // steps of each
+        vector16 id[size];                       // contexts with their signs
+        vector16 samples[size + ComponentCount]; // of the current line from Ra on
+        vector16 longest_code;                   // that a step reads
+        vector16 damage;                         // bits that no error may have
+        context_chain<Model, ComponentCount> contexts;
     };
 
     JLS_NOINLINE void decode()
@@ -374,10 +387,7 @@ private:
         while (active_count_ != 0)
         {
             begin(lanes, precision);
-            step<0>(lanes, precision);
-            step<1>(lanes, precision);
-            step<2>(lanes, precision);
-            step<3>(lanes, precision);
+            steps<0>(lanes, precision);
             end(lanes, precision);
         }
     }
@@ -405,10 +415,21 @@ private:
         lanes.bits_left = all16(window_bits) - lower_half(skipped);
 
         lanes.above.load(memory_.lines, state.above, state.rc, state.rb, precision);
-        lanes.ra = load16(state.ra);
+        for (int i{}; i != ComponentCount; ++i)
+            lanes.samples[i] = load16(state.ra[i]);
         lanes.rest = load16(state.rest);
         lanes.live = load16(state.active);
         lanes.done = zero16();
+    }
+
+    template<int Step>
+    JLS_INLINE void steps(group& lanes, const Model& precision)
+    {
+        if constexpr (Step != size)
+        {
+            step<Step>(lanes, precision);
+            steps<Step + 1>(lanes, precision);
+        }
     }
 
     // A sample of the regular mode in all lanes that are live (T.87 A.3 to A.6).
@@ -417,13 +438,14 @@ private:
     {
         decoder_state& state{memory_.state};
 
-        // The context (A.3). Where it has no gradients a run begins.
-        const vector16 rc{lanes.above.samples[Step]};
-        const vector16 rb{lanes.above.samples[Step + 1]};
-        const vector16 id{lanes.above.weighed[Step] + precision.quantize_difference(rc, lanes.ra)};
-        const vector16 sign{greater(zero16(), id)};
-        lanes.live = except(equal(id, zero16()) | equal(lanes.rest, all16(Step)), lanes.live);
-        const vector16 number{magnitude(id) & lanes.live};
+        // The contexts of the pixel (A.3). Where it has no gradients a run begins.
+        if constexpr (Step % ComponentCount == 0)
+        {
+            const vector16 is_flat{find_contexts<Step>(lanes.above, lanes.samples, lanes.id, precision)};
+            lanes.live = except(is_flat | equal(lanes.rest, all16(Step)), lanes.live);
+        }
+        const vector16 sign{greater(zero16(), lanes.id[Step])};
+        const vector16 number{number_where<ComponentCount>(lanes.live, magnitude(lanes.id[Step]))};
         const statistics context{
             lanes.contexts.template load<Step>(memory_.contexts, state.contexts, number, precision)};
 
@@ -445,12 +467,13 @@ private:
         vector16 error{shift_right<1>(mapped_error) ^ (zero16() - (mapped_error & all16(1)))};
         if constexpr (Model::is_lossless)
             error = error ^ inverts(lower_half(k), context);
-        // Lanes that stand still from now on write to the context of no gradients.
-        lanes.contexts.template keep<Step>(state.contexts, context, number & lanes.live, error);
+        // Lanes that stand still from now on write to the context that nobody uses.
+        lanes.contexts.template keep<Step>(state.contexts, context, number_where<ComponentCount>(lanes.live, number),
+                                           error);
 
-        const vector16 predicted{precision.predict(lanes.ra, rb, rc, sign, context.c())};
-        lanes.ra = select(lanes.live, precision.reconstruct(predicted, error, sign), lanes.ra);
-        lanes.decoded[Step] = lanes.ra;
+        const vector16 predicted{precision.predict(lanes.samples[Step], lanes.above.samples[Step + ComponentCount],
+                                                   lanes.above.samples[Step], sign, context.c())};
+        lanes.samples[Step + ComponentCount] = precision.reconstruct(predicted, error, sign);
     }
 
     // A mapped error is less than RANGE (A.4.5), otherwise the stream is damaged.
@@ -474,17 +497,19 @@ private:
     {
         decoder_state& state{memory_.state};
         lanes.contexts.finish(memory_.contexts, state.contexts, precision);
-        scatter<1>(memory_.lines.bytes(), state.current,
-                   join(join(lanes.decoded[0], lanes.decoded[1]), join(lanes.decoded[2], lanes.decoded[3])));
+        store_samples<size>(memory_.lines.bytes(), state.current, lanes.samples + ComponentCount);
         const vector32 done_bytes{widen(lanes.done + lanes.done)};
         store32(state.above, load32(state.above) + done_bytes);
         store32(state.current, load32(state.current) + done_bytes);
         const vector32 position{load32(state.position)};
         store32(state.position, except(all32(7), position) + all32(window_bits) - widen(lanes.bits_left));
         store16(state.rest, lanes.rest - lanes.done);
-        store16(state.ra, lanes.ra);
-        store16(state.rc, lanes.above.samples[group_size]);
-        store16(state.rb, lanes.above.samples[group_size + 1]);
+        for (int i{}; i != ComponentCount; ++i)
+        {
+            store16(state.ra[i], lanes.samples[size + i]);
+            store16(state.rc[i], lanes.above.samples[size + i]);
+            store16(state.rb[i], lanes.above.samples[size + ComponentCount + i]);
+        }
         const vector16 standing{except(lanes.live, load16(state.active))};
         if (any(standing))
         {

@@ -35,8 +35,8 @@ struct encoder_lane
 struct packed_bytes
 {
     static constexpr std::size_t enough{2048};
-    static constexpr std::size_t longest_run{(33 + 16 + 64) / 8 + 1};
-    static constexpr std::size_t size{enough + longest_run + group_size * 8 + 24};
+    static constexpr std::size_t longest_run{(33 + 16 + most_components * 64) / 8 + 1};
+    static constexpr std::size_t size{enough + longest_run + largest_group_size * 8 + 24};
 
     alignas(64) std::uint8_t bytes[(size + 63) / 64 * 64];
 };
@@ -44,17 +44,17 @@ struct packed_bytes
 // What stands in memory between two groups, for scalar code to look at and to change.
 struct encoder_state
 {
-    alignas(64) std::uint16_t active[lane_count]; // a mask
-    std::uint16_t ra[lane_count];                 // of the next sample
-    std::uint16_t rb[lane_count];
-    std::uint16_t rc[lane_count];
+    alignas(64) std::uint16_t active[lane_count];  // a mask
+    std::uint16_t ra[most_components][lane_count]; // of the next pixel
+    std::uint16_t rb[most_components][lane_count];
+    std::uint16_t rc[most_components][lane_count];
     std::uint16_t rest[lane_count]; // samples to the end of the line
 
     context_indices contexts;
 
     // The codes of a group that has long ones. `bit_count` and `bits` are those of a bit_packer.
-    std::uint16_t code[group_size][lane_count];
-    std::uint16_t code_length[group_size][lane_count];
+    std::uint16_t code[largest_group_size][lane_count];
+    std::uint16_t code_length[largest_group_size][lane_count];
     std::uint16_t bit_count[lane_count];
     alignas(64) std::uint64_t bits[lane_count]; // in the order of `place64`
 
@@ -82,12 +82,12 @@ struct encoder_memory
 
 JLS_BEGIN_AVX2
 
-// `Model`: lossless_model or near_lossless_model.
-template<typename Model>
+// `Model`: lossless_model or near_lossless_model. `ComponentCount`: of a pixel.
+template<typename Model, int ComponentCount>
 class lane_encoder final
 {
 public:
-    // Encodes `count` scans of one precision and NEAR, of lines that the line store has room for.
+    // Encodes `count` scans of one kind, of lines that the line store has room for.
     lane_encoder(encoder_memory& memory, lane_encoding* const* const scans, const std::size_t count) noexcept :
         mode_{scans[0]->bits_per_sample, scans[0]->near_value}, memory_{memory}, next_{scans}, last_{scans + count}
     {
@@ -159,7 +159,7 @@ private:
         lane.source = lane.scan->source;
         lane.stuffer = bit_stuffer{lane.scan->destination, lane.scan->destination_size};
         lane.runs = run_state{mode_.range};
-        lane.lines.start(memory_.lines, number, lane.scan->width, lane.scan->height);
+        lane.lines.start(memory_.lines, number, ComponentCount * lane.scan->width, lane.scan->height);
         take_line(lane);
         std::fill_n(memory_.contexts[number], context_distance,
                     packed_context::make_first(mode_.range, !Model::is_lossless));
@@ -172,7 +172,7 @@ private:
     {
         encoder_lane& lane{memory_.lanes[static_cast<std::size_t>(number)]};
         encoder_state& state{memory_.state};
-        lane.lines.start(memory_.lines, number, 1, 1);
+        lane.lines.start(memory_.lines, number, ComponentCount, 1);
         state.active[number] = 0;
         state.above[place32(number)] = memory_.lines.offset_of(lane.lines.above);
         state.current[place32(number)] = memory_.lines.offset_of(lane.lines.current);
@@ -183,8 +183,9 @@ private:
 
     void take_line(encoder_lane& lane) noexcept
     {
-        copy_from_caller(lane.source, lane.lines.current, lane.scan->width, mode_.bits_per_sample);
-        set_edges<1>(lane.lines.above, lane.lines.current, lane.lines.width);
+        copy_from_caller(lane.source, lane.lines.current, static_cast<std::size_t>(lane.lines.width),
+                         mode_.bits_per_sample);
+        set_edges<ComponentCount>(lane.lines.above, lane.lines.current, lane.lines.width);
     }
 
     // Brings a lane to its next sample of the regular mode. A scan that finds no room ends here, and is not done.
@@ -226,15 +227,18 @@ private:
                     return false;
                 column = 0;
             }
-            if (!lane.lines.is_flat(column, mode_))
+            if (!lane.lines.template is_flat<ComponentCount>(column, mode_))
                 break;
             column += encode_run(lane, packer, column);
         }
         const std::uint16_t* const above{lane.lines.above + column};
         const std::uint16_t* const current{lane.lines.current + column};
-        state.ra[number] = current[-1];
-        state.rb[number] = above[0];
-        state.rc[number] = above[-1];
+        for (std::ptrdiff_t i{}; i != ComponentCount; ++i)
+        {
+            state.ra[i][number] = current[i - ComponentCount];
+            state.rb[i][number] = above[i];
+            state.rc[i][number] = above[i - ComponentCount];
+        }
         state.rest[number] = static_cast<std::uint16_t>(lane.lines.width - column);
         state.above[place] = memory_.lines.offset_of(above);
         state.current[place] = memory_.lines.offset_of(current);
@@ -267,26 +271,28 @@ private:
         packer.position = first;
     }
 
-    // A run, and the sample that interrupts it (T.87 A.7). Returns the number of samples.
+    // A run, and the pixel that interrupts it (T.87 A.7). Returns the number of samples.
     std::ptrdiff_t encode_run(encoder_lane& lane, lane_packer& packer, const std::ptrdiff_t column) const noexcept
     {
         std::uint16_t* const line{lane.lines.current + column};
         const std::ptrdiff_t limit{lane.lines.width - column};
-        const std::ptrdiff_t length{take_run(line, limit)};
-        encode_run_length(lane.runs, packer, length, length == limit);
+        const std::ptrdiff_t pixels{take_run(line, limit / ComponentCount)};
+        const std::ptrdiff_t length{pixels * ComponentCount};
+        encode_run_length(lane.runs, packer, pixels, length == limit);
         if (length == limit)
             return limit;
-        line[length] = static_cast<std::uint16_t>(encode_interruption<1>(
-            lane.runs, packer, line[length], line[length - 1], lane.lines.above[column + length], mode_));
+        for (std::ptrdiff_t i{length}; i != length + ComponentCount; ++i)
+            line[i] = static_cast<std::uint16_t>(encode_interruption<ComponentCount>(
+                lane.runs, packer, line[i], line[i - ComponentCount], lane.lines.above[column + i], mode_));
         lane.runs.decrement();
-        return length + 1;
+        return length + ComponentCount;
     }
 
-    // The number of samples of a run, which become what a decoder will have.
+    // The number of pixels of a run, which become what a decoder will have.
     std::ptrdiff_t take_run(std::uint16_t* const line, const std::ptrdiff_t limit) const noexcept
     {
         if constexpr (Model::is_lossless)
-            return find_run_length<1>(line, limit);
+            return find_run_length<ComponentCount>(line, limit);
         else
             return flatten_run(line, limit, mode_);
     }
@@ -297,15 +303,15 @@ private:
             advance(__builtin_ctz(standing_lanes));
     }
 
-    // Packs the codes of a group code by code, and leaves none.
-    JLS_NOINLINE void put_long_codes(std::uint32_t lanes_with_long_codes) noexcept
+    // Packs the codes from `first` to before `last` code by code, and leaves none.
+    JLS_NOINLINE void put_long_codes(std::uint32_t lanes_with_long_codes, const int first, const int last) noexcept
     {
         encoder_state& state{memory_.state};
         for (; lanes_with_long_codes != 0; lanes_with_long_codes &= lanes_with_long_codes - 1)
         {
             const int number{__builtin_ctz(lanes_with_long_codes)};
             lane_packer packer{packer_of(number)};
-            for (int i{}; i != group_size; ++i)
+            for (int i{first}; i != last; ++i)
             {
                 if (state.code_length[i][number] == escape)
                     packer.put_escape(state.code[i][number], mode_);
@@ -340,20 +346,22 @@ private:
         }
     }
 
-    // ---- Vectors: all lanes, four steps.
+    // ---- Vectors: all lanes, the steps of a group.
+
+    static constexpr int size{group_size<ComponentCount>};
 
     struct group
     {
-        group_above above;
-        vector16 samples[group_size + 1]; // of the current line from Ra on
+        group_above<ComponentCount> above;
+        vector16 samples[size + ComponentCount]; // of the current line from Ra on
         vector16 rest;
-        vector16 id[group_size];   // contexts with their signs
-        vector16 live[group_size]; // masks
-        vector16 done;             // steps of each lane
-        vector16 code[group_size];
-        vector16 code_length[group_size];
-        vector16 last_zeros;           // the most zeros of a code that is no escape code
-        context_chain<Model> contexts; // of near-lossless coding
+        vector16 id[size];   // contexts with their signs
+        vector16 live[size]; // masks
+        vector16 done;       // steps of each lane
+        vector16 code[size];
+        vector16 code_length[size];
+        vector16 last_zeros;                           // the most zeros of a code that is no escape code
+        context_chain<Model, ComponentCount> contexts; // of near-lossless coding
     };
 
     JLS_NOINLINE void encode()
@@ -364,10 +372,7 @@ private:
         while (active_count_ != 0)
         {
             begin(lanes, precision);
-            step<0>(lanes, precision);
-            step<1>(lanes, precision);
-            step<2>(lanes, precision);
-            step<3>(lanes, precision);
+            steps<0>(lanes, precision);
             end(lanes, precision);
         }
     }
@@ -377,40 +382,44 @@ private:
     {
         encoder_state& state{memory_.state};
         lanes.above.load(memory_.lines, state.above, state.rc, state.rb, precision);
-        const vector64 current{gather<1>(memory_.lines.bytes(), state.current)};
-        lanes.samples[0] = load16(state.ra);
-        lanes.samples[1] = lower_half(lower_half(current));
-        lanes.samples[2] = upper_half(lower_half(current));
-        lanes.samples[3] = lower_half(upper_half(current));
-        lanes.samples[4] = upper_half(upper_half(current));
+        for (int i{}; i != ComponentCount; ++i)
+            lanes.samples[i] = load16(state.ra[i]);
+        load_samples<size>(memory_.lines.bytes(), state.current, lanes.samples + ComponentCount);
         lanes.rest = load16(state.rest);
         lanes.done = zero16();
         if constexpr (Model::is_lossless)
         {
-            find_context<0>(lanes, precision);
-            find_context<1>(lanes, precision);
-            find_context<2>(lanes, precision);
-            find_context<3>(lanes, precision);
+            find_all_contexts<0>(lanes, precision);
             move_on(lanes);
         }
     }
 
-    // The context of a step, once Ra is what a decoder will have (T.87 A.3).
     template<int Step>
-    JLS_INLINE void find_context(group& lanes, const Model& precision) noexcept
+    JLS_INLINE void find_all_contexts(group& lanes, const Model& precision) noexcept
     {
-        const vector16 id{lanes.above.weighed[Step] +
-                          precision.quantize_difference(lanes.above.samples[Step], lanes.samples[Step])};
+        if constexpr (Step != size)
+        {
+            find_pixel<Step>(lanes, precision);
+            find_all_contexts<Step + ComponentCount>(lanes, precision);
+        }
+    }
+
+    // The contexts of the pixel that begins at a step, once Ra is what a decoder will have (T.87 A.3).
+    template<int Step>
+    JLS_INLINE void find_pixel(group& lanes, const Model& precision) noexcept
+    {
+        const vector16 is_flat{find_contexts<Step>(lanes.above, lanes.samples, lanes.id, precision)};
         vector16 live;
         if constexpr (Step == 0)
             live = load16(memory_.state.active);
         else
             live = lanes.live[Step - 1];
-        // Where there are no gradients a run begins.
-        live = except(equal(id, zero16()) | equal(lanes.rest, all16(Step)), live);
-        lanes.done = lanes.done - live;
-        lanes.id[Step] = id;
-        lanes.live[Step] = live;
+        live = except(is_flat | equal(lanes.rest, all16(Step)), live);
+        for (int i{Step}; i != Step + ComponentCount; ++i)
+        {
+            lanes.live[i] = live;
+            lanes.done = lanes.done - live;
+        }
     }
 
     JLS_INLINE void move_on(const group& lanes) noexcept
@@ -420,9 +429,22 @@ private:
         store32(state.above, load32(state.above) + done_bytes);
         store32(state.current, load32(state.current) + done_bytes);
         store16(state.rest, lanes.rest - lanes.done);
-        store16(state.rc, lanes.above.samples[group_size]);
-        store16(state.rb, lanes.above.samples[group_size + 1]);
-        store16(state.ra, lanes.samples[group_size]);
+        for (int i{}; i != ComponentCount; ++i)
+        {
+            store16(state.ra[i], lanes.samples[size + i]);
+            store16(state.rc[i], lanes.above.samples[size + i]);
+            store16(state.rb[i], lanes.above.samples[size + ComponentCount + i]);
+        }
+    }
+
+    template<int Step>
+    JLS_INLINE void steps(group& lanes, const Model& precision)
+    {
+        if constexpr (Step != size)
+        {
+            step<Step>(lanes, precision);
+            steps<Step + 1>(lanes, precision);
+        }
     }
 
     // A sample of the regular mode in all lanes that are live (T.87 A.4 to A.6).
@@ -430,12 +452,11 @@ private:
     JLS_INLINE void step(group& lanes, const Model& precision)
     {
         encoder_state& state{memory_.state};
-        if constexpr (!Model::is_lossless)
-            find_context<Step>(lanes, precision);
+        if constexpr (!Model::is_lossless && Step % ComponentCount == 0)
+            find_pixel<Step>(lanes, precision);
         const vector16 id{lanes.id[Step]};
         const vector16 live{lanes.live[Step]};
-        // Lanes that stand still use the context of no gradients.
-        const vector16 number{magnitude(id) & live};
+        const vector16 number{number_where<ComponentCount>(live, magnitude(id))};
         statistics context;
         if constexpr (Model::is_lossless)
             context = load_context(number);
@@ -443,9 +464,9 @@ private:
             context = lanes.contexts.template load<Step>(memory_.contexts, state.contexts, number, precision);
 
         const vector16 sign{greater(zero16(), id)};
-        const vector16 predicted{precision.predict(lanes.samples[Step], lanes.above.samples[Step + 1],
+        const vector16 predicted{precision.predict(lanes.samples[Step], lanes.above.samples[Step + ComponentCount],
                                                    lanes.above.samples[Step], sign, context.c())};
-        const coded_sample coded{precision.code(lanes.samples[Step + 1], predicted, sign)};
+        const coded_sample coded{precision.code(lanes.samples[Step + ComponentCount], predicted, sign)};
         if constexpr (Model::is_lossless)
         {
             make_code<Step>(lanes, context, golomb_parameter(context.a, context.n()), coded.error);
@@ -455,7 +476,8 @@ private:
         }
         else
         {
-            lanes.samples[Step + 1] = select(live, coded.reconstructed, lanes.samples[Step + 1]);
+            lanes.samples[Step + ComponentCount] =
+                select(live, coded.reconstructed, lanes.samples[Step + ComponentCount]);
             lanes.contexts.template keep<Step>(state.contexts, context, number, coded.error);
             make_code<Step>(lanes, context, context.a, coded.error);
         }
@@ -496,33 +518,29 @@ private:
         lanes.code_length[Step] = select(escapes, all16(escape), length) & live;
     }
 
-    // Packs the codes of the group, and has scalar code move on the lanes that stand still.
-    JLS_INLINE void end(group& lanes, const Model& precision)
+    // Packs `Count` codes from `First` on.
+    template<int First, int Count>
+    JLS_INLINE void pack(group& lanes, const vector16 active)
     {
+        static_assert(Count == 2 || Count == 4);
         encoder_state& state{memory_.state};
-        if constexpr (!Model::is_lossless)
-        {
-            lanes.contexts.finish(memory_.contexts, state.contexts, precision);
-            scatter<1>(memory_.lines.bytes(), state.current,
-                       join(join(lanes.samples[1], lanes.samples[2]), join(lanes.samples[3], lanes.samples[4])));
-            move_on(lanes);
-        }
-        const vector16 active{load16(state.active)};
-        vector16 first_length{lanes.code_length[0] + lanes.code_length[1]};
-        vector16 second_length{lanes.code_length[2] + lanes.code_length[3]};
         // Pairs are put together in 32 bits, and all four with up to 7 bits from before in 64.
+        vector16 first_length{lanes.code_length[First] + lanes.code_length[First + 1]};
+        vector16 second_length{zero16()};
+        if constexpr (Count == 4)
+            second_length = lanes.code_length[First + 2] + lanes.code_length[First + 3];
         const vector16 is_long{(greater(first_length + second_length, all16(56)) | greater(first_length, all16(32)) |
                                 greater(second_length, all16(32))) &
                                active};
         if (JLS_UNLIKELY(any(is_long)))
         {
-            for (int i{}; i != group_size; ++i)
+            for (int i{First}; i != First + Count; ++i)
             {
                 store16(state.code[i], lanes.code[i]);
                 store16(state.code_length[i], lanes.code_length[i]);
             }
-            put_long_codes(bits_of(is_long));
-            for (int i{}; i != group_size; ++i)
+            put_long_codes(bits_of(is_long), First, First + Count);
+            for (int i{First}; i != First + Count; ++i)
             {
                 lanes.code[i] = load16(state.code[i]);
                 lanes.code_length[i] = load16(state.code_length[i]);
@@ -531,21 +549,42 @@ private:
             second_length = except(is_long, second_length);
         }
 
-        const vector32 first{shift_left(widen(lanes.code[0]), widen(lanes.code_length[1])) | widen(lanes.code[1])};
-        const vector32 second{shift_left(widen(lanes.code[2]), widen(lanes.code_length[3])) | widen(lanes.code[3])};
-        const vector64 codes{shift_left(widen(first), widen(widen(second_length))) | widen(second)};
+        vector64 codes{widen(pair_of<First>(lanes))};
+        if constexpr (Count == 4)
+            codes = shift_left(codes, widen(widen(second_length))) | widen(pair_of<First + 2>(lanes));
         const vector16 bit_count{load16(state.bit_count) + first_length + second_length};
         const vector64 bits{load64(state.bits) | shift_left(codes, widen(widen(all16(64) - bit_count)))};
         scatter<1>(memory_.all_packed(), state.packed, reverse_bytes(bits));
         store64(state.bits, shift_left(bits, widen(widen(bit_count & all16(56)))));
         store16(state.bit_count, bit_count & all16(7));
-        const vector32 packed{load32(state.packed) + widen(shift_right<3>(bit_count))};
-        store32(state.packed, packed);
+        store32(state.packed, load32(state.packed) + widen(shift_right<3>(bit_count)));
+    }
 
+    template<int First>
+    static JLS_INLINE vector32 pair_of(const group& lanes) noexcept
+    {
+        return shift_left(widen(lanes.code[First]), widen(lanes.code_length[First + 1])) | widen(lanes.code[First + 1]);
+    }
+
+    // Packs the codes of the group, and has scalar code move on the lanes that stand still.
+    JLS_INLINE void end(group& lanes, const Model& precision)
+    {
+        encoder_state& state{memory_.state};
+        if constexpr (!Model::is_lossless)
+        {
+            lanes.contexts.finish(memory_.contexts, state.contexts, precision);
+            store_samples<size>(memory_.lines.bytes(), state.current, lanes.samples + ComponentCount);
+            move_on(lanes);
+        }
+        const vector16 active{load16(state.active)};
+        pack<0, 4>(lanes, active);
+        if constexpr (size == 6)
+            pack<4, 2>(lanes, active);
+        const vector32 packed{load32(state.packed)};
         const vector16 full{lower_half(greater(packed, load32(state.packed_enough))) & active};
         if (JLS_UNLIKELY(any(full)))
             write_out_all(bits_of(full));
-        const vector16 standing{except(lanes.live[group_size - 1], active)};
+        const vector16 standing{except(lanes.live[size - 1], active)};
         if (any(standing))
             advance_all(bits_of(standing));
     }

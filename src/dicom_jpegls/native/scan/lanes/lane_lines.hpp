@@ -13,8 +13,14 @@
 
 namespace dicom_jpegls::scan::lanes {
 
-// Steps of a group: samples of a lane that are coded before scalar code looks at the lanes again.
-constexpr int group_size{4};
+// Steps of a group: samples of a lane that are coded before scalar code looks at the lanes again; with several
+// components those of two pixels.
+template<int ComponentCount>
+constexpr int group_size{ComponentCount == 1 ? 4 : 2 * ComponentCount};
+
+// Components of a pixel.
+constexpr int most_components{3};
+constexpr int largest_group_size{group_size<most_components>};
 
 // The line above and the current line of each lane, as samples of 16 bits.
 class line_store final
@@ -23,7 +29,7 @@ public:
     // Samples that a line needs room for on its left and on its right: a group reaches past the end of the line, and a
     // run is filled by blocks.
     static constexpr std::ptrdiff_t margin{32};
-    static_assert(margin >= 2 * group_size);
+    static_assert(margin >= 2 * largest_group_size);
 
     // Makes room for lines of up to `width` samples.
     void reserve(const std::uint32_t width)
@@ -67,25 +73,31 @@ struct lane_lines
 {
     std::uint16_t* above{};
     std::uint16_t* current{};
-    std::ptrdiff_t width{};
+    std::ptrdiff_t width{}; // in samples
     std::uint32_t lines_left{};
 
     // The first line, below one of zeros (T.87 A.2.1).
-    void start(line_store& store, const int lane, const std::uint32_t scan_width, const std::uint32_t height) noexcept
+    void start(line_store& store, const int lane, const std::uint32_t line_width, const std::uint32_t height) noexcept
     {
         above = store.line(lane, 0);
         current = store.line(lane, 1);
-        width = static_cast<std::ptrdiff_t>(scan_width);
+        width = static_cast<std::ptrdiff_t>(line_width);
         lines_left = height;
-        std::fill(above - 1, above + width + 1, std::uint16_t{});
+        std::fill(above - most_components, above + width + most_components, std::uint16_t{});
     }
 
-    // Whether all gradients of the sample at `column` are at most NEAR (T.87 A.3.2).
-    template<typename Mode>
+    // Whether all gradients of the pixel at `column` are at most NEAR (T.87 A.3.2).
+    template<int ComponentCount, typename Mode>
     bool is_flat(const std::ptrdiff_t column, const Mode& mode) const noexcept
     {
-        const std::uint16_t* const rb{above + column};
-        return mode.is_near(rb[-1], current[column - 1]) && mode.is_near(rb[0], rb[-1]) && mode.is_near(rb[1], rb[0]);
+        for (std::ptrdiff_t i{column}; i != column + ComponentCount; ++i)
+        {
+            const std::uint16_t* const rb{above + i};
+            if (!mode.is_near(rb[-ComponentCount], current[i - ComponentCount]) ||
+                !mode.is_near(rb[0], rb[-ComponentCount]) || !mode.is_near(rb[ComponentCount], rb[0]))
+                return false;
+        }
+        return true;
     }
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Context modelling for sixteen samples of different scans at once (T.87 A.3 to A.6), as both lane codecs need it: one
-// component, MAXVAL = 2^P - 1, default thresholds, and one NEAR for all lanes.
+// Context modelling for sixteen samples of different scans at once (T.87 A.3 to A.6), as both lane codecs need it:
+// MAXVAL = 2^P - 1, default thresholds, and one NEAR for all lanes.
 #pragma once
 
 #include "vectors.hpp"
@@ -129,10 +129,10 @@ inline encoder_context statistics_of(const std::uint64_t context) noexcept
 // N at most RESET. In a lane whose stream is damaged an error may be any number of 16 bits: then, too.
 static_assert((reset_value + 1) * (1 << 15) < (1 << packed_context::k_position));
 
-// The contexts of a lane. Context 0 belongs to no gradients: lanes that stand still use it without effect. The distance keeps
-// lanes apart in the sets of the first-level cache.
+// The contexts of a lane, and one that lanes that stand still use without effect. The distance keeps lanes apart in the
+// sets of the first-level cache.
 constexpr std::size_t context_distance{368};
-static_assert(context_distance >= context_count && lane_count * context_distance <= 0x10000);
+static_assert(context_distance > context_count && lane_count * context_distance <= 0x10000);
 
 using context_array = std::uint64_t[lane_count][context_distance];
 

@@ -21,34 +21,46 @@ namespace {
 // Longer lines are CharLS's (charls_adapter.cpp), and columns have 16 bits in the lanes.
 constexpr std::uint32_t maximum_width{65535};
 
-constexpr std::size_t row_size(const std::uint32_t width, const std::int32_t bits_per_sample) noexcept
+constexpr std::size_t row_size(const std::uint64_t samples, const std::int32_t bits_per_sample) noexcept
 {
-    return std::size_t{width} * (bits_per_sample <= 8 ? 1 : 2);
+    return static_cast<std::size_t>(samples) * (bits_per_sample <= 8 ? 1 : 2);
 }
 
 // Whether the lanes can have a scan whose lines lie in a buffer of `size` bytes.
 template<typename Scan>
 bool is_covered(const Scan& scan, const std::size_t size) noexcept
 {
-    if (scan.width < 1 || scan.width > maximum_width || scan.height < 1 || scan.bits_per_sample < 8 ||
+    const std::uint64_t samples{std::uint64_t{scan.width} * static_cast<std::uint32_t>(scan.component_count)};
+    if (scan.width < 1 || samples > maximum_width || scan.height < 1 || scan.bits_per_sample < 8 ||
         scan.bits_per_sample > 16 || scan.near_value < 0 ||
         scan.near_value > maximum_near_lossless(scan.bits_per_sample))
         return false;
-    const std::size_t row{row_size(scan.width, scan.bits_per_sample)};
+    if (scan.component_count != 1 &&
+        (scan.component_count != lanes::most_components || scan.bits_per_sample != 8 || scan.near_value != 0))
+        return false;
+    const std::size_t row{row_size(samples, scan.bits_per_sample)};
     return size >= row && (scan.height == 1 || (size - row) / (scan.height - 1) >= scan.stride);
 }
 
-template<template<typename> typename Codec, template<bool> typename Model, typename Memory, typename Scan>
+// Runs `Codec` for scans of one kind.
+template<template<typename, int> typename Codec, typename Memory, typename Scan>
 void run_kind(Memory& memory, Scan* const* const scans, const std::size_t count)
 {
-    if (scans[0]->bits_per_sample < 16)
-        Codec<Model<true>>{memory, scans, count}.run();
+    const bool has_signed_samples{scans[0]->bits_per_sample < 16};
+    if (scans[0]->component_count != 1)
+        Codec<lanes::lossless_model<true>, lanes::most_components>{memory, scans, count}.run();
+    else if (scans[0]->near_value == 0 && has_signed_samples)
+        Codec<lanes::lossless_model<true>, 1>{memory, scans, count}.run();
+    else if (scans[0]->near_value == 0)
+        Codec<lanes::lossless_model<false>, 1>{memory, scans, count}.run();
+    else if (has_signed_samples)
+        Codec<lanes::near_lossless_model<true>, 1>{memory, scans, count}.run();
     else
-        Codec<Model<false>>{memory, scans, count}.run();
+        Codec<lanes::near_lossless_model<false>, 1>{memory, scans, count}.run();
 }
 
 // Runs `Codec` for the scans that are covered, in the order of `comes_before`.
-template<template<typename> typename Codec, typename Memory, typename Scan, typename BufferSize>
+template<template<typename, int> typename Codec, typename Memory, typename Scan, typename BufferSize>
 void run(std::unique_ptr<Memory>& memory, Scan* const scans, const std::size_t count, const BufferSize& buffer_size)
 {
     std::vector<Scan*> covered;
@@ -58,7 +70,7 @@ void run(std::unique_ptr<Memory>& memory, Scan* const scans, const std::size_t c
         if (is_covered(*scan, buffer_size(*scan)))
         {
             covered.push_back(scan);
-            widest = std::max(widest, scan->width);
+            widest = std::max(widest, scan->width * static_cast<std::uint32_t>(scan->component_count));
         }
     }
     if (covered.empty() || !lanes::lanes_are_supported())
@@ -73,11 +85,7 @@ void run(std::unique_ptr<Memory>& memory, Scan* const scans, const std::size_t c
         const Scan& kind{**first};
         const auto last{
             std::find_if(first, covered.end(), [&](const Scan* const scan) { return !is_of_one_kind(*scan, kind); })};
-        const auto size{static_cast<std::size_t>(last - first)};
-        if (kind.near_value == 0)
-            run_kind<Codec, lanes::lossless_model>(*memory, &*first, size);
-        else
-            run_kind<Codec, lanes::near_lossless_model>(*memory, &*first, size);
+        run_kind<Codec>(*memory, &*first, static_cast<std::size_t>(last - first));
         first = last;
     }
 }

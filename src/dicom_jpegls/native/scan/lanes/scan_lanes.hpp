@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
 // Many scans at once: sixteen of them in the lanes of AVX2 registers, by one thread. A scan is the entropy-coded data
-// of one component: of an image, a plane of it, or a restart interval, which is a scan like others.
+// of an image, a plane of it, or a restart interval, which is a scan like others.
 //
 // What comes out is what the scan codecs for one scan (scan_codecs.hpp) make of it, byte for byte and sample for
 // sample. A scan in which anything else than that comes up (parameters that are not covered, damaged data, a
 // destination that is too small) is left alone: its `done` stays false, other scans are not affected, and the caller
 // has the codec for one scan do it, which finds the error. So all errors come from one place.
 //
-// Covered: lossless and near-lossless, 8 to 16 bits, default preset coding parameters, no colour transformation, 1 to
-// 65535 samples a line.
+// Covered, with default preset coding parameters, no colour transformation and 1 to 65535 samples a line: one
+// component, lossless and near-lossless, 8 to 16 bits; pixels of three components (sample interleave), lossless, 8
+// bits.
 //
 // When it pays, measured on one core of an AMD EPYC (Zen 4) against the codecs for one scan (docs/scan-codecs.md):
 // `lane_share` says how many of a number of scans of about the same size to give to the lanes, and
@@ -36,6 +37,7 @@ struct lane_decoding
     std::uint32_t height;
     std::int32_t bits_per_sample;
     std::int32_t near_value;
+    std::int32_t component_count; // of a pixel
     bool done{}; // all lines are decoded, and the codes fill the source; otherwise the destination may be half written
 };
 
@@ -48,17 +50,25 @@ struct lane_encoding
     std::uint32_t height;
     std::int32_t bits_per_sample;
     std::int32_t near_value;
+    std::int32_t component_count; // of a pixel
     std::uint8_t* destination;
     std::size_t destination_size;
     std::size_t written{}; // size of the entropy-coded data, if done
     bool done{};           // otherwise the destination may be half written
 };
 
+template<typename Scan>
+constexpr std::uint64_t sample_count(const Scan& scan) noexcept
+{
+    return std::uint64_t{scan.width} * scan.height * static_cast<std::uint32_t>(scan.component_count);
+}
+
 // Whether scans can be in lanes at the same time.
 template<typename Scan>
 constexpr bool is_of_one_kind(const Scan& a, const Scan& b) noexcept
 {
-    return a.bits_per_sample == b.bits_per_sample && a.near_value == b.near_value;
+    return a.bits_per_sample == b.bits_per_sample && a.near_value == b.near_value &&
+           a.component_count == b.component_count;
 }
 
 // The order in which scans are done: those of one kind one after another, and the large ones first, so that lanes do
@@ -70,7 +80,9 @@ constexpr bool comes_before(const Scan& a, const Scan& b) noexcept
         return a.bits_per_sample < b.bits_per_sample;
     if (a.near_value != b.near_value)
         return a.near_value < b.near_value;
-    return std::uint64_t{a.width} * a.height > std::uint64_t{b.width} * b.height;
+    if (a.component_count != b.component_count)
+        return a.component_count < b.component_count;
+    return sample_count(a) > sample_count(b);
 }
 
 // The memory of the lane codecs, about 200 kB and two lines of samples for each lane. It is kept from one call to the
@@ -108,12 +120,10 @@ constexpr std::size_t lane_share(const std::size_t count) noexcept
     return rest < fewest_lanes_that_pay ? count - rest : count;
 }
 
-// Whether a stream of this size has enough bits for a sample: below one, it is mostly runs. Encoding pays there too;
-// what has a run interrupted at every third sample costs a tenth more than one scan after another.
-constexpr bool decoding_in_lanes_pays(const std::size_t source_size, const std::uint32_t width,
-                                      const std::uint32_t height) noexcept
+// Whether a scan has enough bits for its samples: below one each, it is mostly runs.
+constexpr bool decoding_in_lanes_pays(const std::size_t source_size, const std::uint64_t samples) noexcept
 {
-    return source_size >= (std::uint64_t{width} * height) / 8;
+    return source_size >= samples / 8;
 }
 
 } // namespace dicom_jpegls::scan
