@@ -1,8 +1,10 @@
 """Measure the speed of compressing trees, the effect of killing jobs, and the memory for a large file.
 
-Usage: python benchmarks/archive.py [--files N] [--rounds N] [--large [GIGABYTES] | --slices] [--folder FOLDER]
+Usage: python benchmarks/archive.py [--files N] [--rounds N] [--folder FOLDER]
+                                    [--large [GIGABYTES] | --slices | --records [N]]
 
 With --slices: N files of a CT slice of 128 x 128 samples (39 kB), and a tenth as many of 512 x 512, by each method.
+With --records: a job of N files that are done already, whose tree consists of hard links, is planned and resumed.
 
 Without both: a tree of files from the pydicom wheel, 1 % of them broken in ten ways. It is compressed by one worker, by
 two, and by a loop of pydicom and pyjpegls, in turn, and the best times are compared. Then a job is killed twice,
@@ -185,6 +187,49 @@ def measure_large_file(folder: Path, gigabytes: float) -> None:
     print("decompressed bit for bit")
 
 
+# Plans a job, or resumes it, in a separate process.
+RESUMED = """
+import resource, sys, time
+from dicom_jpegls import batch
+tree, target, count, resumes = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "resumed"
+start = time.perf_counter()
+if resumes:
+    assert batch.transcode([tree], target, workers=1).done_before == count
+else:
+    assert len(batch.plan([tree], target)) == count
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def write_done_job(tree: Path, target: Path, count: int) -> None:
+    """Write a tree and its archive, both of hard links to a single file, and the journal that says so."""
+    write_slices(tree, 1, 1)
+    batch.transcode([tree], target, workers=1)
+    journal = target / JOURNAL_NAME
+    line = journal.read_text()
+    with journal.open("w") as lines_of_journal:
+        for number in range(count):
+            name = f"{number // 1000:04}/{number:07}.dcm"
+            lines_of_journal.write(line.replace("00000.dcm", name))
+            for folder in (tree, target):
+                if number % 1000 == 0:
+                    (folder / name).parent.mkdir()
+                os.link(folder / "00000.dcm", folder / name)
+    for folder in (tree, target):
+        (folder / "00000.dcm").unlink()
+
+
+def measure_records(folder: Path, count: int) -> None:
+    """Print time and peak memory of planning a job, and of resuming one of which all files are done."""
+    tree, target = folder / "done", folder / "done-jls"
+    write_done_job(tree, target, count)
+    print(f"{count} records of {(target / JOURNAL_NAME).stat().st_size / count:.0f} bytes")
+    for what in ("planned", "resumed"):
+        command = [sys.executable, "-c", RESUMED, str(tree), str(target), str(count), what]
+        seconds, memory = map(float, subprocess.run(command, capture_output=True, check=True).stdout.split())
+        print(f"{what}: {seconds:.1f} s, peak memory {memory:.0f} MiB")
+
+
 def main() -> None:
     """Run the measurement that the arguments ask for, in a folder that is deleted afterwards."""
     parser = argparse.ArgumentParser()
@@ -192,6 +237,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--large", type=float, nargs="?", const=4.3)
     parser.add_argument("--slices", action="store_true")
+    parser.add_argument("--records", type=int, nargs="?", const=1_000_000)
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -200,6 +246,8 @@ def main() -> None:
         folder = Path(name)
         if arguments.large:
             measure_large_file(folder, arguments.large)
+        elif arguments.records:
+            measure_records(folder, arguments.records)
         elif arguments.slices:
             for tiles, count in ((1, arguments.files), (4, max(1, arguments.files // 10))):
                 print(f"{count} files of {tiles * 128} x {tiles * 128} samples of 16 bits:")

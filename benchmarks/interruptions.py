@@ -1,11 +1,13 @@
 """Interrupt jobs at random moments, in every way, and check what is left behind.
 
-Usage: python benchmarks/interruptions.py [--rounds N] [--files N] [--seed N]
+Usage: python benchmarks/interruptions.py [--rounds N] [--files N] [--seed N] [--ways WAY ...]
 
 Each round compresses a tree in a new process, interrupts it after a random time (Ctrl-C to the process group, SIGTERM,
-SIGKILL, a reader of its output that ends, a full disk, a Dask scheduler that is killed), and checks: it ends within 30
-seconds with a documented exit status, without a traceback; no file is half-written and no temporary file is left (but
-after SIGKILL); the same command then completes the tree, which `verify` compares with the originals. Prints the counts.
+SIGKILL, a reader of its output that ends, a limit of the size of files, a full disk, a Dask scheduler that is killed),
+and checks: it ends within 30 seconds with a documented exit status, without a traceback, and so do its processes; no
+file is half-written and no temporary file is left (but after SIGKILL); the same job then completes the tree, and
+verification compares it with the originals. Prints the counts. The full disk is a file system in memory, which needs
+root.
 """
 
 import argparse
@@ -18,17 +20,21 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
 import pydicom
 
+from dicom_jpegls import batch
+
 TEST_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 NAMES = ("CT_small.dcm", "MR_small.dcm", "examples_rgb_color.dcm", "MR_small_RLE.dcm", "rtplan.dcm", "README.txt")
 COMMAND = (sys.executable, "-m", "dicom_jpegls")
 TIMEOUT = 30
 DASK_EXIT_STATUSES = {0, 9}
+SECONDS_PER_FILE = 0.003
 
 
 def make_tree(folder: Path, count: int) -> None:
@@ -53,13 +59,18 @@ def wait_for_start(target: Path, process: "subprocess.Popen[str]") -> None:
         time.sleep(0.005)
 
 
+def wait_while_it_runs(tree: Path, moment: float) -> None:
+    """Wait for some part, from 0 to 1, of about the time that a job takes."""
+    time.sleep(moment * sum(path.is_file() for path in tree.rglob("*")) * SECONDS_PER_FILE)
+
+
 def interrupt_by_signal(number: int, to_group: bool, statuses: set[int]):
     """Return a way to interrupt a job."""
 
-    def interrupt(tree: Path, target: Path, delay: float) -> tuple[int, str, set[int]]:
+    def interrupt(tree: Path, target: Path, moment: float) -> tuple[int, str, set[int]]:
         process = start("compress", tree, target, "--workers", random.choice((1, 2)), stdout=subprocess.DEVNULL)
         wait_for_start(target, process)
-        time.sleep(delay)
+        wait_while_it_runs(tree, moment)
         if process.poll() is None:
             (os.killpg if to_group else os.kill)(process.pid, number)
         _, errors = process.communicate(timeout=TIMEOUT)
@@ -68,26 +79,45 @@ def interrupt_by_signal(number: int, to_group: bool, statuses: set[int]):
     return interrupt
 
 
-def close_output(tree: Path, target: Path, delay: float) -> tuple[int, str, set[int]]:
+def close_output(tree: Path, target: Path, moment: float) -> tuple[int, str, set[int]]:
     """Read some of the output, as `head` does."""
     process = start("compress", tree, target, "--workers", 2, "--json", stdout=subprocess.PIPE)
-    for _ in range(int(delay * 50)):
+    for _ in range(int(moment * 50)):
         process.stdout.readline()
     process.stdout.close()
     errors = process.stderr.read()
     return process.wait(TIMEOUT), errors, {0, 141}
 
 
-def fill_disk(tree: Path, target: Path, delay: float) -> tuple[int, str, set[int]]:
-    """Limit the size of files: writing fails as on a full disk, for some files or for the journal."""
-    limit = 2 + int(delay * 30)
+def limit_file_size(tree: Path, target: Path, moment: float) -> tuple[int, str, set[int]]:
+    """Limit the size of files: writing fails for some files or for the journal."""
+    limit = 2 + int(moment * 30)
     script = f'ulimit -f {limit}; exec "$@"'
     command = ["bash", "-c", script, "bash", *COMMAND, "compress", "--workers", "2", str(tree), str(target)]
     result = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT * 2)
     return result.returncode, result.stderr, {0, 3, 7, 8}
 
 
-def kill_scheduler(tree: Path, target: Path, delay: float) -> tuple[int, str, set[int]]:
+def fill_disk(tree: Path, target: Path, moment: float) -> tuple[int, str, set[int]]:
+    """Write to a file system that is full after some of the files, and has room again when the job has ended."""
+    target.mkdir()
+    kibibytes = sum(path.stat().st_size for path in tree.rglob("*") if path.is_file()) // 1024
+    options = f"size={20 + int(moment * kibibytes / 2)}k"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", target], check=True)
+    process = start("compress", tree, target, "--workers", random.choice((1, 2)), stdout=subprocess.DEVNULL)
+    _, errors = process.communicate(timeout=TIMEOUT * 2)
+    subprocess.run(["mount", "-o", f"remount,size={4 * kibibytes + 4096}k", target], check=True)
+    return process.returncode, errors, {0, 3, 7, 8}
+
+
+def remove(target: Path) -> None:
+    """Remove the results of a round."""
+    if target.is_mount():
+        subprocess.run(["umount", target], check=True)
+    shutil.rmtree(target, ignore_errors=True)
+
+
+def kill_scheduler(tree: Path, target: Path, moment: float) -> tuple[int, str, set[int]]:
     """Run on a cluster whose scheduler is killed."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -106,7 +136,7 @@ def kill_scheduler(tree: Path, target: Path, delay: float) -> tuple[int, str, se
         stack.callback(worker.kill)
         process = start("compress", tree, target, "--dask", address, stdout=subprocess.DEVNULL)
         wait_for_start(target, process)
-        time.sleep(delay)
+        wait_while_it_runs(tree, moment)
         scheduler.kill()
         _, errors = process.communicate(timeout=TIMEOUT)
         worker.kill()
@@ -120,6 +150,7 @@ WAYS = {
     "SIGTERM to all": interrupt_by_signal(signal.SIGTERM, True, {0, 130}),
     "SIGKILL": interrupt_by_signal(signal.SIGKILL, False, {0, -9}),
     "closed pipe": close_output,
+    "file size": limit_file_size,
     "full disk": fill_disk,
     "lost scheduler": kill_scheduler,
 }
@@ -135,10 +166,13 @@ def check(way: str, tree: Path, target: Path, result: tuple[int, str, set[int]])
         faults.append(f"traceback: {errors[-1500:]}")
     if way not in ("SIGKILL", "lost scheduler"):
         faults += [f"left {path}" for path in target.rglob("*.dicom-jpegls-tmp")]
-    for arguments in (["compress", tree, target], ["verify", target, tree]):
-        again = subprocess.run([*COMMAND, *map(str, arguments), "--workers", "2"], capture_output=True, text=True)
-        if again.returncode != 0:
-            faults.append(f"{arguments[0]}: exit status {again.returncode}: {again.stderr[-1000:]}")
+    for sources, other, action in (([tree], target, batch.Action.COMPRESS), ([target], tree, batch.Action.VERIFY)):
+        try:
+            summary = batch.transcode(sources, other, action, workers=1)
+        except Exception as error:
+            faults.append(f"{action} afterwards: {error}")
+        else:
+            faults += [f"{action} afterwards: {record.source}: {record.reason}" for record in summary.failures]
     faults += [f"left after resuming {path}" for path in target.rglob("*.dicom-jpegls-tmp")]
     return faults
 
@@ -152,6 +186,8 @@ def main() -> None:
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
     arguments = parser.parse_args()
     random.seed(arguments.seed)
+    warnings.simplefilter("ignore")
+    batch.silence_pydicom()
     faults = 0
     with tempfile.TemporaryDirectory() as name:
         tree = Path(name) / "tree"
@@ -160,12 +196,16 @@ def main() -> None:
             statuses: Counter[int] = Counter()
             for _ in range(arguments.rounds):
                 target = Path(name) / "target"
-                result = WAYS[way](tree, target, random.random())
+                try:
+                    result = WAYS[way](tree, target, random.random())
+                except subprocess.TimeoutExpired as hanging:
+                    print(f"{way}: {hanging}", flush=True)
+                    sys.exit(1)
                 statuses[result[0]] += 1
                 for fault in check(way, tree, target, result):
                     faults += 1
                     print(f"{way}: {fault}", flush=True)
-                shutil.rmtree(target, ignore_errors=True)
+                remove(target)
             print(f"{way}: {arguments.rounds} rounds, exit statuses {dict(statuses)}", flush=True)
     print(f"{faults} fault(s)")
     sys.exit(faults > 0)

@@ -36,7 +36,7 @@ def draw_progress(target: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         tree = Path(name) / "studies"
         make_tree(tree, 600, 3)
-        console.print("[bold]$[/] dicom-jpegls compress --workers 2 studies/ archive/")
+        console.print("[bold]$[/] dicom-jpegls compress --workers 2 studies/ archive/", highlight=False)
 
         class Recorded(BarDisplay):
             def on_record(self, record: batch.Record) -> None:

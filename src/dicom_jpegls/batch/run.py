@@ -316,7 +316,10 @@ class Journals:
         self._on_notice = on_notice
         self._read_only = read_only
         self._journals: dict[str, Journal] = {}
-        self._roots = {job.source: job.root or "." for job in jobs}
+        roots = {job.root or "." for job in jobs}
+        # By source; nothing is kept of each file if there is one tree only.
+        self._roots = {job.source: job.root or "." for job in jobs} if len(roots) > 1 else {}
+        self._single_root = next(iter(roots), ".")
         # Of the records nothing is kept but whether a job is done: there may be a million.
         self._done = bytearray(len(jobs))
         trees: dict[str, dict[str, int]] = {}
@@ -357,7 +360,7 @@ class Journals:
 
     def add(self, record: Record) -> None:
         """Append a record to the journal of its tree."""
-        self._journals[self._roots[record.source]].add(record)
+        self._journals[self._roots.get(record.source, self._single_root)].add(record)
 
 
 class _Folders:

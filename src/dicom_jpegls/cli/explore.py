@@ -300,14 +300,23 @@ def draw_modalities(results: Sequence[ModalityResult], target: Path) -> None:
     """Write a PNG: for each modality the bytes saved against the mean error, as a part of the noise as well."""
     figure = Figure(figsize=(11, 4.6), layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12))
     axes, noise_axes = figure.subplots(1, 2, sharey=True)
+    lowest = min(results, key=lambda result: result.saved).modality  # has room for the numbers below its curve
     for modality in dict.fromkeys(result.modality for result in results):
         chosen = [result for result in results if result.modality == modality]
         label = f"{modality}, {chosen[0].files} file(s)" + (f", {chosen[0].unit}" if chosen[0].unit else "")
         saved = [100 * result.saved for result in chosen]
-        axes.plot([result.mean_error for result in chosen], saved, "o-", label=label)
+        (curve,) = axes.plot([result.mean_error for result in chosen], saved, "o-", label=label)
         for result in chosen:
             place = (result.mean_error, 100 * result.saved)
-            axes.annotate(f"{result.near_lossless}", place, xytext=(4, -11), textcoords="offset points", fontsize=8)
+            axes.annotate(
+                f"{result.near_lossless}",
+                place,
+                xytext=(4, -11) if modality == lowest else (-4, 5),
+                textcoords="offset points",
+                ha="left" if modality == lowest else "right",
+                fontsize=8,
+                color=curve.get_color(),
+            )
         if chosen[0].noise:
             noise_axes.plot([result.mean_error / result.noise for result in chosen], saved, "o-", label=label)
     axes.set_xlabel("mean error, in the units of the modality; the numbers are NEAR")
@@ -571,7 +580,7 @@ def _draw_difference(
     _remove_ticks(axes)
     unit = f" {units.name}" if units.name else ""
     largest, mean = values.largest_error * units.step, values.mean_error * units.step
-    text = f"largest {largest:g}{unit}, mean {mean:.3g}{unit}" if values.largest_error else "no difference"
+    text = f"largest {largest:g}{unit}\nmean {mean:.3g}{unit}" if values.largest_error else "no difference"
     axes.set_xlabel(text, parse_math=False)
 
 
@@ -592,7 +601,14 @@ def _draw_curve(axes: Axes, trials: Sequence[Trial]) -> None:
         if not trial.quality.largest_error:
             axes.axvline(rate, color=_GREY, linestyle="--", linewidth=1)
             axes.annotate(
-                "lossless", (rate, 0.03), xycoords=("data", "axes fraction"), rotation=90, ha="right", color=_GREY
+                "lossless",
+                (rate, 0.03),
+                xycoords=("data", "axes fraction"),
+                xytext=(-2, 0),
+                textcoords="offset points",
+                rotation=90,
+                ha="right",
+                color=_GREY,
             )
     axes.set_xlabel("bits per sample")
     axes.set_ylabel("PSNR / dB")

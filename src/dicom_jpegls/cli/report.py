@@ -35,6 +35,7 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; 
 table { border-collapse: collapse; width: 100%; margin-bottom: 2em; }
 th, td { text-align: left; padding: 0.3em 0.8em; border-bottom: 1px solid #8884; overflow-wrap: anywhere; }
 .number { text-align: right; white-space: nowrap; }
+.whole { background: #8882; width: 10em; }
 .bar { background: #3a7; height: 0.8em; }
 details { color: #666; }
 """
@@ -114,19 +115,22 @@ def _html_text(rows: list[_Row], *, dry_run: bool) -> str:
     ):
         chosen = [row for row in rows if row.section in sections]
         if chosen:
-            parts += [f"<h2>{heading}</h2><table>", *map(_html_row, chosen), "</table>"]
+            has_sizes = any(row.target_size is not None for row in chosen)
+            parts += [f"<h2>{heading}</h2><table>", *(_html_row(row, has_sizes) for row in chosen), "</table>"]
     return "\n".join((*parts, "</html>\n"))
 
 
-def _html_row(row: _Row) -> str:
+def _html_row(row: _Row, has_sizes: bool) -> str:
     cells = [f"<td>{_escaped(row.name)}{_html_names(row.names)}", f'<td class="number">{row.files}']
     if row.source_size and row.target_size is not None:
         saved = 1 - row.target_size / row.source_size
         cells += [
             f'<td class="number">{human_size(row.source_size)} &rarr; {human_size(row.target_size)}',
             f'<td class="number">{saved:.1%} saved',
-            f'<td style="width: 20%"><div class="bar" style="width: {max(0, saved):.1%}"></div>',
+            f'<td class="number"><div class="whole"><div class="bar" style="width: {max(0, saved):.1%}"></div></div>',
         ]
+    elif has_sizes:
+        cells.append('<td colspan="3">')
     return f"<tr>{''.join(cells)}"
 
 
