@@ -26,7 +26,7 @@ if [ ! -e "$root/.complete" ]; then
     mkdir -p "$work"
     mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
     packages=python3,python3-numpy,python3-pytest,python3-pytest-timeout,python3-pytest-xdist,python3-hypothesis
-    packages=$packages,python3-click,python3-rich,libpython3-dev
+    packages=$packages,python3-rich,libpython3-dev
     mmdebstrap --quiet --variant=apt --architectures="$platform" --include="$packages" "$suite" "$root" "${MIRROR:-$mirror}"
     touch "$root/.complete"
 fi
@@ -43,7 +43,8 @@ tools=$work/tools
 [ -e "$tools" ] || "${PYTHON:-python3}" -m venv "$tools"
 python=$tools/bin/python
 "$python" -m pip install --quiet --disable-pip-version-check build cmake ninja scikit-build-core cython cython-cmake
-"$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$work/wheel" pydicom
+"$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$work/wheel" \
+    pydicom click # newer than Debian's
 tar --extract --gzip --file "$sdist" --directory "$root/opt/test" --strip-components 1
 PATH=$tools/bin:$PATH CXX="$triplet-g++" CXXFLAGS="-I$work/include/$version -I$work/include" \
     _PYTHON_HOST_PLATFORM="linux-$machine" \

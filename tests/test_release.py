@@ -153,7 +153,8 @@ def test_wheel_that_is_not_hardened_is_refused(tmp_path):
 
 def test_wheel_without_a_compiled_module_is_refused(tmp_path):
     pytest.importorskip("elftools")
-    with zipfile.ZipFile(tmp_path / "x.whl", "w"), pytest.raises(SystemExit, match="no compiled module"):
+    zipfile.ZipFile(tmp_path / "x.whl", "w").close()
+    with pytest.raises(SystemExit, match="no compiled module"):
         load("check_hardening").main([tmp_path / "x.whl"])
 
 

@@ -265,7 +265,7 @@ std::vector<std::size_t> batch_sizes(const std::size_t count, const std::size_t 
             left = 0;
         }
     }
-    const std::size_t most{left / (tasks_per_worker * workers) + 1};
+    const std::size_t most{static_cast<std::size_t>(left / (tasks_per_worker * workers)) + 1};
     for (; left != 0; left -= sizes.back())
         sizes.push_back(std::min(left, most));
     return sizes;
