@@ -22,6 +22,7 @@ PAGES = {
 REFERENCE = {
     "datasets.md": ("Datasets", "dicom_jpegls", r"dicom_jpegls\.(dicom|compat)\..*"),
     "streams.md": ("Arrays, streams and buffers", "dicom_jpegls", r"(?!.*\.(dicom|compat|errors)\b).*"),
+    "files.md": ("Single files", "dicom_jpegls.files", r"dicom_jpegls\.files\.(convert|errors|opening|verify)"),
     "errors.md": ("Errors and warnings", "dicom_jpegls", r"dicom_jpegls\.errors"),
     "batch.md": ("Trees of files", "dicom_jpegls.batch", r"dicom_jpegls\..*"),
 }

@@ -101,12 +101,11 @@ def send(port, paths, timeout=60):
     association = ae.associate("127.0.0.1", port)
     assert association.is_established
     with association.dul.socket.socket:  # pynetdicom does not close that of a broken connection
-        statuses = []
-        for path in paths:
-            if association.is_established:
-                statuses.append(association.send_c_store(path).get("Status"))
+        statuses = [
+            association.send_c_store(path).get("Status") if association.is_established else None for path in paths
+        ]
         association.release()
-    return statuses + [None] * (len(paths) - len(statuses))
+    return statuses
 
 
 def send_all(port, groups, timeout=60):
