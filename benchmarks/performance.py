@@ -243,7 +243,7 @@ def switched(*switches: Callable[[bool], bool]) -> Iterator[None]:
 
 
 def measure_core(cases: Iterable[Case], rounds: int) -> list[Measurement]:
-    """Code frames, (frames, rows, columns), on one core: with lanes, without them, with CharLS's codecs and by peers."""
+    """Code frames, (frames, rows, columns), on one core: with and without lanes, with CharLS's codecs, and by peers."""
     found = []
     for name, frames, bits, _ in cases:
         images = list(frames)

@@ -287,7 +287,7 @@ TEST(salvage_of_a_truncated_stream)
 }
 
 // A scan of lines whose intervals have one byte each, the number of the line.
-bytes stream_of_lines(const std::uint32_t width, const std::vector<std::size_t>& lines, const std::uint32_t height)
+bytes stream_of_lines(const int width, const std::vector<std::size_t>& lines, const int height)
 {
     bytes scan{scan_header()};
     for (const std::size_t line : lines)
