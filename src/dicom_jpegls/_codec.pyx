@@ -1155,9 +1155,7 @@ cdef class _Encoding:
             else <int32_t>_integer(
                 "interleave_mode", interleave_mode, native.interleave_none, native.interleave_sample))
         if restart_interval is not None:
-            # As for one worker by default, so that the stream does not depend on the machine.
-            parameters.restart_interval = self._restart_interval(
-                restart_interval, 1 if workers is None else self.workers)
+            parameters.restart_interval = self._restart_interval(restart_interval)
         if segments is not None:
             if not isinstance(segments, OptionalSegments):
                 raise ParameterError(f"segments: must be OptionalSegments, found {segments!r}")
@@ -1212,10 +1210,10 @@ cdef class _Encoding:
             return _presets_error(parameters.preset_coding_parameters, code)
         return ParameterError(message, code)
 
-    cdef uint32_t _restart_interval(self, object restart_interval, size_t workers) except? 0:
+    cdef uint32_t _restart_interval(self, object restart_interval) except? 0:
         cdef uint32_t lines
         if restart_interval == "auto":
-            return native.automatic_restart_interval(self.image.frame, workers)
+            return native.automatic_restart_interval(self.image.frame)
         if isinstance(restart_interval, str):
             raise ParameterError(
                 f"restart_interval: must be a number of lines, 'auto' or None, found {restart_interval!r}")

@@ -55,12 +55,12 @@ def encode(
         By default sample interleave for 3 and 4 components, otherwise none.
     restart_interval : int or "auto", optional
         Lines between restart markers, 1 to 65535 (T.87 C.2.5). Restart intervals are coded independently, so they can
-        be encoded and decoded in parallel. "auto" chooses a height that costs about 0.3 % of the size or less, and no
-        markers for small images. By default there are none, because not every decoder reads them.
+        be encoded and decoded in parallel. "auto" makes intervals of about 2**18 samples, which cost about 0.3 % of
+        the size or less, and no markers in images that are not larger. By default there are none, because not every decoder reads them.
     workers : int or None, optional
         Number of threads that encode restart intervals and planes. None, the default, is one per core, but no more than
-        one for each 2**18 samples, so that a small image is encoded in the calling thread. The stream depends on it
-        only if `restart_interval` is "auto" and a number of workers is given.
+        one for each 2**18 samples, so that a small image is encoded in the calling thread. The stream does not depend
+        on it.
     segments : OptionalSegments, optional
         Colour transformation, preset coding parameters, SPIFF header, comments and application data.
     check_range : bool, optional

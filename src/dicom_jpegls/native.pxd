@@ -224,10 +224,9 @@ cdef extern from "codec/encode.hpp" namespace "dicom_jpegls" nogil:
     const size_t maximum_segment_data_size
     const int32_t maximum_application_data_number
     const uint64_t samples_per_task
-    const uint64_t tasks_per_worker
 
     int32_t default_interleave_mode(int32_t component_count)
-    uint32_t automatic_restart_interval(const dicom_jpegls_frame_info& frame, uint64_t workers)
+    uint32_t automatic_restart_interval(const dicom_jpegls_frame_info& frame)
     status check_encoding(
         const dicom_jpegls_frame_info& frame, const dicom_jpegls_encoding_parameters& parameters)
     uint64_t max_encoded_size(const dicom_jpegls_frame_info& frame)

@@ -218,10 +218,9 @@ template<typename Sample>
 
 } // namespace
 
-std::uint32_t automatic_restart_interval(const frame_info& frame, const std::uint64_t workers) noexcept
+std::uint32_t automatic_restart_interval(const frame_info& frame) noexcept
 {
-    const std::uint64_t lines = std::max((samples_per_task - 1) / frame.width + 1,
-                                         (std::uint64_t{frame.height} - 1) / (tasks_per_worker * workers) + 1);
+    const std::uint64_t lines{(samples_per_task - 1) / frame.width + 1};
     return lines < frame.height ? static_cast<std::uint32_t>(lines) : 0;
 }
 

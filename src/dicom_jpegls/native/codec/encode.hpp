@@ -39,8 +39,9 @@ constexpr std::uint64_t tasks_per_worker{16};
     return can_interleave(component_count) ? interleave_sample : interleave_none;
 }
 
-// The height of restart intervals that costs little and keeps so many workers busy; 0 for none.
-[[nodiscard]] std::uint32_t automatic_restart_interval(const frame_info& frame, std::uint64_t workers) noexcept;
+// The height of restart intervals that costs little and fills the lanes of several workers in a large image; 0 for
+// none. It does not depend on the workers, so that the stream does not depend on the machine.
+[[nodiscard]] std::uint32_t automatic_restart_interval(const frame_info& frame) noexcept;
 
 [[nodiscard]] status check_frame(const frame_info& frame) noexcept;
 

@@ -249,10 +249,11 @@ TEST(parameters)
 
 TEST(automatic_restart_interval)
 {
-    CHECK(automatic_restart_interval({4096, 4096, 8, 1}, 1) == 256);
-    CHECK(automatic_restart_interval({4096, 4096, 8, 1}, 64) == 64);
-    CHECK(automatic_restart_interval({512, 512, 8, 1}, 64) == 0);
-    CHECK(automatic_restart_interval({1, 1, 8, 1}, 1) == 0);
+    CHECK(automatic_restart_interval({4096, 4096, 8, 1}) == 64);
+    CHECK(automatic_restart_interval({4095, 4096, 8, 1}) == 65);
+    CHECK(automatic_restart_interval({512, 513, 8, 1}) == 512);
+    CHECK(automatic_restart_interval({512, 512, 8, 1}) == 0);
+    CHECK(automatic_restart_interval({1, 1, 8, 1}) == 0);
 }
 
 TEST(unsafe_samples)
