@@ -56,7 +56,8 @@ def encode(
     restart_interval : int or "auto", optional
         Lines between restart markers, 1 to 65535 (T.87 C.2.5). Restart intervals are coded independently, so they can
         be encoded and decoded in parallel. "auto" makes intervals of about 2**18 samples, which cost about 0.3 % of
-        the size or less, and no markers in images that are not larger. By default there are none, because not every decoder reads them.
+        the size or less, and no markers in images that are not larger. By default there are none, because not every
+        decoder reads them.
     workers : int or None, optional
         Number of threads that encode restart intervals and planes. None, the default, is one per core, but no more than
         one for each 2**18 samples, so that a small image is encoded in the calling thread. The stream does not depend
