@@ -177,6 +177,8 @@ def check_result(tree, target):
 
 def start_job(*arguments, stdout=subprocess.DEVNULL):
     """Start the command line in a separate process group."""
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores, and so would the job
     return subprocess.Popen(
         [sys.executable, "-m", "dicom_jpegls", *map(str, arguments)],
         stdout=stdout,
