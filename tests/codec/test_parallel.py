@@ -415,3 +415,18 @@ def test_a_tail_of_zeros_has_one_verdict_for_any_number_of_workers(kind):
     for size in (1, 2, 3, 7, 16, 100):
         stream = sound[: end - size] + bytes(size) + sound[end:]
         assert outcome(stream, 4) == outcome(stream, 1), size
+
+
+def test_a_transformation_of_planes_changes_no_verdict():
+    sound = jls.encode(make_image("noise", (16, 12), 8))
+    start = sound.index(b"\xff\xda") + 10
+    refused = 0
+    for position in range(start, len(sound) - 2):
+        for change in (1, 0x10, 0x80, 0xFF):
+            damaged = bytearray(sound)
+            damaged[position] ^= change
+            transformed = damaged[:2] + b"\xff\xe8\0\7mrfx\1" + damaged[2:]
+            expected = outcome(damaged, 1)
+            assert outcome(transformed, 1) == expected, (position, change)
+            refused += expected is None
+    assert refused > 0

@@ -329,3 +329,19 @@ def test_default_raises_and_fills_nothing():
     with pytest.raises(jls.InvalidStreamError, match="truncated"):
         jls.decode(stream, out=out)
     assert (out == 7).all()
+
+
+def test_fill_bytes_before_restart_markers_cost_no_line():
+    image = make_image("noise", (12, 8), 8)
+    stream = jls.encode(image, restart_interval=1)
+    scan = stream.index(b"\xff\xda") + 10
+    filled = bytearray(stream[:scan])
+    for first, second in zip(stream[scan:], stream[scan + 1 :] + b"\0", strict=True):
+        if first == 0xFF and 0xD0 <= second <= 0xD7:
+            filled += b"\xff\xff\xff"
+        filled.append(first)
+    for damaged in (stream, bytes(filled)):
+        found = jls.decode_partial(damaged[:-3])
+        assert found.error is not None
+        assert found.good_lines.tolist() == [True] * 11 + [False]
+        np.testing.assert_array_equal(found.image[:11], image[:11])

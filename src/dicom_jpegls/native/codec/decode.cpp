@@ -106,6 +106,8 @@ std::size_t end_without_zeros(const byte_span stream, const piece& part) noexcep
     {
         if (stream.data[i] == 0xFF && i + 1 != part.end && (stream.data[i + 1] & 0x80) != 0)
         {
+            if (has_intervals && stream.data[i + 1] == 0xFF) // a fill byte (T.81 B.1.1.2)
+                continue;
             if (!has_intervals || zeros > 1 || !is_restart_marker(stream.data[i + 1]))
                 return i - zeros;
             ++i;

@@ -323,10 +323,12 @@ std::unique_ptr<Strategy> create_scan_codec(const charls::frame_info& frame,
                                             const charls::coding_parameters& parameters,
                                             const charls::jpegls_pc_parameters& presets)
 {
+    // Planes are not transformed, whatever a segment says.
+    const bool is_transformed{parameters.transformation != charls::color_transformation::none &&
+                              parameters.interleave_mode != charls::interleave_mode::none};
     if (!use_codecs.load(std::memory_order_relaxed) ||
         parameters.near_lossless > maximum_near_lossless(frame.bits_per_sample) ||
-        !has_default_presets(frame, parameters, presets) ||
-        parameters.transformation != charls::color_transformation::none || frame.width > largest_width)
+        !has_default_presets(frame, parameters, presets) || is_transformed || frame.width > largest_width)
         return nullptr;
 
     if (parameters.interleave_mode == charls::interleave_mode::sample)
