@@ -342,7 +342,6 @@ def decode(
     array([[-5, -5, -5],
            [-5, -5, -5]], dtype=int16)
     """
-    # By position, and without a record unless somebody asks for it: small images take as long as a few calls.
     stream = _codec.Stream(src, max_dimension, max_samples, False, preset_coding_parameters)
     if out is None:
         return decode_stream(stream, workers, signed=signed)
@@ -426,7 +425,7 @@ def decode_many(
     targets: list[NDArray[Any]] = []
     for index, src in enumerate(streams):
         try:
-            stream = _codec.Stream(src, max_dimension=max_dimension, max_samples=max_samples)
+            stream = _codec.Stream(src, max_dimension, max_samples)
             samples = _new_samples(stream, signed)
         except (JPEGLSError, TypeError, MemoryError) as error:
             _name_item(error, f"streams[{index}]")
@@ -437,7 +436,7 @@ def decode_many(
             indexes.append(index)
             opened.append(stream)
             targets.append(samples)
-            results.append(_image_view(samples, stream.info))
+            results.append(_image_view(samples, stream))
     for index, fault in zip(indexes, _codec.decode_streams(opened, targets, workers=workers), strict=True):
         if fault is not None:
             _name_item(fault, f"streams[{index}]")
@@ -505,7 +504,7 @@ def decode_stream(stream: _codec.Stream, workers: int | None = None, *, signed: 
     """Decode an inspected stream into a new array; see `decode`."""
     samples = _new_samples(stream, signed)
     stream.decode_into(samples, workers=workers)
-    return samples if samples.ndim == 2 else _image_view(samples, stream.info)
+    return _image_view(samples, stream)
 
 
 def decode_stream_into(
@@ -532,7 +531,7 @@ def decode_streams_into(
     errors = _codec.decode_streams(streams, targets, workers=workers)
     for stream, out, target, in_memory in zip(streams, outs, targets, direct, strict=True):
         if in_memory is None:
-            out[...] = _image_view(target, stream.info)
+            out[...] = _image_view(target, stream)
     return errors
 
 
@@ -546,7 +545,7 @@ def decode_stream_partial(
     check_fill_value(fill_value, info.bits_per_sample, signed)
     target = _new_samples(stream, signed) if in_memory is None else in_memory
     marks, error = stream.decode_partial_into(target)
-    image = _image_view(target, info)
+    image = _image_view(target, stream)
     if out is not None and in_memory is None:
         out[...] = image
     if out is not None:
@@ -674,8 +673,9 @@ def new_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.empty(shape, dtype)
 
 
-def _image_view(samples: NDArray[Any], info: StreamInfo) -> NDArray[Any]:
-    return samples.transpose(1, 2, 0) if _is_planar(info) else samples
+def _image_view(samples: NDArray[Any], stream: _codec.Stream) -> NDArray[Any]:
+    # The record is made only if the shape does not tell: small images take as long as a few calls.
+    return samples.transpose(1, 2, 0) if samples.ndim == 3 and _is_planar(stream.info) else samples
 
 
 def _has_regular_rows(samples: NDArray[Any], planar: bool) -> bool:
