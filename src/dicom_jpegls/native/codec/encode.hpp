@@ -30,9 +30,6 @@ constexpr std::int32_t maximum_application_data_number{15};
 // less.
 constexpr std::uint64_t samples_per_task{1 << 18};
 
-// So many tasks for each worker that all of them end at about the same time.
-constexpr std::uint64_t tasks_per_worker{16};
-
 // The interleave mode for as many components, unless another one is asked for.
 [[nodiscard]] constexpr std::int32_t default_interleave_mode(const std::int32_t component_count) noexcept
 {

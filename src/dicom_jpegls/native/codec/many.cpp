@@ -15,6 +15,9 @@ std::atomic<bool> lanes_wanted{true};
 // Batches hold at most so many lanes' loads, which bounds the time until an interruption is noticed.
 constexpr std::size_t loads_per_batch{4};
 
+// So many tasks for each worker that all of them end at about the same time.
+constexpr std::uint64_t tasks_per_worker{16};
+
 // Setting up a lane takes as long as coding some hundred samples.
 constexpr std::uint64_t fewest_samples_of_scan{256};
 
