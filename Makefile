@@ -96,7 +96,8 @@ matrix: wheel
 	done
 
 # Runs the tests against the installed wheel, with the interpreter $(PYTHON). Left out: what the compiled module, the same
-# for all interpreters, makes of streams, and the examples. Of the peers those take part that have a wheel for this machine.
+# for all interpreters, makes of streams, and the examples. Of the peers those take part that have a wheel for this
+# machine.
 MODULE_TESTS := $(addprefix tests/codec/test_,conformance.py damage.py fast_scan.py memory.py oracles.py parallel.py \
                 stream_hashes.py) tests/dicom/test_costly_inputs.py tests/examples
 .PHONY: installed test-wheel

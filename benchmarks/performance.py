@@ -671,11 +671,11 @@ def measure_all(rounds: int, quick: bool) -> list[Measurement]:
     patient = rounds if quick else 3 * rounds
     found += measure_datasets("datasets", name, frames, patient)
     real = moved_ct(len(frames), size)
-    name = f"{len(real)} frames of {size} x {size}, a real CT slice, moved, signed 16 bits"
-    found += measure_datasets("real", name, real, patient)
+    of_real = f"{len(real)} frames of {size} x {size}, a real CT slice, moved, signed 16 bits"
+    found += measure_datasets("real", of_real, real, patient)
     tiles = synthetic_dx(256).reshape(8, 32, 8, 32).swapaxes(1, 2).reshape(64, 32, 32)
     found += measure_batch(list(tiles), 12, patient)
-    found += measure_workers("", frames, patient)
+    found += measure_workers(name, frames, patient)
     found += measure_strips(large, patient)
     return found + measure_memory(large, with_peers=not quick)
 

@@ -114,8 +114,7 @@ inline constexpr fault_description fault_descriptions[]{
      "colour transformations other than HP1, HP2 and HP3 are not supported"},
     {fault::color_transformation_use, "color_transformation_use", fault_kind::unsupported,
      "colour transformations are supported only for 8 and 16 bits, since decoders disagree about other precisions; "
-     "they "
-     "are encoded only for lossless images of 3 components in line or sample interleave"},
+     "they are encoded only for lossless images of 3 components in line or sample interleave"},
     {fault::scan_components, "scan_components", fault_kind::invalid,
      "the scan's number of components is neither 1 nor that of the frame"},
     {fault::scan_component, "scan_component", fault_kind::invalid,
