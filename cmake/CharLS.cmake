@@ -95,6 +95,9 @@ if(NOT MSVC)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND scan_options -fno-tree-slp-vectorize) # which makes slow stores of contexts and codes
+  if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=")
+    list(APPEND scan_options -O1) # otherwise the lanes take many minutes to compile
+  endif()
 elseif(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   list(APPEND scan_options -Wno-pass-failed) # sanitizers keep loops from being vectorized
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
