@@ -163,7 +163,8 @@ fuzz: $(VENV)/.development
 	done
 
 # Runs the tests against an extension and a CharLS that are built with GCC's address and undefined-behaviour sanitizers.
-# Left out: tests of memory, since the address sanitizer keeps what is freed, and Python's count of its blocks stays 0.
+# Left out: tests of memory, since the address sanitizer keeps what is freed, and Python's count of its blocks stays 0; and
+# the examples, which measure memory and start other programs, in which the preloaded libraries do not work.
 library = $$($(CXX) -print-file-name=$(1))
 SANITIZED := PYTHONMALLOC=malloc \
     LD_PRELOAD="$(call library,libasan.so) $(call library,libubsan.so) $(call library,libstdc++.so)" \
@@ -177,7 +178,7 @@ sanitize: sanitize-native
 	    -C build-dir=build/sanitize -C cmake.build-type=RelWithDebInfo -C install.strip=false \
 	    -C 'cmake.define.CMAKE_CXX_FLAGS=-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 	$(SANITIZED) DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-sanitize/bin/pytest $(PYTEST_OPTIONS) tests \
-	    --ignore tests/codec/test_memory.py --ignore tests/dicom/test_costly_inputs.py
+	    --ignore tests/codec/test_memory.py --ignore tests/dicom/test_costly_inputs.py --ignore tests/examples
 
 # In an environment of its own: with other peers installed, pydicom decides otherwise than in the tests.
 bench: $(VENV)-bench/.installed
