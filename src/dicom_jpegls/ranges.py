@@ -29,9 +29,11 @@ def safe_range(bits_per_sample: int, near_lossless: int) -> tuple[int, int]:
 
 def is_within(samples: NDArray[Any], lowest: int, highest: int) -> bool:
     """Return whether all samples are within a range. Only the limits that the dtype can exceed are compared."""
-    limits = np.iinfo(samples.dtype)
+    smallest, largest = sample_range(8 * samples.dtype.itemsize, samples.dtype.kind == "i")
+    # The reductions themselves: for a small image, the methods of the array take as long again.
     return bool(
-        (highest >= limits.max or samples.max() <= highest) and (lowest <= limits.min or samples.min() >= lowest)
+        (highest >= largest or np.maximum.reduce(samples, axis=None) <= highest)
+        and (lowest <= smallest or np.minimum.reduce(samples, axis=None) >= lowest)
     )
 
 
