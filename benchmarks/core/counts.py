@@ -14,7 +14,7 @@ from export_frames import classes, masked
 import dicom_jpegls as jls
 from dicom_jpegls import _codec
 
-COUNTS = range(1, 34)
+COUNTS = range(1, 41)
 ROUNDS = 20
 SIDE = 96
 LIMIT = 0.97
@@ -52,7 +52,7 @@ def measure(frames, bits, near):
 
 def main(near_values):
     """Print the ratios for some numbers of images, the lowest of all and those below the limit."""
-    shown = (1, 4, 6, 7, 8, 12, 16, 22, 23, 32, 33)
+    shown = (1, 4, 7, 8, 9, 10, 12, 16, 23, 24, 25, 32, 40)
     print("| image | NEAR | | " + " | ".join(map(str, shown)) + " | lowest |")
     print("|---|---|---|" + "---|" * (len(shown) + 1))
     slow = []

@@ -80,13 +80,11 @@ bool has_scans_for_lanes(const stream_info& info) noexcept
            info.size >= sample_count(frame_of(info)) / 8;
 }
 
-bool pays_in_lanes(const stream_info& info, const piece& part) noexcept
+bool is_covered(const stream_info& info, const piece& part) noexcept
 {
-    const std::int32_t components{components_of_scan(info.component_count, info.interleave_mode)};
-    const std::uint64_t samples{std::uint64_t{info.width} * part.line_count * static_cast<std::uint32_t>(components)};
-    return part.component_count == components && part.restart_interval >= part.line_count &&
-           are_defaults(part.presets, info.bits_per_sample, part.near_lossless) && samples >= fewest_samples_of_scan &&
-           scan::decoding_in_lanes_pays(part.end - part.begin, samples);
+    return part.component_count == components_of_scan(info.component_count, info.interleave_mode) &&
+           part.restart_interval >= part.line_count &&
+           are_defaults(part.presets, info.bits_per_sample, part.near_lossless);
 }
 
 // The scan of a stream that has only one, without restart markers.
@@ -109,14 +107,23 @@ template<typename Lane>
 struct lane_task
 {
     Lane lane;
-    std::size_t owner; // index of the stream or image
-    std::size_t part;  // index of its piece or strip
+    std::size_t owner;        // index of the stream or image
+    std::size_t part;         // index of its piece or strip
+    std::size_t fewest_lanes; // that pay for scans like it
 
     [[nodiscard]] std::uint64_t samples() const noexcept
     {
         return scan::sample_count(lane);
     }
 };
+
+// Adds a scan unless lanes never pay for it.
+template<typename Lane>
+void add_task(std::vector<lane_task<Lane>>& tasks, const lane_task<Lane>& task)
+{
+    if (task.samples() >= fewest_samples_of_scan && task.fewest_lanes <= scan::lanes_in_flight)
+        tasks.push_back(task);
+}
 
 // Leaves the scans that are faster in lanes than one after another, by kind. None of them is so much larger than
 // the others that it is alone in the end.
@@ -135,7 +142,14 @@ void keep_what_pays(std::vector<lane_task<Lane>>& tasks)
                                        [](const std::uint64_t sum, const auto& task) { return sum + task.samples(); });
         while (first != last && first->samples() * scan::fewest_lanes_that_pay > samples)
             samples -= (first++)->samples();
-        const std::size_t share{scan::lane_share(static_cast<std::size_t>(last - first))};
+        if (first == last)
+            continue;
+        const auto count = static_cast<std::size_t>(last - first);
+        const std::size_t fewest{
+            std::accumulate(first, last, std::size_t{},
+                            [](const std::size_t sum, const auto& task) { return sum + task.fewest_lanes; }) /
+            count};
+        const std::size_t share{scan::lane_share(count, fewest)};
         kept = std::move(first, first + static_cast<std::ptrdiff_t>(share), kept);
         first = last;
     }
@@ -158,7 +172,7 @@ using encoding_tasks = std::vector<lane_task<scan::lane_encoding>>;
 void add_piece(decoding_tasks& tasks, const inspected_stream& source, const piece& part, std::uint8_t* const samples,
                const image_layout& layout, const std::size_t owner, const std::size_t index)
 {
-    if (!pays_in_lanes(source.info, part))
+    if (!is_covered(source.info, part))
         return;
     scan::lane_decoding lane{};
     lane.source = source.bytes.data + part.begin;
@@ -171,7 +185,7 @@ void add_piece(decoding_tasks& tasks, const inspected_stream& source, const piec
     lane.bits_per_sample = source.info.bits_per_sample;
     lane.near_value = part.near_lossless;
     lane.component_count = part.component_count;
-    tasks.push_back({lane, owner, index});
+    add_task(tasks, {lane, owner, index, scan::fewest_lanes_for_decoding(lane.source_size, scan::sample_count(lane))});
 }
 
 // The room for a strip in a lane: few images grow by more than an eighth, and the codec for one scan encodes these.
@@ -198,8 +212,6 @@ bool is_covered(const image_source& image) noexcept
 void add_strip(encoding_tasks& tasks, const strip_encoder& strips, const std::size_t owner, const std::size_t index)
 {
     const image_source strip{strips.strip(index)};
-    if (sample_count(strip.frame) < fewest_samples_of_scan)
-        return;
     scan::lane_encoding lane{};
     lane.source = strip.samples;
     lane.source_size = static_cast<std::size_t>(strip.layout.size);
@@ -210,7 +222,7 @@ void add_strip(encoding_tasks& tasks, const strip_encoder& strips, const std::si
     lane.near_value = strip.parameters.near_lossless;
     lane.component_count = strip.frame.component_count;
     lane.destination_size = static_cast<std::size_t>(lane_room(strip));
-    tasks.push_back({lane, owner, index});
+    add_task(tasks, {lane, owner, index, scan::fewest_lanes_for_encoding(lane)});
 }
 
 // Encodes in lanes what pays. Returns the tasks, with what became of them.
@@ -433,7 +445,7 @@ status many_coder::encode_strips(strip_encoder& strips, const std::size_t first,
                 add_strip(tasks, strips, 0, i);
         tasks = encode_in_lanes(lanes_, encoded_, std::move(tasks));
         std::vector<bool> done(last - first);
-        for (const auto& [lane, owner, index] : tasks)
+        for (const auto& [lane, owner, index, fewest_lanes] : tasks)
         {
             if (!lane.done)
                 continue;

@@ -204,9 +204,66 @@ void test_what_is_not_covered()
 
 void test_shares()
 {
-    static_assert(scan::lane_share(0) == 0 && scan::lane_share(6) == 0 && scan::lane_share(7) == 7);
-    static_assert(scan::lane_share(16) == 16 && scan::lane_share(22) == 16 && scan::lane_share(40) == 40);
-    static_assert(scan::decoding_in_lanes_pays(8, 64) && !scan::decoding_in_lanes_pays(7, 64));
+    static_assert(scan::lane_share(0, 7) == 0 && scan::lane_share(6, 7) == 0 && scan::lane_share(7, 7) == 7);
+    static_assert(scan::lane_share(16, 7) == 16 && scan::lane_share(22, 7) == 16 && scan::lane_share(40, 7) == 40);
+    static_assert(scan::lane_share(9, 10) == 0 && scan::lane_share(25, 10) == 16 && scan::lane_share(26, 10) == 26);
+}
+
+void test_lanes_for_decoding()
+{
+    constexpr std::size_t never{scan::lanes_in_flight + 1};
+    static_assert(scan::fewest_lanes_for_decoding(7, 64) == never);
+    static_assert(scan::fewest_lanes_for_decoding(8, 64) == 15);
+    static_assert(scan::fewest_lanes_for_decoding(12, 64) == 11);
+    static_assert(scan::fewest_lanes_for_decoding(16, 64) == 7);
+    static_assert(scan::fewest_lanes_for_decoding(1000, 64) == 7);
+}
+
+// The fewest lanes for an image of 8 bits, or of the lower bytes of 16 bits.
+std::size_t fewest_for_encoding(const std::vector<std::uint8_t>& samples, const std::uint32_t width,
+                                const std::uint32_t height, const std::int32_t near_value)
+{
+    const std::vector<std::uint16_t> wide(samples.begin(), samples.end());
+    scan::lane_encoding scan{};
+    scan.source = samples.data();
+    scan.source_size = samples.size();
+    scan.stride = width;
+    scan.width = width;
+    scan.height = height;
+    scan.bits_per_sample = 8;
+    scan.near_value = near_value;
+    scan.component_count = 1;
+    const std::size_t result{scan::fewest_lanes_for_encoding(scan)};
+    scan.source = reinterpret_cast<const std::uint8_t*>(wide.data());
+    scan.source_size *= 2;
+    scan.stride *= 2;
+    scan.bits_per_sample = 16;
+    CHECK(scan::fewest_lanes_for_encoding(scan) == result);
+    return result;
+}
+
+void test_lanes_for_encoding()
+{
+    constexpr std::size_t never{scan::lanes_in_flight + 1};
+    constexpr std::uint32_t width{512};
+    constexpr std::uint32_t height{130};
+    std::vector<std::uint8_t> samples(std::size_t{width} * height);
+    CHECK(fewest_for_encoding(samples, width, height, 0) == never); // a run in each line
+    for (std::size_t i{}; i != samples.size(); ++i)
+        samples[i] = static_cast<std::uint8_t>(7 * i + i / width);
+    CHECK(fewest_for_encoding(samples, width, height, 0) == 8);
+    CHECK(fewest_for_encoding(samples, width, height, 1) == 7);
+    CHECK(fewest_for_encoding(samples, width, height, 200) == never);
+    CHECK(fewest_for_encoding(samples, 32, height, 0) == 9); // ends of lines stop lanes, too
+    CHECK(fewest_for_encoding(samples, width, 1, 0) == 8);
+    for (std::size_t i{}; i != samples.size(); ++i)
+        samples[i] = static_cast<std::uint8_t>(i / width % 2 == 0 && i % width % 3 == 0);
+    CHECK(fewest_for_encoding(samples, width, height, 0) == never); // runs interrupted at every third sample
+    for (std::size_t i{}; i != samples.size(); ++i)
+        if (i % 64 < 48)
+            samples[i] = static_cast<std::uint8_t>(7 * i + i / width);
+    const std::size_t mixed{fewest_for_encoding(samples, width, height, 0)};
+    CHECK(mixed > 8 && mixed < scan::lanes_in_flight);
 }
 
 } // namespace
@@ -214,6 +271,8 @@ void test_shares()
 TEST(lanes_are_filled)
 {
     test_shares();
+    test_lanes_for_decoding();
+    test_lanes_for_encoding();
 }
 
 TEST(scans_that_are_not_covered_are_left_alone)

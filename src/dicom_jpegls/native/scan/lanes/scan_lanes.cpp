@@ -4,9 +4,75 @@
 #include "lane_decoder.hpp"
 #include "lane_encoder.hpp"
 
+#include <cstring>
 #include <new>
 
 namespace dicom_jpegls::scan {
+
+namespace {
+
+// Samples of the regular mode, and what stops a lane: where runs begin, and ends of lines.
+struct line_statistics
+{
+    std::uint64_t regular;
+    std::uint64_t stops;
+};
+
+// Estimates them for a line below another, without regard to where runs end. Pixels are taken component by component.
+template<typename Sample>
+void add_line(line_statistics& statistics, const std::uint8_t* const above, const std::uint8_t* const line,
+              const std::size_t samples, const std::size_t components, const std::int32_t near_value) noexcept
+{
+    const auto load{[](const std::uint8_t* const bytes, const std::size_t index) {
+        Sample sample;
+        std::memcpy(&sample, bytes + index * sizeof sample, sizeof sample);
+        return std::int32_t{sample};
+    }};
+    const auto is_near{[near_value](const std::int32_t a, const std::int32_t b) {
+        return static_cast<std::uint32_t>(a - b + near_value) <= static_cast<std::uint32_t>(2 * near_value);
+    }};
+    // The gradients of sample `i` (T.87 A.3.1). No branches: compilers make vector instructions of this.
+    const auto is_flat{[&](const std::size_t i) {
+        const std::int32_t rc{load(above, i - components)};
+        const std::int32_t rb{load(above, i)};
+        return static_cast<std::uint32_t>(is_near(load(line, i - components), rc)) &
+               static_cast<std::uint32_t>(is_near(rb, rc)) &
+               static_cast<std::uint32_t>(is_near(load(above, i + components), rb));
+    }};
+    std::uint32_t flat{};
+    std::uint32_t starts{};
+    for (std::size_t i{2 * components}; i + components < samples; ++i)
+    {
+        const std::uint32_t here{is_flat(i)};
+        flat += here;
+        starts += here & ~is_flat(i - components);
+    }
+    statistics.regular += samples - flat;
+    statistics.stops += starts + components;
+}
+
+} // namespace
+
+std::size_t fewest_lanes_for_encoding(const lane_encoding& scan) noexcept
+{
+    const std::size_t fewest{scan.near_value == 0 ? fewest_lanes_that_pay + 1 : fewest_lanes_that_pay};
+    constexpr std::uint32_t lines_for_each{64};
+    const std::uint32_t count{scan.height < 2 ? 0 : scan.height / lines_for_each + 2};
+    const auto components{static_cast<std::size_t>(scan.component_count)};
+    const std::size_t samples{scan.width * components};
+    line_statistics found{};
+    for (std::uint32_t i{}; i != count; ++i)
+    {
+        const std::uint64_t y{1 + (scan.height - 1) * (2 * std::uint64_t{i} + 1) / (2 * std::uint64_t{count})};
+        const std::uint8_t* const line{scan.source + static_cast<std::size_t>(y) * scan.stride};
+        const auto add{scan.bits_per_sample <= 8 ? &add_line<std::uint8_t> : &add_line<std::uint16_t>};
+        add(found, line - scan.stride, line, samples, components, scan.near_value);
+    }
+    if (5 * found.stops > found.regular)
+        return lanes_in_flight + 1;
+    return count == 0 ? fewest
+                      : fewest + static_cast<std::size_t>((24 * found.stops + found.regular / 2) / found.regular);
+}
 
 #ifdef JLS_LANES
 

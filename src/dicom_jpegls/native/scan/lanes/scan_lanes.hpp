@@ -13,8 +13,8 @@
 // bits.
 //
 // When it pays, measured on one core of an AMD EPYC (Zen 4) against the codecs for one scan (docs/scan-codecs.md):
-// `lane_share` says how many of a number of scans of about the same size to give to the lanes, and
-// `decoding_in_lanes_pays` whether a stream is worth it. Neither is needed for correct results.
+// `fewest_lanes_for_decoding` and `fewest_lanes_for_encoding` estimate how many scans such as a given one it takes, and
+// `lane_share` says how many of a number of scans to give to the lanes. None of them is needed for correct results.
 // With several threads, each of them gets its own scans and its own `scan_lanes`.
 #pragma once
 
@@ -108,22 +108,33 @@ private:
     std::unique_ptr<memory> memory_;
 };
 
-// Scans in flight, and from how many on lanes are faster than one scan after another.
+// Scans in flight, and from how many on lanes can be faster than one scan after another.
 constexpr std::size_t lanes_in_flight{16};
 constexpr std::size_t fewest_lanes_that_pay{7};
 
-// Of `count` scans of about the same size for one thread, how many to give to `scan_lanes` in one call: all of them, or
-// as many as fill the lanes, since the few others are faster one after another.
-constexpr std::size_t lane_share(const std::size_t count) noexcept
+// From how many scans on lanes are faster, if all are like this one; more than `lanes_in_flight` if they never are.
+// Runs stop a lane, so the more there are, the more lanes have to be filled. When decoding, the bits per sample tell:
+// below one, it is mostly runs.
+constexpr std::size_t fewest_lanes_for_decoding(const std::size_t source_size, const std::uint64_t samples) noexcept
 {
-    const std::size_t rest{count % lanes_in_flight};
-    return rest < fewest_lanes_that_pay ? count - rest : count;
+    constexpr std::uint64_t one_bit{8}; // a sample, in eighths
+    const std::uint64_t eighths{64 * std::uint64_t{source_size} / samples};
+    if (eighths < one_bit)
+        return lanes_in_flight + 1;
+    const std::uint64_t missing{eighths < 2 * one_bit ? 2 * one_bit - eighths : 0};
+    return fewest_lanes_that_pay + static_cast<std::size_t>(missing);
 }
 
-// Whether a scan has enough bits for its samples: below one each, it is mostly runs.
-constexpr bool decoding_in_lanes_pays(const std::size_t source_size, const std::uint64_t samples) noexcept
+// When encoding, some lines of the source are looked at. The source must be as large as the scan says.
+std::size_t fewest_lanes_for_encoding(const lane_encoding& scan) noexcept;
+
+// Of `count` scans of about the same size for one thread, how many to give to `scan_lanes` in one call, if lanes are
+// faster from `fewest` scans on: all of them, or as many as fill the lanes, since the few others are faster one after
+// another.
+constexpr std::size_t lane_share(const std::size_t count, const std::size_t fewest) noexcept
 {
-    return source_size >= samples / 8;
+    const std::size_t rest{count % lanes_in_flight};
+    return rest < fewest ? count - rest : count;
 }
 
 } // namespace dicom_jpegls::scan
