@@ -23,8 +23,8 @@ BENCH := build/bench-core
 CMAKE := $(BIN)/cmake
 PRESET_OPTIONS = -D Python_EXECUTABLE=$(CURDIR)/$(BIN)/python
 
-# The C++ that is formatted and linted, and a second compiler for its warnings, left out where it is not there: nothing that
-# it builds is run, so it takes the quickest way.
+# The C++ that is formatted and linted, and a second compiler for its warnings, left out where it is not there: nothing
+# that it builds is run, so it takes the quickest way.
 CXX_SOURCES := $(shell find src/dicom_jpegls/native fuzz benchmarks/core -name '*.?pp')
 CLANG ?= $(firstword $(shell command -v clang++))
 
@@ -95,8 +95,8 @@ matrix: wheel
 	    $(MAKE) --no-print-directory installed PYTHON=$$python || exit 1; \
 	done
 
-# Runs the tests against the installed wheel, with the interpreter $(PYTHON). Left out: what the compiled module, the same
-# for all interpreters, makes of streams, and the examples. Of the peers those take part that have a wheel for this
+# Runs the tests against the installed wheel, with the interpreter $(PYTHON). Left out: what the compiled module, the
+# same for all interpreters, makes of streams, and the examples. Of the peers those take part that have a wheel for this
 # machine.
 MODULE_TESTS := $(addprefix tests/codec/test_,conformance.py damage.py fast_scan.py memory.py oracles.py parallel.py \
                 stream_hashes.py) tests/dicom/test_costly_inputs.py tests/examples
@@ -148,8 +148,8 @@ free-threaded:
 	    . hypothesis pytest
 	DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-free-threaded/bin/pytest -q $(FREE_THREADED_TESTS)
 
-# Needs clang, CLANG=... if it has another name. The inputs found stay in $(FUZZ)/corpus for the next run, and what fails
-# in $(FUZZ)/findings.
+# Needs clang, CLANG=... if it has another name. The inputs found stay in $(FUZZ)/corpus for the next run, and what
+# fails in $(FUZZ)/findings.
 fuzz: $(VENV)/.development
 	$(CMAKE) --preset fuzz $(PRESET_OPTIONS) $(addprefix -D CMAKE_CXX_COMPILER=,$(CLANG))
 	$(CMAKE) --build --preset fuzz --parallel 2 --target $(TARGET)
@@ -163,8 +163,8 @@ fuzz: $(VENV)/.development
 	done
 
 # Runs the tests against an extension and a CharLS that are built with GCC's address and undefined-behaviour sanitizers.
-# Left out: tests of memory, since the address sanitizer keeps what is freed, and Python's count of its blocks stays 0; and
-# the examples, which measure memory and start other programs, in which the preloaded libraries do not work.
+# Left out: tests of memory, since the address sanitizer keeps what is freed, and Python's count of its blocks stays 0;
+# and the examples, which measure memory and start other programs, in which the preloaded libraries do not work.
 library = $$($(CXX) -print-file-name=$(1))
 SANITIZED := PYTHONMALLOC=malloc \
     LD_PRELOAD="$(call library,libasan.so) $(call library,libubsan.so) $(call library,libstdc++.so)" \
@@ -198,13 +198,13 @@ bench-core: $(VENV)/.development
 	$(BIN)/python benchmarks/core/export_images.py $(BENCH)/images
 	$(BENCH)/bench $(BENCH)/libreleased.so $(BENCH)/libfast.so $(BENCH)/images
 	$(BIN)/python benchmarks/core/export_frames.py $(BENCH)/frames
-	$(BENCH)/bench_lanes $(BENCH)/frames
+	$(BENCH)/bench_lanes $(BENCH)/libreleased.so $(BENCH)/frames
 	$(BIN)/python benchmarks/core_python.py
 	$(BIN)/python benchmarks/core/mispredictions.py $(BENCH)/bench $(BENCH)/libreleased.so $(BENCH)/libfast.so \
 	    $(BENCH)/images
 
-# The scan codecs as GCC (1) and clang (2) build them, of which one makes the wheels for Linux and the other those for macOS.
-# ROUNDS=3 is quick and rough.
+# The scan codecs as GCC (1) and clang (2) build them, of which one makes the wheels for Linux and the other those for
+# macOS. ROUNDS=3 is quick and rough.
 GCC ?= g++
 ROUNDS ?= 25
 bench-compilers: $(VENV)/.development
@@ -212,7 +212,7 @@ bench-compilers: $(VENV)/.development
 	set -e; for compiler in $(GCC) $(CLANG); do \
 	    build=$(BENCH)-$$(basename $$compiler); \
 	    $(CMAKE) --preset bench-core $(PRESET_OPTIONS) -B $$build -D CMAKE_CXX_COMPILER=$$compiler; \
-	    $(CMAKE) --build $$build --parallel 2 --target fast bench bench_lanes; \
+	    $(CMAKE) --build $$build --parallel 2 --target released fast bench bench_lanes; \
 	done
 	$(BIN)/python benchmarks/core/export_images.py $(BENCH)/images
 	$(BIN)/python benchmarks/core/export_frames.py $(BENCH)/frames
@@ -237,7 +237,7 @@ $(VENV)/.development: $(VENV)/.package
 clean:
 	rm -rf $(VENV) $(wildcard $(VENV)-*) build dist site charls-index $(DEMO_OUTPUT) $(BENCHMARK_OUTPUT)
 
-# --- Releases: see RELEASING.md -----------------------------------------------------------------------------------------
+# --- Releases: see RELEASING.md ---------------------------------------------------------------------------------------
 
 # The tools that look at the package, the workflows and the repository.
 PACKAGE_BIN := $(VENV)-package/$(SCRIPTS)
@@ -313,7 +313,7 @@ docs: $(VENV)-docs/.installed
 serve-docs: $(VENV)-docs/.installed
 	$(VENV)-docs/$(SCRIPTS)/python -m mkdocs serve
 
-# --- More ways to run the tests -----------------------------------------------------------------------------------------
+# --- More ways to run the tests ---------------------------------------------------------------------------------------
 
 .PHONY: oldest pydicom-main system-charls
 # With the oldest dependencies and build requirements that pyproject.toml allows, and the peers that go with them.
@@ -333,25 +333,26 @@ pydicom-main:
 	$(VENV)-pydicom-main/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check "$(PYDICOM)"
 	$(call run_tests,pydicom-main) tests/dicom tests/files tests/compat
 
-# With the CharLS of the system, such as Debian's libcharls-dev, which lacks our patches. Tests that need them are marked.
+# With the CharLS of the system, such as Debian's libcharls-dev, which lacks our patches. Tests that need them are
+# marked.
 UNPATCHED := ignore:dicom_jpegls is linked to an unpatched CharLS
 system-charls:
 	$(call environment,system-charls) --group test '.[cli]' -C build-dir=build/system-charls \
 	    -C cmake.define.DICOM_JPEGLS_SYSTEM_CHARLS=ON
 	PYTHONWARNINGS="$(UNPATCHED)" $(call run_tests,system-charls) -W "$(UNPATCHED)" tests
 
-# --- Other platforms: see docs/platforms.md -----------------------------------------------------------------------------
+# --- Other platforms: see docs/platforms.md ---------------------------------------------------------------------------
 
-# `make platform PLATFORM=s390x` (arm64, s390x, i386): the tests of the wheel, made from the sdist in dist/, under emulation.
-# As root, on Debian or Ubuntu, with mmdebstrap, qemu-user-static and the cross-compiler. TESTS selects some.
+# `make platform PLATFORM=s390x` (arm64, s390x, i386): the tests of the wheel, made from the sdist in dist/, under
+# emulation. As root, on Debian or Ubuntu, with mmdebstrap, qemu-user-static and the cross-compiler. TESTS selects some.
 PLATFORM ?= arm64
 TESTS ?= tests
 .PHONY: platform zig
 platform:
 	PYTHON=$(PYTHON) sh build_support/platform.sh $(PLATFORM) $(firstword $(wildcard dist/*.tar.gz) dist/none) $(TESTS)
 
-# The C++ and its unit tests with Zig's compiler. The tests run here, under emulation if need be: qemu-user-static and wine
-# are needed; those for macOS and for Windows on ARM are compiled and linked only.
+# The C++ and its unit tests with Zig's compiler. The tests run here, under emulation if need be: qemu-user-static and
+# wine are needed; those for macOS and for Windows on ARM are compiled and linked only.
 ZIG := build/zig
 ZIG_TARGETS := x86_64-linux-musl x86-linux-musl arm-linux-musleabihf aarch64-linux-musl s390x-linux-musl \
                x86_64-windows-gnu aarch64-windows-gnu x86_64-macos aarch64-macos

@@ -17,11 +17,15 @@ COLUMNS = ("encode", "encode in lanes", "decode", "decode in lanes")
 def lane_speeds(build, frames):
     """Return the MB/s of the columns for each row of bench_lanes."""
     output = subprocess.run(
-        [build / "bench_lanes", frames, "0.3"], stdout=subprocess.PIPE, text=True, check=True
+        [build / "bench_lanes", build / "libreleased.so", frames, "0.3", "0,1,2,3", "16"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     ).stdout
-    rows = (line.split() for line in output.splitlines()[1:])
-    # The last six are two speeds and their ratio, encoding and decoding; the others say what was coded.
-    return {tuple(row[:-6]): [float(row[i]) for i in (-6, -5, -3, -2)] for row in rows}
+    rows = (line.split() for line in output.partition("\n\n")[0].splitlines()[2:])
+    # The last ten are three speeds and two ratios, encoding and decoding; the others say what was coded. CharLS is not
+    # compared.
+    return {tuple(row[:-10]): [float(row[i]) for i in (-9, -8, -4, -3)] for row in rows}
 
 
 def main(first, second, images, frames, rounds="25"):

@@ -13,17 +13,18 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from measure import synthetic_ct
 
 COUNT = 16
+SLICE_COUNT = 40  # of the classes that stand for slices of a dataset, which have a mean of their own
 
 
-def moved(image):
+def moved(image, count=COUNT):
     """Make frames of one image, each moved a few samples further."""
-    return np.stack([np.roll(image, (3 * i, 7 * i), axis=(0, 1)) for i in range(COUNT)])
+    return np.stack([np.roll(image, (3 * i, 7 * i), axis=(0, 1)) for i in range(count)])
 
 
-def perturbed(image, low, high):
+def perturbed(image, low, high, count=COUNT):
     """Make frames of one image, moved, with about a third of the samples above the background changed by one."""
     random = np.random.default_rng(1)
-    frames = moved(image.astype(np.int32))
+    frames = moved(image.astype(np.int32), count)
     changed = (random.random(frames.shape) < 0.3) & (frames > frames.min() + 60)
     return np.where(changed, np.clip(frames + random.integers(-1, 2, frames.shape), low, high), frames)
 
@@ -42,11 +43,11 @@ def classes():
     ct13 = read("J2K_pixelrep_mismatch.dcm").astype(np.int32)  # two's complement
     ct12 = np.clip((ct13 ^ 4096) - 4096 + 1024, 0, 4095)
     mr = masked(read("examples_overlay.dcm"), 12)
-    synthetic = synthetic_ct(COUNT)
-    yield "ct-16", moved(ct), 16
+    synthetic = synthetic_ct(SLICE_COUNT)
+    yield "ct-16", moved(ct, SLICE_COUNT), 16
     yield "ct-16-perturbed", perturbed(ct, -32768, 32767), 16
-    yield "ct-12", perturbed(ct12, 0, 4095), 12
-    yield "mr-12", perturbed(mr, 0, 4095), 12
+    yield "ct-12", perturbed(ct12, 0, 4095, SLICE_COUNT), 12
+    yield "mr-12", perturbed(mr, 0, 4095, SLICE_COUNT), 12
     yield "synthetic-16", synthetic, 16
     yield "synthetic-12", np.clip(synthetic.astype(np.int32) + 1024, 0, 4095), 12
     yield "large-12-strips", large_frame().reshape(32, 128, 4096)[:COUNT], 12
@@ -70,7 +71,8 @@ def main(folder):
         count, height, width = frames.shape[:3]
         components = frames.shape[3] if frames.ndim == 4 else 1
         np.ascontiguousarray(masked(frames, bits)).tofile(folder / f"{name}.raw")
-        lines.append(f"{name} {count} {width} {height} {bits} {components}\n")
+        group = "slices" if count == SLICE_COUNT else "other"
+        lines.append(f"{name} {group} {count} {width} {height} {bits} {components}\n")
     (folder / "frames.txt").write_text("".join(lines))
 
 

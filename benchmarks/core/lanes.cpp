@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Scans one after another against sixteen at once (native/scan/lanes), in one process and thread: CPU time of the
-// thread, in turns, the lowest decile of many. See docs/scan-codecs.md.
+// Scans one after another, by CharLS as released and by the codecs for one scan, against sixteen at once
+// (native/scan/lanes), in one process and thread: CPU time of the thread, in turns, the lowest decile of many. See
+// docs/scan-codecs.md.
+#include "common.hpp"
+
 #include "scan/decoder.hpp"
 #include "scan/encoder.hpp"
 #include "scan/lanes/scan_lanes.hpp"
@@ -9,31 +12,23 @@
 #include "stream/presets.hpp"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <ctime>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <memory>
 #include <sstream>
-#include <string>
-#include <vector>
+#include <tuple>
 
 using namespace dicom_jpegls;
 using namespace dicom_jpegls::scan;
 
 namespace {
 
-[[noreturn]] void stop(const std::string& message)
-{
-    std::fprintf(stderr, "%s\n", message.c_str());
-    std::exit(1);
-}
-
 // Frames of one size, one after another.
 struct frames
 {
     std::string name;
+    std::string group; // for a mean
     std::size_t count;
     std::uint32_t width;
     std::uint32_t height;
@@ -58,13 +53,14 @@ struct frames
     }
 };
 
-// Lines of: name count width height bits components; the samples are in NAME.raw.
+// Lines of: name group count width height bits components; the samples are in NAME.raw.
 std::vector<frames> read_frames(const std::string& folder)
 {
     std::vector<frames> result;
     std::ifstream list{folder + "/frames.txt"};
     frames next;
-    while (list >> next.name >> next.count >> next.width >> next.height >> next.bits_per_sample >> next.component_count)
+    while (list >> next.name >> next.group >> next.count >> next.width >> next.height >> next.bits_per_sample >>
+           next.component_count)
     {
         std::ifstream raw{folder + "/" + next.name + ".raw", std::ios::binary};
         next.samples.assign(std::istreambuf_iterator<char>{raw}, {});
@@ -179,39 +175,71 @@ single_codec codec_for(const frames& images, const std::int32_t near_value)
     }
 }
 
-double thread_seconds()
-{
-    timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
-template<typename Function>
-double seconds(const int repetitions, const Function& function)
-{
-    const double begin{thread_seconds()};
-    for (int i{}; i != repetitions; ++i)
-        function();
-    return thread_seconds() - begin;
-}
-
 double lowest_decile(std::vector<double> times)
 {
     std::sort(times.begin(), times.end());
     return times[times.size() / 10];
 }
 
-void measure(const frames& images, const std::int32_t near_value, const std::size_t count, const double duration)
+// The ways of coding that are compared.
+enum way
+{
+    charls_released,
+    one_scan,
+    in_lanes,
+    way_count
+};
+
+struct speeds
+{
+    std::vector<double> times[way_count];
+
+    [[nodiscard]] double time(const way which) const
+    {
+        return lowest_decile(times[which]);
+    }
+
+    // How many times as fast as another way lanes are.
+    [[nodiscard]] double ratio(const way other) const
+    {
+        return time(other) / time(in_lanes);
+    }
+
+    void print(const double megabytes) const
+    {
+        std::printf("   %6.0f %6.0f %6.0f %6.2f %7.2f", megabytes / time(charls_released), megabytes / time(one_scan),
+                    megabytes / time(in_lanes), ratio(one_scan), ratio(charls_released));
+    }
+};
+
+// The geometric means of lanes compared with CharLS, for a group of images, a NEAR and a number of scans.
+struct means
+{
+    geometric_mean encoding;
+    geometric_mean decoding;
+};
+using mean_key = std::tuple<std::string, std::int32_t, std::size_t>;
+
+void measure(const charls_library& charls, const frames& images, const std::int32_t near_value, const std::size_t count,
+             const double duration, means& mean)
 {
     const single_codec codec{codec_for(images, near_value)};
     const std::int32_t bits_per_sample{images.bits_per_sample};
+    const bool has_pixels{images.component_count != 1};
+    const image_format format{
+        {images.width, images.height, bits_per_sample, images.component_count},
+        near_value,
+        static_cast<std::int32_t>(has_pixels ? charls::interleave_mode::sample : charls::interleave_mode::none)};
     const std::size_t capacity{2 * images.size() + 4096};
     std::vector<std::vector<std::uint8_t>> streams(count);
+    std::vector<std::vector<std::uint8_t>> charls_streams(count, std::vector<std::uint8_t>(capacity));
     std::vector<std::vector<std::uint8_t>> encoded(count, std::vector<std::uint8_t>(capacity));
-    std::vector<std::uint8_t> decoded(count * images.size());
-    std::vector<std::uint8_t> decoded_alone;
+    std::vector<std::uint8_t> decoded[way_count];
+    for (auto& samples : decoded)
+        samples.resize(count * images.size());
     std::vector<lane_encoding> encodings;
     std::vector<lane_decoding> decodings;
+    std::vector<std::size_t> charls_sizes(count);
     std::size_t total{};
     for (std::size_t i{}; i != count; ++i)
     {
@@ -223,72 +251,95 @@ void measure(const frames& images, const std::int32_t near_value, const std::siz
         total += size;
         encodings.push_back({samples, images.size(), images.row(), images.width, images.height, bits_per_sample,
                              near_value, images.component_count, encoded[i].data(), capacity});
-        decodings.push_back({streams[i].data(), size, decoded.data() + i * images.size(), images.size(), images.row(),
-                             images.width, images.height, bits_per_sample, near_value, images.component_count});
+        decodings.push_back({streams[i].data(), size, decoded[in_lanes].data() + i * images.size(), images.size(),
+                             images.row(), images.width, images.height, bits_per_sample, near_value,
+                             images.component_count});
     }
 
     scan_lanes lanes;
     const int repetitions{static_cast<int>(std::max<std::size_t>(1, 100000 / (count * images.size())))};
-    std::vector<double> times[4];
+    const auto repeated{[repetitions](const auto& function) {
+        return seconds([&] {
+            for (int i{}; i != repetitions; ++i)
+                function();
+        });
+    }};
+    const auto repeated_for_each{[&](const auto& function) {
+        return repeated([&] {
+            for (std::size_t i{}; i != count; ++i)
+                function(i);
+        });
+    }};
+    speeds encoding;
+    speeds decoding;
     const double begin{thread_seconds()};
     do
     {
-        times[0].push_back(seconds(repetitions, [&] {
-            for (std::size_t i{}; i != count; ++i)
-                codec.encode(encodings[i].source, encoded[i].data(), capacity);
+        encoding.times[charls_released].push_back(repeated_for_each([&](const std::size_t i) {
+            charls_sizes[i] = encode(charls, format, encodings[i].source, charls_streams[i]);
         }));
-        times[1].push_back(seconds(repetitions, [&] { lanes.encode(encodings.data(), count); }));
-        times[2].push_back(seconds(repetitions, [&] {
-            for (std::size_t i{}; i != count; ++i)
-                codec.decode(streams[i], decodings[i].destination);
+        encoding.times[one_scan].push_back(repeated_for_each(
+            [&](const std::size_t i) { codec.encode(encodings[i].source, encoded[i].data(), capacity); }));
+        encoding.times[in_lanes].push_back(repeated([&] { lanes.encode(encodings.data(), count); }));
+        decoding.times[charls_released].push_back(repeated_for_each([&](const std::size_t i) {
+            decode(charls, charls_streams[i].data(), charls_sizes[i],
+                   decoded[charls_released].data() + i * images.size(), images.size());
         }));
-        decoded_alone = decoded;
-        std::fill(decoded.begin(), decoded.end(), std::uint8_t{});
-        times[3].push_back(seconds(repetitions, [&] { lanes.decode(decodings.data(), count); }));
-    } while (times[0].size() < 3 || thread_seconds() - begin < duration);
+        decoding.times[one_scan].push_back(repeated_for_each(
+            [&](const std::size_t i) { codec.decode(streams[i], decoded[one_scan].data() + i * images.size()); }));
+        decoding.times[in_lanes].push_back(repeated([&] { lanes.decode(decodings.data(), count); }));
+    } while (encoding.times[0].size() < 3 || thread_seconds() - begin < duration);
 
     for (std::size_t i{}; i != count; ++i)
     {
+        const auto written{static_cast<std::ptrdiff_t>(encodings[i].written)};
         if (!encodings[i].done || !decodings[i].done || encodings[i].written + 2 != streams[i].size() ||
-            !std::equal(encoded[i].begin(), encoded[i].begin() + static_cast<std::ptrdiff_t>(encodings[i].written),
-                        streams[i].begin()))
-            stop(images.name + ": lanes do not give the same");
+            !std::equal(encoded[i].begin(), encoded[i].begin() + written, streams[i].begin()) ||
+            std::search(charls_streams[i].begin(), charls_streams[i].end(), encoded[i].begin(),
+                        encoded[i].begin() + written) == charls_streams[i].end())
+            stop(images.name + ": the streams differ");
     }
-    if (decoded != decoded_alone)
-        stop(images.name + ": lanes decode other samples");
+    if (decoded[in_lanes] != decoded[one_scan] || decoded[in_lanes] != decoded[charls_released])
+        stop(images.name + ": the decoded samples differ");
     const double megabytes{static_cast<double>(count * images.size()) * repetitions / 1e6};
     const double bits{8.0 * static_cast<double>(total) /
                       (static_cast<double>(count) * static_cast<double>(images.sample_count()) * images.height)};
-    double speeds[4];
-    for (int i{}; i != 4; ++i)
-        speeds[i] = megabytes / lowest_decile(times[i]);
-    std::printf("%-16s %4d %4d %6.2f %5zu   %6.0f %6.0f %6.2f   %6.0f %6.0f %6.2f\n", images.name.c_str(),
-                bits_per_sample, near_value, bits, count, speeds[0], speeds[1], speeds[1] / speeds[0], speeds[2],
-                speeds[3], speeds[3] / speeds[2]);
+    std::printf("%-16s %4d %4d %6.2f %5zu", images.name.c_str(), bits_per_sample, near_value, bits, count);
+    encoding.print(megabytes);
+    decoding.print(megabytes);
+    std::printf("\n");
     std::fflush(stdout);
+    mean.encoding.add(encoding.ratio(charls_released));
+    mean.decoding.add(decoding.ratio(charls_released));
 }
 
 } // namespace
 
 int main(const int argument_count, const char* const* const arguments)
 {
-    if (argument_count < 2)
-        stop("usage: bench_lanes FRAME-FOLDER [SECONDS [NEAR[,NEAR ...] [COUNT ...]]]");
+    if (argument_count < 3)
+        stop("usage: bench_lanes LIBRARY FRAME-FOLDER [SECONDS [NEAR[,NEAR ...] [COUNT ...]]]\n"
+             "The library is CharLS as released. More scans than there are frames are left out.");
     if (!scan_lanes::available())
         stop("this machine has no lanes");
-    const double duration{argument_count > 2 ? std::atof(arguments[2]) : 1};
+    const charls_library charls{arguments[1]};
+    const double duration{argument_count > 3 ? std::atof(arguments[3]) : 1};
     std::vector<std::int32_t> near_values;
-    std::istringstream list{argument_count > 3 ? arguments[3] : "0,1,2,3"};
+    std::istringstream list{argument_count > 4 ? arguments[4] : "0,1,2,3"};
     for (std::string value; std::getline(list, value, ',');)
         near_values.push_back(std::atoi(value.c_str()));
     std::vector<std::size_t> counts;
-    for (int i{4}; i < argument_count; ++i)
+    for (int i{5}; i < argument_count; ++i)
         counts.push_back(static_cast<std::size_t>(std::atoi(arguments[i])));
     if (counts.empty())
-        counts.push_back(lanes_in_flight);
-    std::printf("%-16s %4s %4s %6s %5s   %6s %6s %6s   %6s %6s %6s\n", "MB/s of samples", "bits", "NEAR", "coded",
-                "scans", "encode", "lanes", "ratio", "decode", "lanes", "ratio");
-    for (const frames& images : read_frames(arguments[1]))
+        counts = {lanes_in_flight, 40};
+    std::printf("MB/s of samples; encode and decode: CharLS as released; one: one scan after another\n");
+    std::printf("%-16s %4s %4s %6s %5s", "image", "bits", "NEAR", "coded", "scans");
+    for (const char* const direction : {"encode", "decode"})
+        std::printf("   %6s %6s %6s %6s %7s", direction, "one", "lanes", "/one", "/CharLS");
+    std::printf("\n");
+    std::map<mean_key, means> all_means;
+    for (const frames& images : read_frames(arguments[2]))
     {
         for (const std::int32_t near_value : near_values)
         {
@@ -296,11 +347,17 @@ int main(const int argument_count, const char* const* const arguments)
                 continue;
             for (const std::size_t count : counts)
             {
-                if (count < 1 || count > images.count)
-                    stop("there are " + std::to_string(images.count) + " frames of " + images.name);
-                measure(images, near_value, count, duration);
+                if (count <= images.count)
+                    measure(charls, images, near_value, count, duration, all_means[{images.group, near_value, count}]);
             }
         }
+    }
+    std::printf("\nLanes compared with CharLS, geometric means:\n");
+    for (const auto& [key, mean] : all_means)
+    {
+        const auto& [group, near_value, count] = key;
+        std::printf("%s, NEAR %d, %zu scans: encode %.2f, decode %.2f\n", group.c_str(), near_value, count,
+                    mean.encoding.value(), mean.decoding.value());
     }
     return 0;
 }
