@@ -36,7 +36,7 @@ REMEDIES = """\
 Do one of these:
   git submodule update --init charls
   point pip at a package index that this machine reaches (pip config set global.index-url ...)
-  pass the folder of CharLS 2.4 sources: pip install . -C cmake.define.CHARLS_SOURCE_DIR=/path/to/charls
+  pass the folder of CharLS sources: pip install . -C cmake.define.CHARLS_SOURCE_DIR=/path/to/charls
   link an installed CharLS: pip install . -C cmake.define.DICOM_JPEGLS_SYSTEM_CHARLS=ON"""
 
 

@@ -2,21 +2,23 @@
 # included.
 #
 # Sets CHARLS_SOURCE to path, submodule, index or system and, where CharLS is built, CHARLS_VERSION, CHARLS_PATCHES to the
-# names of the patches applied, charls_directory to the sources as they were found, and charls_patched to the patched copy.
+# names of the patches applied, CHARLS_PATCHES_FOLDER to where they are, charls_directory to the sources as they were found,
+# and charls_patched to the patched copy.
 
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH dicom_jpegls_root)
 
-set(CHARLS_SOURCE_DIR "" CACHE PATH "CharLS 2.4 sources to build, instead of the submodule's")
-option(DICOM_JPEGLS_SYSTEM_CHARLS "Link an installed CharLS >= 2.4 (unpatched) instead of building one" OFF)
+set(CHARLS_SOURCE_DIR "" CACHE PATH "CharLS 2.4 or 3 sources to build, instead of the submodule's")
+option(DICOM_JPEGLS_SYSTEM_CHARLS "Link an installed CharLS 2.4 to 3 (unpatched) instead of building one" OFF)
 option(DICOM_JPEGLS_FAST_SCAN "Build the scan codecs of native/scan into CharLS; not with a system CharLS" ON)
 
 set(CHARLS_PATCHES "")
 
 if(DICOM_JPEGLS_SYSTEM_CHARLS)
-  find_package(charls 2.4 CONFIG QUIET)
-  if(NOT charls_FOUND)
+  find_package(charls CONFIG QUIET) # CharLS's configuration knows no range of versions with two major numbers
+  if(NOT charls_FOUND OR charls_VERSION VERSION_LESS 2.4 OR charls_VERSION VERSION_GREATER_EQUAL 4)
     message(FATAL_ERROR
-      "DICOM_JPEGLS_SYSTEM_CHARLS is on, but CMake finds no CharLS 2.4 or later (charlsConfig.cmake). "
+      "DICOM_JPEGLS_SYSTEM_CHARLS is on, but CMake finds no CharLS 2.4 or later, up to 3 (charlsConfig.cmake): "
+      "found \"${charls_VERSION}\". "
       "Install its development package (libcharls-dev, CharLS-devel), point CMAKE_PREFIX_PATH at it, "
       "or leave the option off to build CharLS from source.")
   endif()
@@ -25,10 +27,10 @@ if(DICOM_JPEGLS_SYSTEM_CHARLS)
 endif()
 
 if(CHARLS_SOURCE_DIR)
-  if(NOT EXISTS "${CHARLS_SOURCE_DIR}/include/charls/charls.h" OR NOT EXISTS "${CHARLS_SOURCE_DIR}/src/jpegls.cpp")
+  if(NOT EXISTS "${CHARLS_SOURCE_DIR}/include/charls/charls.h" OR NOT EXISTS "${CHARLS_SOURCE_DIR}/src/charls_jpegls_decoder.cpp")
     message(FATAL_ERROR
       "CHARLS_SOURCE_DIR is ${CHARLS_SOURCE_DIR}, which does not hold CharLS's sources "
-      "(include/charls/charls.h and src/jpegls.cpp). Point it at a CharLS 2.4 source folder.")
+      "(include/charls/charls.h and src/charls_jpegls_decoder.cpp). Point it at a CharLS 2.4 or 3 source folder.")
   endif()
   set(CHARLS_SOURCE "path")
   set(charls_directory "${CHARLS_SOURCE_DIR}")
@@ -45,18 +47,27 @@ else()
 endif()
 
 file(STRINGS "${charls_directory}/include/charls/version.h" version_lines REGEX "define CHARLS_VERSION_(MAJOR|MINOR|PATCH)")
-if(NOT version_lines MATCHES "MAJOR ([0-9]+);.*MINOR ([0-9]+);.*PATCH ([0-9]+)"
-   OR NOT CMAKE_MATCH_1 EQUAL 2 OR CMAKE_MATCH_2 LESS 4)
-  message(FATAL_ERROR "${charls_directory} does not hold CharLS 2.4 or a later 2.x: ${version_lines}")
+set(CHARLS_VERSION "")
+if(version_lines MATCHES "MAJOR ([0-9]+);.*MINOR ([0-9]+);.*PATCH ([0-9]+)")
+  set(CHARLS_VERSION "${CMAKE_MATCH_1}.${CMAKE_MATCH_2}.${CMAKE_MATCH_3}")
 endif()
-set(CHARLS_VERSION "${CMAKE_MATCH_1}.${CMAKE_MATCH_2}.${CMAKE_MATCH_3}")
+if(CHARLS_VERSION VERSION_LESS 2.4 OR CHARLS_VERSION VERSION_GREATER_EQUAL 4)
+  message(FATAL_ERROR "${charls_directory} does not hold CharLS 2.4 or later, up to 3: ${version_lines}")
+endif()
+if(CHARLS_VERSION VERSION_LESS 3)
+  set(CHARLS_PATCHES_FOLDER "patches")
+  set(versions_patched "CharLS 2.4.2 to 2.4.4")
+else()
+  set(CHARLS_PATCHES_FOLDER "patches/charls-3")
+  set(versions_patched "the main branch that docs/charls-3.md names")
+endif()
 
 # The sources stay as they are: a copy is patched.
 set(charls_patched "${CMAKE_BINARY_DIR}/charls-patched")
 file(REMOVE_RECURSE "${charls_patched}")
 file(COPY "${charls_directory}/include" "${charls_directory}/src" DESTINATION "${charls_patched}")
 
-file(GLOB patches CONFIGURE_DEPENDS "${dicom_jpegls_root}/patches/*.patch")
+file(GLOB patches CONFIGURE_DEPENDS "${dicom_jpegls_root}/${CHARLS_PATCHES_FOLDER}/*.patch")
 list(SORT patches)
 if(patches)
   find_package(Git QUIET)
@@ -80,8 +91,8 @@ foreach(patch IN LISTS patches)
     RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT status EQUAL 0)
     message(FATAL_ERROR
-      "patches/${name}.patch does not apply to the CharLS sources of ${charls_directory}:\n${output}\n"
-      "The patches are made for CharLS 2.4.2 to 2.4.4, unmodified.")
+      "${CHARLS_PATCHES_FOLDER}/${name}.patch does not apply to the CharLS sources of ${charls_directory}:\n${output}\n"
+      "The patches are made for ${versions_patched}, unmodified.")
   endif()
   list(APPEND CHARLS_PATCHES "${name}")
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${patch}")

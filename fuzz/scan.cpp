@@ -19,8 +19,8 @@ using namespace dicom_jpegls;
 
 namespace {
 
-constexpr status invalid_encoded_data{to_status(charls::jpegls_errc::invalid_encoded_data)};
-constexpr status too_much_encoded_data{to_status(charls::jpegls_errc::too_much_encoded_data)};
+constexpr status invalid_encoded_data{to_status(codec_fault::invalid_data)};
+constexpr status too_much_encoded_data{to_status(codec_fault::too_much_data)};
 
 image_source choose(FuzzedDataProvider& input)
 {

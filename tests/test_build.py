@@ -61,7 +61,6 @@ diff --git a/src/jpegls_error.cpp b/src/jpegls_error.cpp
          return "The height argument is outside the supported range [1, 65535]";
 """
 ORIGINAL = "The width argument is outside the supported range [1, 65535]"
-INVALID_ARGUMENT_WIDTH = 100
 OUR_PATCHES = sorted(path.stem for path in ROOT.glob("patches/*.patch"))
 
 
@@ -282,7 +281,7 @@ def test_given_path_without_charls_is_an_error(tree, build, tmp_path, charls, co
     assert f"CHARLS_SOURCE_DIR is {tmp_path}, which does not hold CharLS's sources" in output
 
 
-@pytest.mark.parametrize(("name", "number"), [("MAJOR", 3), ("MINOR", 3)])
+@pytest.mark.parametrize(("name", "number"), [("MAJOR", 4), ("MINOR", 3)])
 def test_other_charls_version_is_an_error(tree, build, charls, configure, name, number):
     shutil.copytree(charls, tree / "charls", dirs_exist_ok=True)
     header = tree / "charls/include/charls/version.h"
@@ -291,7 +290,7 @@ def test_other_charls_version_is_an_error(tree, build, charls, configure, name, 
     header.write_text(text)
     status, output = configure(tree, build)
     assert status != 0
-    assert "does not hold CharLS 2.4 or a later 2.x" in output
+    assert "does not hold CharLS 2.4 or later, up to 3" in output
 
 
 def test_installed_charls(tree, build, tmp_path, charls, configured):
@@ -589,12 +588,12 @@ image = numpy.arange(35, dtype=numpy.uint16).reshape(5, 7)
 assert (jls.decode(jls.encode(image)) == image).all()
 build = jls.charls_build()
 print(jls.__version__, build["source"], *build["patches"])
-print(_codec.error_text({INVALID_ARGUMENT_WIDTH}))
+print(b"The width is not to be patched away" in open(_codec.__file__, "rb").read())
 """
     # -S: else the package as installed for development is found first.
     output = succeed(sys.executable, "-I", "-S", "-c", script)
     patches = " ".join([*OUR_PATCHES, "9000-test"])
-    assert output == f"{jls.__version__} submodule {patches} The width is not to be patched away"
+    assert output == f"{jls.__version__} submodule {patches} True"
 
 
 @pytest.fixture(scope="session")

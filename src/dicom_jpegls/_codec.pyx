@@ -146,70 +146,41 @@ def check_partial_decoding():
 
 # --- Errors -----------------------------------------------------------------------------------------------------------
 
-# The exception for each of CharLS's error codes, by who is at fault: the stream, the caller, or unknown.
-_CHARLS_ERRORS = {
-    charls.CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT: ParameterError,
-    charls.CHARLS_JPEGLS_ERRC_PARAMETER_VALUE_NOT_SUPPORTED: UnsupportedStreamError,
-    charls.CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL: BufferTooSmallError,
-    charls.CHARLS_JPEGLS_ERRC_SOURCE_BUFFER_TOO_SMALL: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_ENCODED_DATA: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_TOO_MUCH_ENCODED_DATA: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_OPERATION: JPEGLSError,
-    charls.CHARLS_JPEGLS_ERRC_BIT_DEPTH_FOR_TRANSFORM_NOT_SUPPORTED: UnsupportedStreamError,
-    charls.CHARLS_JPEGLS_ERRC_COLOR_TRANSFORM_NOT_SUPPORTED: UnsupportedStreamError,
-    charls.CHARLS_JPEGLS_ERRC_ENCODING_NOT_SUPPORTED: UnsupportedStreamError,
-    charls.CHARLS_JPEGLS_ERRC_UNKNOWN_JPEG_MARKER_FOUND: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_JPEG_MARKER_START_BYTE_NOT_FOUND: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_NOT_ENOUGH_MEMORY: MemoryError,
-    charls.CHARLS_JPEGLS_ERRC_UNEXPECTED_FAILURE: JPEGLSError,
-    charls.CHARLS_JPEGLS_ERRC_START_OF_IMAGE_MARKER_NOT_FOUND: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_UNEXPECTED_MARKER_FOUND: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_MARKER_SEGMENT_SIZE: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_DUPLICATE_START_OF_IMAGE_MARKER: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_DUPLICATE_START_OF_FRAME_MARKER: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_DUPLICATE_COMPONENT_ID_IN_SOF_SEGMENT: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_UNEXPECTED_END_OF_IMAGE_MARKER: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_JPEGLS_PRESET_PARAMETER_TYPE: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_JPEGLS_PRESET_EXTENDED_PARAMETER_TYPE_NOT_SUPPORTED: UnsupportedStreamError,
-    charls.CHARLS_JPEGLS_ERRC_MISSING_END_OF_SPIFF_DIRECTORY: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_UNEXPECTED_RESTART_MARKER: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_RESTART_MARKER_NOT_FOUND: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_CALLBACK_FAILED: JPEGLSError,
-    charls.CHARLS_JPEGLS_ERRC_END_OF_IMAGE_MARKER_NOT_FOUND: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_SPIFF_HEADER: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_WIDTH: ParameterError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_HEIGHT: ParameterError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_COMPONENT_COUNT: ParameterError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_BITS_PER_SAMPLE: ParameterError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_INTERLEAVE_MODE: ParameterError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_NEAR_LOSSLESS: ParameterError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_JPEGLS_PC_PARAMETERS: ParameterError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_SIZE: ParameterError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_COLOR_TRANSFORMATION: ParameterError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_STRIDE: ParameterError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_ENCODING_OPTIONS: ParameterError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_PARAMETER_WIDTH: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_PARAMETER_HEIGHT: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_PARAMETER_COMPONENT_COUNT: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_PARAMETER_BITS_PER_SAMPLE: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_PARAMETER_INTERLEAVE_MODE: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_PARAMETER_NEAR_LOSSLESS: InvalidStreamError,
-    charls.CHARLS_JPEGLS_ERRC_INVALID_PARAMETER_JPEGLS_PRESET_PARAMETERS: InvalidStreamError,
+# The exception for each kind of fault that the codec reports; JPEGLSError for any other.
+cdef dict _CODEC_ERRORS = {
+    <int>native.codec_fault_kind.argument: ParameterError,
+    <int>native.codec_fault_kind.invalid_stream: InvalidStreamError,
+    <int>native.codec_fault_kind.unsupported_stream: UnsupportedStreamError,
+    <int>native.codec_fault_kind.destination: BufferTooSmallError,
+    <int>native.codec_fault_kind.memory: MemoryError,
 }
 
 
 def error_text(int code):
-    """Return the text for an error's code: CharLS's for its own codes, "Unknown" for a number that is not a code."""
+    """Return the text for an error's code; "Unknown" for a number that is not a code."""
     return native.error_text(code).decode()
 
 
 def _error(int code):
-    """Return the exception for a code of CharLS, or of one of this package's stream checks."""
+    """Return the exception for a code of the codec, or of one of this package's stream checks."""
     if native.describe(code):
         return InvalidStreamError(error_text(code), code)
-    error = _CHARLS_ERRORS.get(code, JPEGLSError)
+    cdef const native.codec_fault_description* description = native.describe_codec_fault(code)
+    error = _CODEC_ERRORS.get(<int>description.kind, JPEGLSError) if description else JPEGLSError
     message = f"CharLS: {error_text(code)} (code {code})"
     return MemoryError(message) if error is MemoryError else error(message, code)
+
+
+def _codec_faults():
+    """Return the name of each code below 1000 but that of success, for the tests."""
+    cdef const native.codec_fault_description* description
+    names = {}
+    cdef int code
+    for code in range(1, native.first_fault_code):
+        description = native.describe_codec_fault(code)
+        if description:
+            names[code] = description.name.decode()
+    return names
 
 
 cdef int _check(native.status code) except -1:
@@ -1195,7 +1166,7 @@ cdef class _Encoding:
         cdef dicom_jpegls_frame_info* frame = &self.image.frame
         parameters = self.image.parameters
         interleave_mode = _INTERLEAVE_MODES[parameters.interleave_mode].name
-        if code == charls.CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_INTERLEAVE_MODE:
+        if code == <int>native.codec_fault.argument_interleave_mode:
             message = (f"interleave_mode: {interleave_mode} needs 3 or 4 components, found {frame.component_count}: "
                        "use NONE")
         elif code == <int>native.status.fourth_component:

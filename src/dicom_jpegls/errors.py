@@ -7,11 +7,12 @@ class JPEGLSError(Exception):
     Attributes
     ----------
     code : int
-        The kind of error: one of CharLS's ``charls_jpegls_errc`` values (below 1000), one of this package's own
-        stream checks (1000 to 1999), or an argument refused by the C API (from 2000). Stable for use in programs.
+        The kind of error: one that the codec reports (below 1000), one of this package's own stream checks (1000 to
+        1999), or an argument refused by the C API (from 2000). Stable for use in programs: it does not depend on the
+        version of CharLS.
     """
 
-    code: int = 14  # CHARLS_JPEGLS_ERRC_UNEXPECTED_FAILURE
+    code: int = 14  # unexpected_failure
 
     def __init__(self, message: str, code: int | None = None) -> None:
         super().__init__(message)
@@ -48,31 +49,31 @@ class StreamError(JPEGLSError):
 class InvalidStreamError(StreamError, ValueError):
     """The stream is damaged, truncated, malicious or not a JPEG-LS stream."""
 
-    code = 5  # CHARLS_JPEGLS_ERRC_INVALID_ENCODED_DATA
+    code = 5  # invalid_data
 
 
 class UnsupportedStreamError(StreamError, NotImplementedError):
     """The stream may be valid, but uses a part of JPEG-LS that this package cannot decode."""
 
-    code = 2  # CHARLS_JPEGLS_ERRC_PARAMETER_VALUE_NOT_SUPPORTED
+    code = 2  # parameter_not_supported
 
 
 class ParameterError(JPEGLSError, ValueError):
     """An argument of the caller has a value that is not allowed. The message names the argument."""
 
-    code = 1  # CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT
+    code = 1  # invalid_argument
 
 
 class DatasetError(JPEGLSError, ValueError):
     """An attribute or the pixel data of a dataset cannot be coded. The message names the attribute."""
 
-    code = 1  # CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT
+    code = 1  # invalid_argument
 
 
 class BufferTooSmallError(JPEGLSError, ValueError):
     """A destination buffer is too small for the result. The message says how many bytes are needed."""
 
-    code = 3  # CHARLS_JPEGLS_ERRC_DESTINATION_BUFFER_TOO_SMALL
+    code = 3  # destination_too_small
 
 
 class ClippedSamplesWarning(UserWarning):

@@ -133,6 +133,25 @@ cdef extern from "stream/salvage.hpp" namespace "dicom_jpegls" nogil:
     piece_list salvage(byte_span stream, const limits& allowed) except +
 
 
+cdef extern from "scan/codec_fault.hpp" namespace "dicom_jpegls" nogil:
+    enum class codec_fault(int):
+        argument_interleave_mode
+
+    enum class codec_fault_kind(int):
+        argument
+        invalid_stream
+        unsupported_stream
+        destination
+        memory
+
+    cppclass codec_fault_description:
+        const char* name
+        const char* text
+        codec_fault_kind kind
+
+    const codec_fault_description* describe_codec_fault(int code)
+
+
 cdef extern from "codec/status.hpp" namespace "dicom_jpegls" nogil:
     enum class status(int):
         success

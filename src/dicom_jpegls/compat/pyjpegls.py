@@ -40,9 +40,9 @@ JLSSourceType: TypeAlias = _Path | BinaryIO | bytes | bytearray
 # The release with this API.
 _PYJPEGLS_VERSION = "1.5.1"
 
-# CHARLS_JPEGLS_ERRC_INVALID_ARGUMENT_COMPONENT_COUNT
+# argument_component_count in native/scan/codec_fault.hpp
 _INVALID_COMPONENT_COUNT = 102
-# The first code of this package's own stream checks, for which CharLS has no message.
+# The first code of this package's own stream checks, which CharLS does not know.
 _FIRST_OWN_CODE = 1000
 
 _LOGGER = logging.getLogger("jpeg_ls._CharLS")
@@ -98,11 +98,11 @@ _RUNTIME_ERRORS: dict[type[JPEGLSError], type[JPEGLSError]] = {
 
 @contextmanager
 def _runtime_errors(action: str) -> Iterator[None]:
-    """Raise errors of this package as RuntimeErrors too, with the message of CharLS first, as in pyjpegls."""
+    """Raise errors of this package as RuntimeErrors too, with the text for CharLS's code first, as in pyjpegls."""
     try:
         yield
     except JPEGLSError as error:
-        # The class has the code of CharLS for errors of its kind.
+        # The class has the code that CharLS would report for errors of its kind.
         code = error.code if error.code < _FIRST_OWN_CODE else type(error).code
         sentence = _codec.error_text(code)
         details = "" if sentence in str(error) else f" ({error})"

@@ -42,8 +42,8 @@ extern "C" {
 /* Changes when a struct or a function of the table changes, but not when a function is added at the table's end. */
 #define DICOM_JPEGLS_ABI_VERSION 1
 
-/* The codes that programs may need to handle. Codes below 1000 are CharLS's; with 1000 to 1999 a stream was refused before
- * it was decoded, and from 2000 an argument. */
+/* The codes that programs may need to handle. Codes below 1000 are what the codec reports, whatever the version of CharLS;
+ * with 1000 to 1999 a stream was refused before it was decoded, and from 2000 an argument. */
 enum dicom_jpegls_code {
     DICOM_JPEGLS_SUCCESS = 0,
     DICOM_JPEGLS_DESTINATION_TOO_SMALL = 3,

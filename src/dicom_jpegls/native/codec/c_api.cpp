@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "c_api.hpp"
 
-#include "charls_handle.hpp"
 #include "decode.hpp"
 #include "encode.hpp"
 #include "workers.hpp"
@@ -307,6 +306,8 @@ const char* error_text(const int code) noexcept
 {
     if (const fault_description* const description = describe(code))
         return description->text;
+    if (const codec_fault_description* const description = describe_codec_fault(code))
+        return description->text;
     switch (static_cast<status>(code))
     {
     case status::null_pointer:
@@ -326,7 +327,7 @@ const char* error_text(const int code) noexcept
     case status::unsafe_sample:
         return "a signed sample is closer than NEAR to a limit of its range and may be decoded with the opposite sign";
     default:
-        return charls_get_error_message(static_cast<charls_jpegls_errc>(code));
+        return "Unknown";
     }
 }
 

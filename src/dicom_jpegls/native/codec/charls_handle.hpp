@@ -1,32 +1,25 @@
 // SPDX-License-Identifier: MIT
 //
-// CharLS's public C API, with handles that free what they hold and error codes as `status`. Besides the adapter of the
-// scan codecs, the only file that includes CharLS.
+// CharLS's public C API, with handles that free what they hold and error codes as `status`.
 #pragma once
 
 #include "status.hpp"
 
+#include "../scan/charls_api.hpp"
 #include "../stream/stream_info.hpp"
-
-#include <charls/charls.h>
 
 #include <memory>
 
 namespace dicom_jpegls {
 
-static_assert(DICOM_JPEGLS_SUCCESS == static_cast<int>(charls::jpegls_errc::success) &&
-                  DICOM_JPEGLS_DESTINATION_TOO_SMALL ==
-                      static_cast<int>(charls::jpegls_errc::destination_buffer_too_small) &&
-                  DICOM_JPEGLS_NOT_ENOUGH_MEMORY == static_cast<int>(charls::jpegls_errc::not_enough_memory),
-              "the public header's codes below 1000 are those of CharLS");
 static_assert(interleave_none == static_cast<int>(charls::interleave_mode::none) &&
                   interleave_line == static_cast<int>(charls::interleave_mode::line) &&
                   interleave_sample == static_cast<int>(charls::interleave_mode::sample),
               "the interleave modes have the numbers of CharLS");
 
-constexpr status to_status(const charls::jpegls_errc code) noexcept
+constexpr status to_status(const charls_api::error_code code) noexcept
 {
-    return static_cast<status>(code);
+    return to_status(charls_api::to_codec_fault(code));
 }
 
 // Makes calls of CharLS one after another until one fails.

@@ -31,7 +31,7 @@ bool has_read(const charls_jpegls_decoder* const decoder, const stream_info& exp
     std::int32_t near_lossless{};
     if (first_failure([&] { return charls_jpegls_decoder_get_frame_info(decoder, &frame); },
                       [&] { return charls_jpegls_decoder_get_near_lossless(decoder, 0, &near_lossless); },
-                      [&] { return charls_jpegls_decoder_get_interleave_mode(decoder, &mode); },
+                      [&] { return charls_api::get_interleave_mode(decoder, mode); },
                       [&] { return charls_jpegls_decoder_get_preset_coding_parameters(decoder, 0, &presets); }) !=
         status::success)
         return false;
@@ -80,7 +80,8 @@ status decode_lines(const inspected_stream& source, const piece& part, const std
     const status code = decode(part);
     const std::uint8_t* const end = source.bytes.data + part.end;
     const bool ends_with_zero = part.end - part.begin > 1 && end[-1] == 0 && end[-2] != 0xFF;
-    if (line_count < part.line_count || !has_found_data_left(code) || !ends_with_zero)
+    if (charls_api::accepts_zero_before_end || line_count < part.line_count || !has_found_data_left(code) ||
+        !ends_with_zero)
         return code;
     piece shorter{part}; // without the byte of padding that some old encoders write
     --shorter.end;
@@ -296,9 +297,8 @@ void salvage_lines(const inspected_stream& source, const std::vector<piece>& pie
 bool has_found_data_left(const status code) noexcept
 {
     // The data may be zeros, which CharLS ignores at some positions, or anything else, also with an FF in it.
-    return code == to_status(charls::jpegls_errc::jpeg_marker_start_byte_not_found) ||
-           code == to_status(charls::jpegls_errc::too_much_encoded_data) ||
-           code == to_status(charls::jpegls_errc::end_of_image_marker_not_found);
+    return code == to_status(codec_fault::marker_not_found) || code == to_status(codec_fault::too_much_data) ||
+           code == to_status(codec_fault::end_of_image_not_found);
 }
 
 status decode_image(const inspected_stream& source, std::uint8_t* const samples, const image_layout& layout) noexcept

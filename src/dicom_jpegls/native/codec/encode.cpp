@@ -15,8 +15,9 @@ namespace dicom_jpegls {
 
 namespace {
 
-// CharLS without this patch loses differences that only the fourth component has.
-constexpr bool codes_fourth_component{std::string_view{DICOM_JPEGLS_CHARLS_PATCHES}.find(
+// CharLS 2.4 without this patch loses differences that only the fourth component has.
+constexpr bool codes_fourth_component{charls_api::compares_fourth_component ||
+                                      std::string_view{DICOM_JPEGLS_CHARLS_PATCHES}.find(
                                           "0004-compare-the-fourth-component-in-runs") != std::string_view::npos};
 
 constexpr std::int32_t no_color_transformation{0};
@@ -227,13 +228,13 @@ std::uint32_t automatic_restart_interval(const frame_info& frame) noexcept
 status check_frame(const frame_info& frame) noexcept
 {
     if (!is_in_range(frame.width, 1, maximum_encoded_dimension))
-        return to_status(charls::jpegls_errc::invalid_argument_width);
+        return to_status(codec_fault::argument_width);
     if (!is_in_range(frame.height, 1, maximum_encoded_dimension))
-        return to_status(charls::jpegls_errc::invalid_argument_height);
+        return to_status(codec_fault::argument_height);
     if (!is_in_range(frame.component_count, 1, maximum_component_count))
-        return to_status(charls::jpegls_errc::invalid_argument_component_count);
+        return to_status(codec_fault::argument_component_count);
     if (!is_in_range(frame.bits_per_sample, minimum_bits_per_sample, maximum_bits_per_sample))
-        return to_status(charls::jpegls_errc::invalid_argument_bits_per_sample);
+        return to_status(codec_fault::argument_bits_per_sample);
     return status::success;
 }
 
@@ -242,15 +243,15 @@ status check_encoding(const frame_info& frame, const encoding_parameters& parame
     if (const status error = check_frame(frame); error != status::success)
         return error;
     if (!is_in_range(parameters.near_lossless, 0, maximum_near_lossless(frame.bits_per_sample)))
-        return to_status(charls::jpegls_errc::invalid_argument_near_lossless);
+        return to_status(codec_fault::argument_near_lossless);
     if (!is_in_range(parameters.interleave_mode, interleave_none, interleave_sample) ||
         (parameters.interleave_mode != interleave_none && !can_interleave(frame.component_count)))
-        return to_status(charls::jpegls_errc::invalid_argument_interleave_mode);
+        return to_status(codec_fault::argument_interleave_mode);
     if (!codes_fourth_component && parameters.interleave_mode == interleave_sample && frame.component_count == 4 &&
         frame.bits_per_sample == 8 && parameters.near_lossless == 0)
         return status::fourth_component;
     if (!is_in_range(parameters.color_transformation, no_color_transformation, maximum_color_transformation))
-        return to_status(charls::jpegls_errc::invalid_argument_color_transformation);
+        return to_status(codec_fault::argument_transformation);
     if (parameters.color_transformation != no_color_transformation &&
         (frame.component_count != 3 || frame.bits_per_sample % 8 != 0 || parameters.near_lossless != 0 ||
          parameters.interleave_mode == interleave_none))
@@ -263,7 +264,7 @@ status check_encoding(const frame_info& frame, const encoding_parameters& parame
     const preset_coding_parameters presets{presets_of(parameters)};
     for (const auto field : preset_fields)
         if (!is_in_range(presets.*field, 0, maximum_preset_value))
-            return to_status(charls::jpegls_errc::invalid_argument_jpegls_pc_parameters);
+            return to_status(codec_fault::argument_presets);
     return to_status(complete_presets(presets, frame.bits_per_sample, parameters.near_lossless,
                                       parameters.interleave_mode == interleave_sample)
                          .error);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // Plugs the scan codecs into CharLS's codec factory. CharLS reads and writes everything around a scan, checks the
-// parameters, and copies lines from and to the caller's buffers. The only file that knows CharLS's private headers.
+// parameters. What depends on CharLS's version is in charls_private.hpp.
 #include "charls_adapter.hpp"
+
+#include "charls_private.hpp"
 
 #include "../stream/stream_info.hpp"
 #include "decoder.hpp"
@@ -11,21 +13,11 @@
 #include "scan_codecs.hpp"
 #include "shared_tables.hpp"
 
-// CharLS's private headers.
-#include "color_transform.h"
-#include "decoder_strategy.h"
-#include "encoder_strategy.h"
-#include "process_line.h"
-
 #include <atomic>
 #include <vector>
 
 namespace dicom_jpegls {
 namespace {
-
-using charls::decoder_strategy;
-using charls::encoder_strategy;
-using charls::process_line;
 
 std::atomic<bool> use_codecs{true};
 
@@ -37,22 +29,22 @@ scan::thresholds thresholds_of(const charls::jpegls_pc_parameters& presets) noex
     return {presets.threshold1, presets.threshold2, presets.threshold3};
 }
 
-charls::jpegls_errc charls_code(const scan::scan_fault fault) noexcept
+charls_api::error_code charls_code(const scan::scan_fault fault) noexcept
 {
     switch (fault)
     {
     case scan::scan_fault::invalid_encoded_data:
-        return charls::jpegls_errc::invalid_encoded_data;
+        return charls_api::invalid_data;
     case scan::scan_fault::too_much_encoded_data:
-        return charls::jpegls_errc::too_much_encoded_data;
+        return charls_api::too_much_data;
     case scan::scan_fault::restart_marker_not_found:
-        return charls::jpegls_errc::restart_marker_not_found;
+        return charls_api::error_code::restart_marker_not_found;
     case scan::scan_fault::source_too_small:
-        return charls::jpegls_errc::source_buffer_too_small;
+        return charls_api::source_ends;
     case scan::scan_fault::destination_too_small:
-        return charls::jpegls_errc::destination_buffer_too_small;
+        break;
     }
-    return charls::jpegls_errc::unexpected_failure;
+    return charls_api::destination_too_small;
 }
 
 // Calls a function that may throw a scan_error; CharLS expects its own exception.
@@ -81,31 +73,13 @@ bool has_default_presets(const charls::frame_info& frame, const charls::coding_p
 }
 
 // What the codecs of both directions have in common.
-template<typename Strategy, typename Mode, int ComponentCount>
-class scan_codec : public Strategy
+template<typename Base, typename Mode, int ComponentCount>
+class scan_codec : public Base
 {
 public:
     scan_codec(const charls::frame_info& frame, const charls::coding_parameters& parameters,
                const charls::jpegls_pc_parameters& presets, const Mode& mode) :
-        Strategy{single_component(frame, parameters), parameters}, bounds_{thresholds_of(presets)}, mode_{mode}
-    {
-    }
-
-    std::unique_ptr<process_line> create_process_line(const charls::byte_span pixels, const std::size_t stride) override
-    {
-        if (Strategy::parameters_.interleave_mode != charls::interleave_mode::none)
-        {
-            return std::make_unique<charls::process_transformed<charls::transform_none<sample>>>(
-                pixels, stride, Strategy::frame_info_, Strategy::parameters_, charls::transform_none<sample>());
-        }
-        const std::int32_t bits{Strategy::frame_info_.bits_per_sample};
-        if (bits == 8 * static_cast<std::int32_t>(sizeof(sample)))
-            return std::make_unique<charls::post_process_single_component>(pixels.data, stride, sizeof(sample));
-        return std::make_unique<charls::post_process_single_component_masked>(pixels.data, stride, sizeof(sample),
-                                                                              static_cast<std::uint32_t>(bits));
-    }
-
-    void set_presets(const charls::jpegls_pc_parameters& /*presets*/, std::uint32_t /*restart_interval*/) override
+        Base{frame, parameters, presets}, bounds_{thresholds_of(presets)}, mode_{mode}
     {
     }
 
@@ -116,14 +90,13 @@ protected:
 
     [[nodiscard]] std::ptrdiff_t sample_count() const noexcept
     {
-        return static_cast<std::ptrdiff_t>(Strategy::frame_info_.width) * ComponentCount;
+        return static_cast<std::ptrdiff_t>(Base::frame_info_.width) * ComponentCount;
     }
 
     [[nodiscard]] std::ptrdiff_t plane_count() const noexcept
     {
-        return Strategy::parameters_.interleave_mode == charls::interleave_mode::line
-                   ? Strategy::frame_info_.component_count
-                   : 1;
+        return Base::parameters_.interleave_mode == charls::interleave_mode::line ? Base::frame_info_.component_count
+                                                                                  : 1;
     }
 
     // Codes a line of each plane by `code_line`, which gets the plane's number.
@@ -143,41 +116,32 @@ protected:
 
     scan::thresholds bounds_;
     Mode mode_;
-
-private:
-    // CharLS's line handling must know of a scan of one component only.
-    static charls::frame_info single_component(charls::frame_info frame,
-                                               const charls::coding_parameters& parameters) noexcept
-    {
-        if (parameters.interleave_mode == charls::interleave_mode::none)
-            frame.component_count = 1;
-        return frame;
-    }
 };
 
 template<typename Encoder, typename Mode, int ComponentCount>
-class encoder final : public scan_codec<encoder_strategy, Mode, ComponentCount>
+class encoder final : public scan_codec<encoder_base<typename Mode::sample>, Mode, ComponentCount>
 {
 public:
-    using base = scan_codec<encoder_strategy, Mode, ComponentCount>;
+    using base = scan_codec<encoder_base<typename Mode::sample>, Mode, ComponentCount>;
     using base::base;
 
-    std::size_t encode_scan(std::unique_ptr<process_line> source, const charls::byte_span destination) override
+private:
+    using source_type = line_source<typename Mode::sample>;
+
+    std::size_t encode_lines(source_type& source, std::uint8_t* const destination, const std::size_t size) override
     {
-        return with_charls_errors([&] { return encode_lines(*source, destination); });
+        return with_charls_errors([&] { return encode(source, destination, size); });
     }
 
-private:
-    std::size_t encode_lines(process_line& source, const charls::byte_span destination)
+    std::size_t encode(source_type& source, std::uint8_t* const destination, const std::size_t size)
     {
         const std::ptrdiff_t count{this->sample_count()};
         typename base::line_buffer lines(count, this->plane_count(), Encoder::margin);
         std::vector<std::uint32_t> run_indices(static_cast<std::size_t>(this->plane_count()));
-        const auto codec{make_codec(destination)};
+        const auto codec{make_codec(destination, size)};
         for (std::uint32_t line{}; line != this->frame_info_.height; ++line)
         {
-            source.new_line_requested(lines.current(0), this->frame_info_.width,
-                                      static_cast<std::size_t>(lines.plane_stride()));
+            source.read(lines.current(0), lines.plane_stride());
             this->for_each_plane(*codec, lines, run_indices, [&](const std::ptrdiff_t plane) {
                 codec->encode_line(lines.above(plane), lines.current(plane), count);
             });
@@ -186,17 +150,19 @@ private:
         return codec->finish();
     }
 
-    std::unique_ptr<Encoder> make_codec(const charls::byte_span destination)
+    std::unique_ptr<Encoder> make_codec(std::uint8_t* const destination, const std::size_t size)
     {
         if constexpr (Mode::is_lossless)
-            return std::make_unique<Encoder>(this->mode_, this->bounds_, destination.data, destination.size);
+            return std::make_unique<Encoder>(this->mode_, this->bounds_, destination, size);
         else
         {
             static scan::shared_tables<scan::near_lossless_tables> tables;
             tables_ = tables.find(
                 {this->mode_.maximum, this->mode_.near_value}, 0, [](std::uint64_t) { return true; },
-                [this] { return scan::near_lossless_tables{this->mode_, this->bounds_}; });
-            return std::make_unique<Encoder>(this->mode_, this->bounds_, *tables_, destination.data, destination.size);
+                [this] {
+                    return scan::near_lossless_tables{this->mode_, this->bounds_};
+                });
+            return std::make_unique<Encoder>(this->mode_, this->bounds_, *tables_, destination, size);
         }
     }
 
@@ -204,32 +170,34 @@ private:
 };
 
 template<typename Mode, int ComponentCount>
-class decoder final : public scan_codec<decoder_strategy, Mode, ComponentCount>
+class decoder final : public scan_codec<decoder_base<typename Mode::sample>, Mode, ComponentCount>
 {
 public:
-    using base = scan_codec<decoder_strategy, Mode, ComponentCount>;
+    using base = scan_codec<decoder_base<typename Mode::sample>, Mode, ComponentCount>;
     using base::base;
 
-    std::size_t decode_scan(std::unique_ptr<process_line> destination, const JlsRect& region,
-                            const charls::const_byte_span source) override
+private:
+    using target_type = line_target<typename Mode::sample>;
+
+    std::size_t decode_lines(target_type& destination, const std::uint8_t* const begin,
+                             const std::uint8_t* const end) override
     {
         return with_charls_errors([&] {
             if constexpr (Mode::is_lossless)
-                return decode_lines(*destination, region, source, scan::lossless_gradients<Mode>(this->bounds_));
+                return decode(destination, begin, end, scan::lossless_gradients<Mode>(this->bounds_));
             else
             {
                 const auto table{find_gradients()};
                 if (table)
-                    return decode_lines(*destination, region, source, *table);
+                    return decode(destination, begin, end, *table);
                 const auto& mode{this->mode_};
-                return decode_lines(*destination, region, source,
-                                    scan::computed_gradients{mode.maximum, mode.near_value, this->bounds_,
-                                                             sizeof(scan::decoder_context)});
+                return decode(destination, begin, end,
+                              scan::computed_gradients{mode.maximum, mode.near_value, this->bounds_,
+                                                       sizeof(scan::decoder_context)});
             }
         });
     }
 
-private:
     // The table for a near-lossless scan, or nullptr if it has too few samples to be worth it.
     std::shared_ptr<const scan::gradient_table> find_gradients()
     {
@@ -247,15 +215,15 @@ private:
     }
 
     template<typename Gradients>
-    std::size_t decode_lines(process_line& destination, const JlsRect& region, const charls::const_byte_span source,
-                             const Gradients& gradients)
+    std::size_t decode(target_type& destination, const std::uint8_t* const begin, const std::uint8_t* const end,
+                       const Gradients& gradients)
     {
         using codec_type = scan::scan_decoder<Mode, ComponentCount, Gradients>;
         const std::ptrdiff_t count{this->sample_count()};
         typename base::line_buffer lines(count, this->plane_count(), codec_type::margin);
         std::vector<std::uint32_t> run_indices(static_cast<std::size_t>(this->plane_count()));
         static_assert(sizeof(codec_type) <= 1 << 14, "it is on the stack, for the sake of small images");
-        codec_type codec{this->mode_, this->bounds_, gradients, source.begin(), source.end()};
+        codec_type codec{this->mode_, this->bounds_, gradients, begin, end};
 
         const std::uint32_t height{this->frame_info_.height};
         const std::uint32_t interval{this->parameters_.restart_interval == 0 ? height
@@ -276,19 +244,15 @@ private:
                 codec.decode_line(lines.above(plane), lines.current(plane), count);
             });
             ++line_in_interval;
-            if (line >= static_cast<std::uint32_t>(region.Y) &&
-                line < static_cast<std::uint32_t>(region.Y + region.Height))
-                destination.new_line_decoded(lines.current(0) + std::ptrdiff_t{region.X} * ComponentCount,
-                                             static_cast<std::size_t>(region.Width),
-                                             static_cast<std::size_t>(lines.plane_stride()));
+            destination.write(line, lines.current(0), lines.plane_stride());
             lines.next_line();
         }
-        return static_cast<std::size_t>(codec.finish() - source.begin());
+        return static_cast<std::size_t>(codec.finish() - begin);
     }
 };
 
 template<typename Strategy>
-constexpr bool encodes{std::is_same_v<Strategy, encoder_strategy>};
+constexpr bool encodes{std::is_same_v<Strategy, charls_encoder>};
 
 template<typename Strategy, int BitsPerSample, int ComponentCount>
 std::unique_ptr<Strategy> make_lossless(const charls::frame_info& frame, const charls::coding_parameters& parameters,
@@ -382,9 +346,9 @@ bool use_scan_codecs(const bool use) noexcept
     return use_codecs.exchange(use);
 }
 
-template std::unique_ptr<decoder_strategy>
-create_scan_codec(const charls::frame_info&, const charls::coding_parameters&, const charls::jpegls_pc_parameters&);
-template std::unique_ptr<encoder_strategy>
-create_scan_codec(const charls::frame_info&, const charls::coding_parameters&, const charls::jpegls_pc_parameters&);
+template std::unique_ptr<charls_decoder> create_scan_codec(const charls::frame_info&, const charls::coding_parameters&,
+                                                           const charls::jpegls_pc_parameters&);
+template std::unique_ptr<charls_encoder> create_scan_codec(const charls::frame_info&, const charls::coding_parameters&,
+                                                           const charls::jpegls_pc_parameters&);
 
 } // namespace dicom_jpegls

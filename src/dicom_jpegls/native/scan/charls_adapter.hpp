@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What CharLS's codec factory calls (patches/0005).
+// What CharLS's codec factory calls (0005 in patches/ and patches/charls-3/).
 #pragma once
 
 #include <charls/public_types.h>
@@ -16,7 +16,7 @@ struct coding_parameters;
 namespace dicom_jpegls {
 
 // A codec for the scan, or nullptr if CharLS has to use its own. `Strategy` is CharLS's decoder_strategy or
-// encoder_strategy.
+// encoder_strategy; in CharLS 3, its scan_decoder or scan_encoder.
 template<typename Strategy>
 std::unique_ptr<Strategy> create_scan_codec(const charls::frame_info& frame,
                                             const charls::coding_parameters& parameters,

@@ -9,7 +9,7 @@
 
 namespace dicom_jpegls {
 
-// CharLS's own codes are below.
+// Those of scan/codec_fault.hpp are below.
 inline constexpr int first_fault_code{1000};
 
 enum class fault : int

@@ -179,6 +179,25 @@ TEST(joining_without_restart_markers)
     }
 }
 
+TEST(codes_of_charls)
+{
+    using charls_api::error_code;
+    CHECK(to_status(error_code::success) == status::success);
+    CHECK(to_status(error_code::not_enough_memory) == status::not_enough_memory);
+    CHECK(to_status(charls_api::destination_too_small) == status::destination_too_small);
+    CHECK(to_status(charls_api::source_ends) == to_status(codec_fault::source_ends));
+    CHECK(to_status(charls_api::invalid_data) == to_status(codec_fault::invalid_data));
+    CHECK(to_status(charls_api::too_much_data) == to_status(codec_fault::too_much_data));
+    CHECK(to_status(error_code{999}) == to_status(codec_fault::unexpected_failure));
+#if CHARLS_VERSION_MAJOR < 3
+    // Our numbers are those of CharLS 2.4, which has 48.
+    int same{};
+    for (int code{}; code != first_fault_code; ++code)
+        same += to_status(static_cast<error_code>(code)) == static_cast<status>(code);
+    CHECK_EQUAL(same, 48);
+#endif
+}
+
 TEST(size_bound)
 {
     CHECK(max_encoded_size({65535, 65535, 16, 255}) > std::uint64_t{65535} * 65535 * 255 * 2);
@@ -239,7 +258,7 @@ TEST(parameters)
     CHECK(check_encoding(color, parameters) == status::success);
     parameters = {};
     parameters.near_lossless = 128;
-    CHECK(check_encoding(color, parameters) == to_status(charls::jpegls_errc::invalid_argument_near_lossless));
+    CHECK(check_encoding(color, parameters) == to_status(codec_fault::argument_near_lossless));
     for (const frame_info& frame : {frame_info{0, 1, 8, 1}, frame_info{1, 65536, 8, 1}, frame_info{1, 1, 17, 1},
                                     frame_info{1, 1, 8, 256}, frame_info{1, 1, -8, 1}})
         CHECK_EQUAL_IN(context_of(frame, interleave_none), check_frame(frame) == status::success, false);
