@@ -6,9 +6,23 @@
 #include "../stream/pieces.hpp"
 #include "../stream/salvage.hpp"
 
+#include "build_info.h"
+
+#include <string_view>
+
 namespace dicom_jpegls {
 
 namespace {
+
+constexpr bool checks_end_of_scan{std::string_view{DICOM_JPEGLS_CHARLS_PATCHES}.find("0003-check-end-of-scan-data") !=
+                                  std::string_view::npos};
+
+// Whether a byte of padding 00 at the end may be why decoding failed. CharLS 3 without the patch has no code for that.
+bool may_be_padding(const status code) noexcept
+{
+    return has_found_data_left(code) ||
+           (!checks_end_of_scan && !charls_api::tells_data_left && code == to_status(codec_fault::invalid_data));
+}
 
 bool assumes_presets(const inspected_stream& source) noexcept
 {
@@ -80,8 +94,9 @@ status decode_lines(const inspected_stream& source, const piece& part, const std
     const status code = decode(part);
     const std::uint8_t* const end = source.bytes.data + part.end;
     const bool ends_with_zero = part.end - part.begin > 1 && end[-1] == 0 && end[-2] != 0xFF;
-    if (charls_api::accepts_zero_before_end || line_count < part.line_count || !has_found_data_left(code) ||
-        !ends_with_zero)
+    // With the patch, the scan's decoder and CharLS accept one byte together, and none is left to try without.
+    if ((checks_end_of_scan && charls_api::accepts_zero_before_end) || line_count < part.line_count ||
+        !may_be_padding(code) || !ends_with_zero)
         return code;
     piece shorter{part}; // without the byte of padding that some old encoders write
     --shorter.end;
@@ -310,7 +325,7 @@ status decode_image(const inspected_stream& source, std::uint8_t* const samples,
             return decode_scans(source, samples, layout);
         // A single scan is decoded from where it is.
         const status code = decode_stream(source.bytes.subspan(0, info.size), &info, samples, layout);
-        if (info.zero_before_end != 0 && has_found_data_left(code))
+        if (info.zero_before_end != 0 && may_be_padding(code))
             return decode_scans(source, samples, layout);
         return code;
     });

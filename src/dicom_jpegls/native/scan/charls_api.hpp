@@ -12,6 +12,9 @@ namespace dicom_jpegls::charls_api {
 
 using error_code = charls::jpegls_errc;
 
+// Whether there is a code for data that is left after the last line, without patches.
+inline constexpr bool tells_data_left{CHARLS_VERSION_MAJOR < 3};
+
 // Whether CharLS itself accepts a byte of padding 00 before EOI.
 inline constexpr bool accepts_zero_before_end{
     CHARLS_VERSION_MAJOR * 10000 + CHARLS_VERSION_MINOR * 100 + CHARLS_VERSION_PATCH >= 20403};
