@@ -176,7 +176,7 @@ def compress_steps(
         writer = Writer(source_path, source, target, force=force)
         image_pixel, frames = source.decoded()
         coder = _new_coder(image_pixel, options)
-        coded_frames = yield from _encode(frames, coder, source.head_size, threads)
+        coded_frames = yield from _encode(frames, coder, source.dataset_end, threads)
         coded = _write_to_spool(coded_frames, coder, spool, target, on_frame)
         tables = offset_tables(coded.lengths, options.offset_table)
         with reading_dataset():

@@ -143,7 +143,7 @@ def native_sequences(source: SourceFile) -> list[DataElement]:
         If it cannot be decoded.
     """
     changed = []
-    for element in source.elements:
+    for element in source.key_elements:
         if (element.vr == "SQ" or element.is_undefined) and has_pixel_data(source, element):
             ds, is_decoded = _native_sequence(source, element)
             if is_decoded:

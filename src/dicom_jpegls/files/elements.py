@@ -37,6 +37,11 @@ _NO_END = 2**63
 _BLOCK = 2**16
 
 
+def tag_name(tag: int) -> str:
+    """Return a tag as it is usually written."""
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
 class Element(NamedTuple):
     """An element, by its positions in the file."""
 
@@ -56,7 +61,7 @@ class Element(NamedTuple):
     @property
     def name(self) -> str:
         """The tag as it is usually written."""
-        return f"({self.tag >> 16:04X},{self.tag & 0xFFFF:04X})"
+        return tag_name(self.tag)
 
     @property
     def is_group_length(self) -> bool:
@@ -125,6 +130,7 @@ class ElementReader:
         *,
         is_implicit: bool = False,
         stop: Container[int] = (),
+        keep: Container[int] | None = None,
         depth: int = 0,
     ) -> tuple[list[Element], int]:
         """Find the elements of a dataset.
@@ -140,13 +146,15 @@ class ElementReader:
             implicit items in explicit datasets (PS3.5 6.2.2). So do single implicit elements in explicit datasets.
         stop : container of int, optional
             Tags of elements that end the search.
+        keep : container of int, optional
+            The tags to which elements with an explicit VR and a 16-bit length are limited; by default all are returned.
         depth : int, optional
             How many sequences the dataset is in.
 
         Returns
         -------
         list of Element, int
-            The elements, and the position where the search ended: of a delimiter, of an element that stops it, or of
+            The elements in their order, and the position where the search ended: of a delimiter, of an element that stops it, or of
             the end.
 
         Raises
@@ -159,8 +167,8 @@ class ElementReader:
         letters = self.read(start, start + 6)[4:]
         if letters and (depth == 0 or not is_implicit):
             is_implicit = not _is_vr(letters)
-        position = start
-        # The loop is most of the time for a small file: it avoids calls, and looks at headers in the block itself.
+        position, tag = start, 0
+        # The loop is much of the time for a small file: it avoids calls, and looks at headers in the block itself.
         unpack, new_element, append = self._header.unpack_from, tuple.__new__, found.append
         short_vrs: Mapping[bytes, str] = {} if is_implicit else _SHORT_VRS
         short_vr = short_vrs.get
@@ -171,7 +179,7 @@ class ElementReader:
             if offset > last_offset:
                 header = self.read(position, position + 12)
                 if len(header) < _HEADER_SIZE:
-                    self._check_end(position, header, found)
+                    self._check_end(position, header, tag)
                     break
                 block, block_start, last_offset = self._block, self._block_start, len(self._block) - 12
                 offset = position - block_start
@@ -181,9 +189,9 @@ class ElementReader:
                 break
             vr = short_vr(letters)
             if vr is not None:  # as for nearly all
-                value = position + _HEADER_SIZE
-                after = value + length
-                append(new_element(Element, (tag, vr, False, position, value, after, False)))
+                after = position + _HEADER_SIZE + length
+                if keep is None or tag in keep:
+                    append(new_element(Element, (tag, vr, False, position, position + _HEADER_SIZE, after, False)))
             else:
                 element = self._element(position, tag, block[offset : offset + 12], is_implicit, creators, depth)
                 if element.is_implicit and group & 1 and 0x10 <= number <= 0xFF:
@@ -192,7 +200,7 @@ class ElementReader:
                 append(element)
                 after = element.end
             if after > limit:
-                raise DatasetError(f"element {found[-1].name} ends {after - limit} bytes after its item: damaged")
+                raise DatasetError(f"element {tag_name(tag)} ends {after - limit} bytes after its item: damaged")
             position = after
         return found, position
 
@@ -216,7 +224,7 @@ class ElementReader:
                 length = self._short.unpack_from(header, 6)[0]
         if length != UNDEFINED_LENGTH:
             return Element(tag, vr, is_implicit, position, value, value + length, False)
-        _, end = self._scan_items(value, None, is_implicit, depth, f"({tag >> 16:04X},{tag & 0xFFFF:04X})")
+        _, end = self._scan_items(value, None, is_implicit, depth, tag_name(tag))
         return Element(tag, vr, is_implicit, position, value, end, True)
 
     def items(self, element: Element, depth: int = 0) -> list[tuple[Item, list[Element]]]:
@@ -259,14 +267,14 @@ class ElementReader:
             found.append(Item(start, item_end, length == UNDEFINED_LENGTH))
         return found, position
 
-    def _check_end(self, position: int, rest: bytes, found: list[Element]) -> None:
-        """Check that the file ends after an element; zeros after it are padding."""
+    def _check_end(self, position: int, rest: bytes, tag: int) -> None:
+        """Check that the file ends after the element that was found last; zeros after it are padding."""
         size = self._file.seek(0, 2)
         if any(rest):
             raise DatasetError(f"the file ends after {size} bytes inside the header of an element: it is truncated")
         if position > size:
             raise DatasetError(
-                f"the file ends after {size} bytes inside the value of {found[-1].name}: it is truncated"
+                f"the file ends after {size} bytes inside the value of {tag_name(tag)}: it is truncated"
             )
 
 

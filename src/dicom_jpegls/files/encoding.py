@@ -16,7 +16,7 @@ from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
 from dicom_jpegls.dicom import SEQUENCE_DELIMITER
 from dicom_jpegls.errors import DatasetError
-from dicom_jpegls.files.elements import ITEM, ITEM_DELIMITATION, UNDEFINED_LENGTH
+from dicom_jpegls.files.elements import ITEM, ITEM_DELIMITATION, UNDEFINED_LENGTH, tag_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,11 +69,14 @@ def encode_head(source: SourceFile, transfer_syntax_uid: str, changes: Dataset) 
     DatasetError
         If an element that changes is there more than once, or a value cannot be written.
     """
-    yield (source.preamble or bytes(_PREAMBLE_SIZE)) + _PREFIX
     meta = b"".join(_merge(source.meta_reader, source.meta, _meta_changes(source, transfer_syntax_uid, changes)))
-    yield _META_LENGTH.pack(2, 0, b"UL", 4, len(meta)) + meta
-    character_set = source.ds.get("SpecificCharacterSet") if changes else None
-    yield from _merge(source.reader, source.elements, _encoded(changes, character_set))
+    start = (source.preamble or bytes(_PREAMBLE_SIZE)) + _PREFIX
+    yield start + _META_LENGTH.pack(2, 0, b"UL", 4, len(meta)) + meta
+    if changes:
+        character_set = source.ds.get("SpecificCharacterSet")
+        yield from _merge(source.reader, source.elements, _encoded(changes, character_set))
+    else:
+        yield from _merge(source.reader, source.key_elements, {}, source.dataset_start, source.dataset_end)
 
 
 def encode_trailing(source: SourceFile) -> Iterator[bytes]:
@@ -104,17 +107,29 @@ def _encoded(changes: Dataset, character_set: str | None) -> dict[int, bytes]:
     return {int(element.tag): _encode(element, character_set) for element in changes}
 
 
-def _merge(reader: ElementReader, elements: list[Element], changed: dict[int, bytes]) -> Iterator[bytes]:
-    """Yield elements in their order, changed ones replaced, and new ones before the first with a greater tag."""
+def _merge(
+    reader: ElementReader,
+    elements: list[Element],
+    changed: dict[int, bytes],
+    start: int | None = None,
+    end: int | None = None,
+) -> Iterator[bytes]:
+    """Yield elements in their order, changed ones replaced, and new ones before the first with a greater tag.
+
+    What is between `start` and `end`, by default those of the elements, but is not in one of them, is copied.
+    """
+    if start is None:
+        start = elements[0].start if elements else 0
+    if end is None:
+        end = elements[-1].end if elements else start
     changed_groups = {tag >> 16 for tag in changed}
     present = Counter(element.tag for element in elements) if changed else {}
     for tag in changed:
         if present.get(tag, 0) > 1:
-            raise DatasetError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is there {present[tag]} times, and must change")
+            raise DatasetError(f"{tag_name(tag)} is there {present[tag]} times, and must change")
     new = sorted(changed.keys() - present.keys(), reverse=True)
     is_signed: bool | None = None
     is_little_endian = reader.is_little_endian
-    start = end = 0  # of the elements that are copied next, all at once
     for element in elements:
         tag, _, is_implicit, element_start, _, element_end, _ = element
         is_copied = is_little_endian and not is_implicit
@@ -123,13 +138,9 @@ def _merge(reader: ElementReader, elements: list[Element], changed: dict[int, by
         )
         is_next = not new or tag < new[-1]
         if is_copied and is_next and not is_dropped and tag not in changed:
-            if element_start != end:
-                yield from _read_chunks(reader, start, end)
-                start = element_start
-            end = element_end
             continue
-        yield from _read_chunks(reader, start, end)
-        start = end = 0
+        yield from _read_chunks(reader, start, element_start)
+        start = element_end
         while new and new[-1] < tag:
             yield changed[new.pop()]
         if tag in changed:

@@ -6,7 +6,6 @@ import os
 import struct
 import warnings
 import zlib
-from collections import Counter
 from contextlib import contextmanager
 from functools import cached_property, lru_cache, partial
 from itertools import islice
@@ -50,6 +49,7 @@ from dicom_jpegls.dicom import (
 )
 from dicom_jpegls.errors import DatasetError, DatasetWarning, JPEGLSError
 from dicom_jpegls.files.elements import PIXEL_DATA, UNDEFINED_LENGTH, Element, ElementReader
+from dicom_jpegls.files.encoding import OLD_PIXEL_ELEMENTS
 from dicom_jpegls.files.errors import NotConvertibleError
 from dicom_jpegls.files.opening import DEFAULT_READ_OPTIONS, InflatedFile, ReadOptions, open_regular
 from dicom_jpegls.files.steps import SharedCoding, can_share
@@ -57,7 +57,7 @@ from dicom_jpegls.parallel import map_blocks_in_order
 from dicom_jpegls.parameters import DefaultThresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -81,6 +81,8 @@ _META_GROUP = 0x0002
 _META_LENGTH = 0x00020000
 _TRANSFER_SYNTAX = 0x00020010
 _MODALITY = 0x00080060
+# Of those with a 16-bit length, the elements that every conversion looks at.
+_KEY_TAGS = frozenset((*_IMAGE_PIXEL, _MODALITY, *OLD_PIXEL_ELEMENTS))
 
 _PIXEL_DATA_TAG = struct.pack("<HH", PIXEL_DATA >> 16, PIXEL_DATA & 0xFFFF)
 
@@ -128,6 +130,8 @@ class SourceFile:
         Read the elements of the dataset, and of the File Meta Information.
     meta : list of Element
         The File Meta Information.
+    dataset_start, dataset_end : int
+        Where the dataset begins, and where Pixel Data does; in a deflated file positions after inflating.
     preamble : bytes
         128 bytes; none if the file begins with the File Meta Information.
     warnings : list of str
@@ -161,7 +165,6 @@ class SourceFile:
     ) -> None:
         self.near_lossless = self.compressed_size = 0
         self.warnings: list[str] = []
-        self._elements: list[Element] | None = None
         self._file: BinaryIO = open_regular(path, follow_links=options.follow_links)
         self._handle = self._file.fileno()
         try:
@@ -186,52 +189,51 @@ class SourceFile:
             start, size = 0, None
         if self._is_deflated or uid == ExplicitVRBigEndian:
             self.reader = ElementReader(self._file, is_little_endian=uid != ExplicitVRBigEndian, size=size)
-        self._start = start
-        self._end = -1 if copied_from is None else self._end_of_copy(copied_from)
-        if self._end < 0:
-            self._end = self._scan()
-        self.has_pixel_data = self._find_pixel_data(self._end, needs_image)
+        self.dataset_start = start
+        self.dataset_end = -1 if copied_from is None else self._end_of_copy(copied_from)
+        if self.dataset_end < 0:
+            # Little-endian elements are copied without looking at each.
+            keep = _KEY_TAGS if self.reader.is_little_endian else None
+            self.key_elements, self.dataset_end = self._scan(keep)
+        self.has_pixel_data = self._find_pixel_data(self.dataset_end, needs_image)
 
     def _end_of_copy(self, other: SourceFile) -> int:
         """Return where Pixel Data begins, after the same bytes, and so elements, as in another file; or else -1."""
         data = other.dataset_bytes()
-        end = self._start + len(data)
+        end = self.dataset_start + len(data)
         is_copy = (
             self.reader.is_little_endian == other.reader.is_little_endian
-            and self.reader.read(self._start, end) == data
+            and self.reader.read(self.dataset_start, end) == data
             and self.reader.read(end, end + len(_PIXEL_DATA_TAG)) == _PIXEL_DATA_TAG
         )
         return end if is_copy else -1
 
-    @property
+    @cached_property
     def elements(self) -> list[Element]:
         """The dataset up to Pixel Data."""
-        if self._elements is None:
-            self._scan()
-        assert self._elements is not None
-        return self._elements
+        return self._scan(None)[0]
 
-    def _scan(self) -> int:
-        """Find the elements up to Pixel Data, and return the position after them."""
+    @cached_property
+    def key_elements(self) -> list[Element]:
+        """Those elements of the dataset that not every conversion could copy as they are, or that it looks at."""
+        return self.elements
+
+    def _scan(self, keep: Container[int] | None) -> tuple[list[Element], int]:
+        """Find elements up to Pixel Data, and the position after them."""
         try:
-            self._elements, end = self.reader.scan(
-                self._start,
+            return self.reader.scan(
+                self.dataset_start,
                 is_implicit=self.transfer_syntax == ImplicitVRLittleEndian,
                 stop=_PIXEL_ELEMENTS,
+                keep=keep,
             )
         except DatasetError:
             self._require_known_transfer_syntax()
             raise
-        return end
 
     def dataset_bytes(self) -> bytes:
         """Return all elements up to Pixel Data as they are in the file."""
-        return self.reader.read(self._start, self._end)
-
-    @property
-    def head_size(self) -> int:
-        """Bytes before Pixel Data, of a deflated dataset after inflating."""
-        return self._end
+        return self.reader.read(self.dataset_start, self.dataset_end)
 
     @cached_property
     def file_meta(self) -> FileMetaDataset:
@@ -337,11 +339,11 @@ class SourceFile:
         DatasetError
             If one is absent, not valid, or there more than once.
         """
-        tags = Counter(element.tag for element in self.elements if element.tag in _IMAGE_PIXEL)
-        for tag, times in tags.items():
-            if times > 1:
+        tags = [element.tag for element in self.key_elements if element.tag in _IMAGE_PIXEL]
+        for tag in tags:
+            if tags.count(tag) > 1:
                 name = _IMAGE_PIXEL[tag]
-                raise attribute_error(name, self.ds.get(keyword_of(name)), f"but it is there {times} times")
+                raise attribute_error(name, self.ds.get(keyword_of(name)), f"but it is there {tags.count(tag)} times")
         with reading_dataset():
             image_pixel, found = _image_pixel_of_elements(self.image_pixel_elements)
         for message, category in found:
@@ -354,13 +356,13 @@ class SourceFile:
     @cached_property
     def image_pixel_elements(self) -> tuple[DataElement | RawDataElement, ...]:
         """The Image Pixel attributes; equal, and with an equal hash, for files that have the same ones."""
-        elements = [element for element in self.elements if element.tag in _IMAGE_PIXEL]
+        elements = [element for element in self.key_elements if element.tag in _IMAGE_PIXEL]
         return tuple(_raw_elements(self.reader, elements).values())
 
     @property
     def modality(self) -> str | None:
         """Modality (0008,0060), in printable ASCII, of at most 16 characters as the standard allows; or None."""
-        for element in self.elements:
+        for element in self.key_elements:
             if element.tag == _MODALITY:
                 value = self.reader.read(element.value, min(element.end, element.value + 16)).strip(b" \0")
                 text = value.decode("ascii", "replace")
@@ -531,7 +533,7 @@ class SourceFile:
         decoded = self.decoded(threads)
         image_pixel = decoded.image_pixel
         frames = image_pixel.number_of_frames
-        size = self.head_size + frames * image_pixel.frame_size
+        size = self.dataset_end + frames * image_pixel.frame_size
         if threads > 1 or self.transfer_syntax not in JPEGLSTransferSyntaxes or not can_share(frames, size):
             return decoded
         items = list(enumerate(self.streams(image_pixel)))
