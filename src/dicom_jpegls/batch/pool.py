@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from dicom_jpegls.batch.jobs import Job
     from dicom_jpegls.batch.records import Record
-    from dicom_jpegls.files import Steps
+    from dicom_jpegls.files import NewFile, Steps
 
 # How often progress is reported, in seconds.
 _INTERVAL = 0.1
@@ -50,8 +50,10 @@ GROUPS_PER_WORKER = 2
 FILES_PER_GROUP = 4 * FRAMES_TOGETHER
 _GROUP_SIZE = SIZE_TOGETHER
 
-# How many new files of a worker may be syncing while it codes the next, which it does with so many frames together.
-_SYNCING_PER_WORKER = FRAMES_TOGETHER
+# How many new files of a worker may be syncing while it codes the next, and how many of them a thread syncs one after
+# the other: handing a file to a thread and back costs much of the time for a small one.
+_SYNCING_PER_WORKER = 2 * FRAMES_TOGETHER
+_SYNCED_TOGETHER = 4
 
 # How many files of a worker may be open and wait until their frames can be coded with those of others.
 _WAITING_PER_WORKER = 64
@@ -86,12 +88,12 @@ def run_overlapping(jobs: Iterable[Job], on_frame: Callable[[int], None], on_rec
     on_record : callable
         Called with the record of each file, as it is done.
     """
-    with ThreadPoolExecutor(_SYNCING_PER_WORKER) as syncer:
+    with ThreadPoolExecutor(_SYNCING_PER_WORKER // _SYNCED_TOGETHER) as syncer:
         overlapping = _Overlapping(syncer, on_record)
         try:
             for job in jobs:
                 on_frame(0)
-                overlapping.proceed(job_steps(job, on_frame))
+                overlapping.start(job_steps(job, on_frame))
             overlapping.code_all()
         finally:
             overlapping.finish()
@@ -103,12 +105,18 @@ class _Overlapping:
     def __init__(self, syncer: ThreadPoolExecutor, on_record: Callable[[Record], None]) -> None:
         self._syncer = syncer
         self._on_record = on_record
-        self._syncing: deque[tuple[Steps[Record], Future[None]]] = deque()
+        self._complete: list[tuple[Steps[Record], NewFile]] = []  # and not synced
+        # The outcomes of the files of a thread, and which of them it is.
+        self._syncing: deque[tuple[Steps[Record], Future[list[Exception | None]], int]] = deque()
         # By what codes them: the first to be filled are the first to be coded.
         self._waiting: dict[object, list[tuple[Steps[Record], SharedCoding]]] = {}
 
-    def proceed(self, steps: Steps[Record], outcome: object = None) -> None:
-        """Continue with a file, and do for others what has become possible."""
+    def start(self, steps: Steps[Record]) -> None:
+        """Begin with a file, and do for others what has become possible."""
+        self._proceed(steps)
+        self._sync()
+
+    def _proceed(self, steps: Steps[Record], outcome: object = None) -> None:
         try:
             step = next_step(steps, outcome)
         except StopIteration as end:
@@ -122,9 +130,18 @@ class _Overlapping:
             while self._waits_for_too_many():
                 self._code(next(iter(self._waiting)))
         else:
-            self._syncing.append((steps, self._syncer.submit(step.sync)))
-            while len(self._syncing) == _SYNCING_PER_WORKER or (self._syncing and self._syncing[0][1].done()):
-                self._finish_oldest()
+            self._complete.append((steps, step))
+            if len(self._complete) == _SYNCED_TOGETHER:
+                self._sync()
+
+    def _sync(self) -> None:
+        """Sync the files that are complete, and continue with those that were synced meanwhile."""
+        if self._complete:
+            synced = self._syncer.submit(_sync_all, [new_file for _, new_file in self._complete])
+            self._syncing.extend((steps, synced, number) for number, (steps, _) in enumerate(self._complete))
+            self._complete = []
+        while len(self._syncing) >= _SYNCING_PER_WORKER or (self._syncing and self._syncing[0][1].done()):
+            self._finish_oldest()
 
     def _waits_for_too_many(self) -> bool:
         sizes = [coding.size for group in self._waiting.values() for _, coding in group]
@@ -137,7 +154,7 @@ class _Overlapping:
         try:
             for outcome in outcomes:
                 steps, _ = group.pop(0)
-                self.proceed(steps, outcome)
+                self._proceed(steps, outcome)
         finally:
             _close(group)  # those after one that is interrupted
 
@@ -147,15 +164,30 @@ class _Overlapping:
             self._code(next(iter(self._waiting)))
 
     def _finish_oldest(self) -> None:
-        steps, synced = self._syncing.popleft()
-        self.proceed(steps, synced.exception())
+        steps, synced, number = self._syncing.popleft()
+        self._proceed(steps, synced.result()[number])
 
     def finish(self) -> None:
         """Finish the files that are being synced, and leave those that wait for others."""
         for group in self._waiting.values():
             _close(group)
+        self._sync()
         while self._syncing:
             self._finish_oldest()
+            self._sync()
+
+
+def _sync_all(new_files: Sequence[NewFile]) -> list[Exception | None]:
+    """Sync files, and return the error of each, or None."""
+    errors: list[Exception | None] = []
+    for new_file in new_files:
+        try:
+            new_file.sync()
+        except Exception as error:
+            errors.append(error)
+        else:
+            errors.append(None)
+    return errors
 
 
 def _close(group: Iterable[tuple[Steps[Record], SharedCoding]]) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, fields
+from dataclasses import fields
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from dicom_jpegls.dicom import CodingStatistics
+
+_STATISTICS = tuple(item.name for item in fields(CodingStatistics))
 
 # Sizes and times in a record fit a signed 64-bit integer.
 _LARGEST_NUMBER = 2**63 - 1
@@ -104,7 +106,7 @@ class Record(NamedTuple):
         if not isinstance(values, dict):
             raise ValueError(f"must be a JSON object, found {type(values).__name__}")
         values.pop("ratio", None)
-        statistics = {item.name: values.pop(item.name) for item in fields(CodingStatistics) if item.name in values}
+        statistics = {name: values.pop(name) for name in _STATISTICS if name in values}
         for name, value in statistics.items():
             _check_number(name, value)
         unknown = sorted(values.keys() - set(cls._fields))
@@ -156,7 +158,7 @@ def check_name(name: str) -> None:
 
 def statistics_values(statistics: CodingStatistics) -> dict[str, int | float]:
     """Return statistics for JSON: the values that are known, and the compression ratio."""
-    values = {name: value for name, value in asdict(statistics).items() if value is not None}
+    values = {name: value for name in _STATISTICS if (value := getattr(statistics, name)) is not None}
     if statistics.compressed_size:
         values["ratio"] = round(statistics.ratio, 4)
     return values

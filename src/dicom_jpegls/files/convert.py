@@ -31,7 +31,7 @@ from dicom_jpegls.dicom import (
 from dicom_jpegls.errors import DatasetError
 from dicom_jpegls.files.elements import UNDEFINED_LENGTH
 from dicom_jpegls.files.errors import NotConvertibleError, NothingToDoError
-from dicom_jpegls.files.opening import DEFAULT_READ_OPTIONS, ReadOptions, naming_file
+from dicom_jpegls.files.opening import DEFAULT_READ_OPTIONS, NamingFile, ReadOptions
 from dicom_jpegls.files.source import SourceFile, dataset_of, ignore_frame, little_endian_bytes, reading_dataset
 from dicom_jpegls.files.steps import SharedCoding, can_share, finish_steps
 from dicom_jpegls.files.writer import Writer
@@ -299,7 +299,7 @@ def _write_to_spool(
         if after is not None:
             after.update(little_endian_bytes(coded.decoded))
         statistics += coded.statistics
-        with naming_file(target):  # the temporary file is beside it
+        with NamingFile(target):  # the temporary file is beside it
             spool.write(item_header(len(coded.stream)))
             spool.write(coded.stream)
         lengths.append(len(coded.stream))

@@ -154,7 +154,7 @@ class ElementReader:
         Returns
         -------
         list of Element, int
-            The elements in their order, and the position where the search ended: of a delimiter, of an element that stops it, or of
+            The elements, and the position where the search ended: of a delimiter, of an element that stops it, or of
             the end.
 
         Raises
@@ -273,9 +273,7 @@ class ElementReader:
         if any(rest):
             raise DatasetError(f"the file ends after {size} bytes inside the header of an element: it is truncated")
         if position > size:
-            raise DatasetError(
-                f"the file ends after {size} bytes inside the value of {tag_name(tag)}: it is truncated"
-            )
+            raise DatasetError(f"the file ends after {size} bytes inside the value of {tag_name(tag)}: it is truncated")
 
 
 def _is_vr(letters: bytes) -> bool:

@@ -87,20 +87,26 @@ def encode_trailing(source: SourceFile) -> Iterator[bytes]:
 def _meta_changes(source: SourceFile, transfer_syntax_uid: str, changes: Dataset) -> dict[int, bytes]:
     """Return the elements of the File Meta Information that change, and those that are missing (PS3.10 7.1)."""
     present = {element.tag for element in source.meta}
-    meta = Dataset()
+    values: dict[str, str | bytes] = {}
     for name, tag in _UIDS:
         value = source.ds.get(name) if tag not in present else None
-        if name in changes:
+        if changes and name in changes:
             value = changes[name].value
         if value:
-            setattr(meta, f"MediaStorage{name}", value)
+            values[f"MediaStorage{name}"] = value
     if _FILE_META_INFORMATION_VERSION not in present:
-        meta.FileMetaInformationVersion = b"\0\1"
+        values["FileMetaInformationVersion"] = b"\0\1"
     if _IMPLEMENTATION_CLASS_UID not in present:
-        meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
+        values["ImplementationClassUID"] = PYDICOM_IMPLEMENTATION_UID
     uid = transfer_syntax_uid.encode("ascii")
     uid += b"\0" * (len(uid) % 2)
-    return {**_encoded(meta, None), _TRANSFER_SYNTAX: _SHORT_HEADER.pack(2, 0x10, b"UI", len(uid)) + uid}
+    changed = {_TRANSFER_SYNTAX: _SHORT_HEADER.pack(2, 0x10, b"UI", len(uid)) + uid}
+    if values:  # a dataset costs much for a small file
+        meta = Dataset()
+        for name, value in values.items():
+            setattr(meta, name, value)
+        changed |= _encoded(meta, None)
+    return changed
 
 
 def _encoded(changes: Dataset, character_set: str | None) -> dict[int, bytes]:

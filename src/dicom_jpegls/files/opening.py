@@ -7,14 +7,14 @@ import io
 import os
 import stat
 import zlib
-from contextlib import contextmanager
+from functools import reduce
+from operator import or_
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from dicom_jpegls.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 # Native pixel data of the largest length (PS3.5 7.1), and as much again of everything else.
@@ -35,6 +35,15 @@ _KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFDIR: "a folder",
 }
+
+
+def open_flags(*names: str) -> int:
+    """Return the flags of `os.open` that this system has, as one number."""
+    return reduce(or_, (getattr(os, name, 0) for name in names))
+
+
+_READ_FLAGS = open_flags("O_RDONLY", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY")
+_NO_LINK = open_flags("O_NOFOLLOW")
 
 
 class ReadOptions(NamedTuple):
@@ -66,10 +75,7 @@ def open_regular(path: Path, *, follow_links: bool = False) -> io.BufferedReader
     """
     # Before it is opened, which may have an effect on a device, and afterwards, since it may have been replaced.
     _check_regular(os.stat(path, follow_symlinks=follow_links), path)
-    flags = os.O_RDONLY
-    for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY", *(() if follow_links else ("O_NOFOLLOW",))):
-        flags |= getattr(os, name, 0)
-    handle = os.open(path, flags)
+    handle = os.open(path, _READ_FLAGS if follow_links else _READ_FLAGS | _NO_LINK)
     try:
         _check_regular(os.fstat(handle), path)
         return os.fdopen(handle, "rb")
@@ -86,13 +92,21 @@ def _check_regular(status: os.stat_result, path: Path) -> None:
         raise OSError(errno.EINVAL, f"{kind}, not a regular file", str(path))
 
 
-@contextmanager
-def naming_file(path: Path) -> Iterator[None]:
-    """Name a file in the errors of the system, which do not know it after opening, or know a temporary name."""
-    try:
-        yield
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror or str(error), str(path)) from error
+class NamingFile:
+    """Names a file in the errors of the system, which do not know it after opening, or know a temporary name.
+
+    A class, because `contextlib.contextmanager` takes several times as long, for each part of a file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, OSError):
+            raise type(error)(error.errno, error.strerror or str(error), str(self._path)) from error
 
 
 def same_contents(path: Path, other: Path, *, follow_links: bool = False) -> bool:

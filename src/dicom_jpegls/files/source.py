@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 import numpy as np
 from pydicom import Dataset
 from pydicom.charset import convert_encodings, default_encoding
-from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement, empty_value_for_VR
 from pydicom.dataset import FileMetaDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.tag import BaseTag
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -70,7 +69,7 @@ if TYPE_CHECKING:
 # Elements of group 7FE0 before which reading stops.
 _PIXEL_ELEMENTS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", PIXEL_DATA: "PixelData"}
 # The attributes of `ImagePixel` by their tags.
-_IMAGE_PIXEL = {tag_for_keyword(keyword_of(name)): name for name in ImagePixel._fields}
+_IMAGE_PIXEL = {int(Tag(keyword_of(name))): name for name in ImagePixel._fields}
 # Ends the names of photometric interpretations whose chrominance has half the columns.
 _SUBSAMPLED = "_422"
 
@@ -650,11 +649,15 @@ def _uid_of(value: bytes) -> UID:
     return UID(value.decode("latin-1").rstrip("\0 "))
 
 
+# The same object for a tag: that of pydicom compares others slowly, and the attributes of a series are compared.
+_tag_of = lru_cache(maxsize=4096)(BaseTag)
+
+
 def _raw_elements(reader: ElementReader, elements: list[Element]) -> dict[BaseTag, DataElement | RawDataElement]:
     """Return elements for a pydicom dataset, which parses a value when it is asked for it; the last of duplicates."""
     raw: dict[BaseTag, DataElement | RawDataElement] = {}
     for element in elements:
-        tag = BaseTag(element.tag)
+        tag = _tag_of(element.tag)
         vr = "SQ" if element.is_sequence else None if element.is_implicit else element.vr
         value = reader.read(element.value, element.end) or empty_value_for_VR(vr, raw=True)
         length = UNDEFINED_LENGTH if element.is_undefined else element.end - element.value

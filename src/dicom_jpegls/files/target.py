@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from dicom_jpegls.files.opening import naming_file, open_regular
+from dicom_jpegls.files.opening import NamingFile, open_flags, open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,6 +33,8 @@ _CHUNK = 2**20
 # Windows locks bytes, which nobody else can then read: this one is after the end of any journal, and within the 32-bit
 # positions of its C library.
 _LOCKED_BYTE = 2**31 - 2
+
+_CREATE_FLAGS = open_flags("O_RDWR", "O_CREAT", "O_EXCL", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")
 
 # Of renameat2 (Linux) and renamex_np (macOS).
 _AT_FDCWD = -100
@@ -73,7 +75,7 @@ class NewFile:
         self._target = target
         self._like = like
         self.path = temporary_path(target)
-        with naming_file(target):
+        with NamingFile(target):
             self._file = create_private(self.path)
         self._digest = hashlib.sha256()
         if os.name == "posix":  # so that remove_leftovers of another process keeps it; Windows deletes no open file
@@ -101,7 +103,7 @@ class NewFile:
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes."""
         self._digest.update(data)
-        with naming_file(self._target):
+        with NamingFile(self._target):
             self._file.write(data)
 
     def copy(self, source: BinaryIO) -> None:
@@ -111,14 +113,14 @@ class NewFile:
 
     def sync(self) -> None:
         """Wait until all written bytes are on the disk."""
-        with naming_file(self._target):
+        with NamingFile(self._target):
             self._file.flush()
             os.fsync(self._file.fileno())
 
     def is_as_written(self) -> bool:
         """Read the file back and compare it with what was written."""
         digest = hashlib.sha256()
-        with naming_file(self._target):
+        with NamingFile(self._target):
             self._file.flush()
             self._file.seek(0)
             while chunk := self._file.read(_CHUNK):
@@ -136,7 +138,7 @@ class NewFile:
         FileExistsError
             If the target exists and `replace` is false.
         """
-        with naming_file(self._target):
+        with NamingFile(self._target):
             if self._like is None:
                 self._file.close()
             else:
@@ -176,10 +178,7 @@ def create_private(path: Path) -> BinaryIO:
     OSError
         If there is something of this name already, even a link to nowhere, or it cannot be created.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
-    for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):
-        flags |= getattr(os, name, 0)
-    return os.fdopen(os.open(path, flags, 0o600), "w+b")
+    return os.fdopen(os.open(path, _CREATE_FLAGS, 0o600), "w+b")
 
 
 def _rename_without_replacing(path: Path, target: Path) -> None:
