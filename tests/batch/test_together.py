@@ -1,6 +1,7 @@
 """Small files whose frames are coded together: in full lanes, each with its own result, error and record."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pydicom
@@ -10,7 +11,7 @@ from dicom_jpegls import JPEGLSError, batch
 from dicom_jpegls.batch import Action, Status, pool, read_records
 from dicom_jpegls.batch.jobs import CancelledError
 from dicom_jpegls.dicom import FrameCoder, FrameDecoder
-from dicom_jpegls.files import FRAMES_TOGETHER, SIZE_TOGETHER, SharedCoding, code_together
+from dicom_jpegls.files import FRAMES_TOGETHER, SIZE_TOGETHER, NewFile, SharedCoding, code_together
 from dicom_jpegls.files.steps import can_share
 from support.dicom_files import make_dataset, random_frames
 
@@ -214,3 +215,30 @@ def test_shared_coding_gives_each_its_results_or_its_error():
     assert isinstance(second, JPEGLSError)
     assert str(second) == "coder: none"
     assert code_together(codings([5])) == [[10]]
+
+
+def test_a_file_that_cannot_be_synced_fails_alone(tmp_path, monkeypatch):
+    """Several files are synced one after the other by the same thread."""
+    series = write_series(tmp_path / "series")
+    sync = NewFile.sync
+
+    def failing_sync(new_file):
+        if ".12-05." in new_file.path.name:
+            raise OSError(5, "Input/output error", str(new_file.path))
+        sync(new_file)
+
+    monkeypatch.setattr(NewFile, "sync", failing_sync)
+    summary = batch.transcode([series], tmp_path / "jls", workers=1)
+    assert summary.counts == {Status.COMPRESSED: COUNT - 1, Status.FAILED: 1}
+    assert "Input/output error" in failures(summary)["12-05"]
+    assert not (tmp_path / "jls" / "12-05").exists()
+    assert len(list((tmp_path / "jls").iterdir())) == COUNT  # with the journal, and without temporary files
+
+
+def test_a_large_file_is_synced_without_waiting_for_others(tmp_path, monkeypatch):
+    """Only files that are coded together are synced by one thread."""
+    series = write_series(tmp_path / "series", count=3, frames=FRAMES_TOGETHER)
+    submitted = note_calls(monkeypatch, ThreadPoolExecutor, "submit", lambda arguments: len(arguments[1]))
+    summary = batch.transcode([series], tmp_path / "jls", workers=1)
+    assert summary.counts == {Status.COMPRESSED: 3}
+    assert submitted == [1, 1, 1]

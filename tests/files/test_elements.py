@@ -31,6 +31,21 @@ def test_short_and_long_headers_and_unknown_vrs():
     assert found(data) == [("0x100010", "PN", b"A^B "), ("0x91001", "UN", b"1234"), ("0x111001", "ZZ", b"56")]
 
 
+def test_some_elements_are_passed_over():
+    """Those with a short header that nobody asks for; damage is found in them, too."""
+    short = explicit(NAME, "PN", b"A^B ") + explicit(0x00100020, "LO", b"7 ")
+    data = (
+        short + explicit(0x00100030, "DA", b"20000101") + implicit(0x00100040, b"F ") + explicit(PRIVATE, "OB", b"12")
+    )
+    kept = found(data, keep=(0x00100020,))
+    assert kept == [("0x100020", "LO", b"7 "), ("0x100040", "CS", b"F "), ("0x91001", "OB", b"12")]
+    assert kept == [element for element in found(data) if element[1] not in ("PN", "DA")]
+    with pytest.raises(jls.DatasetError, match=r"inside the value of \(0010,0020\): it is truncated"):
+        scan(short[:-1], keep=())
+    with pytest.raises(jls.DatasetError, match=r"\(0010,0020\) ends 1 bytes after its item"):
+        scan(short, end=len(short) - 1, keep=())
+
+
 @pytest.mark.parametrize("undefined_items", [False, True])
 @pytest.mark.parametrize(
     "encode", [lambda tag, vr, value: explicit(tag, vr, value), lambda tag, _, value: implicit(tag, value)]

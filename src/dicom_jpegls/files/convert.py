@@ -190,8 +190,7 @@ def compress_steps(
             changes.ExtendedOffsetTable, changes.ExtendedOffsetTableLengths = tables.extended
 
         def pixel_data() -> Iterator[bytes]:
-            yield _ELEMENT.pack(*_PIXEL_DATA, b"OB", 0, UNDEFINED_LENGTH)
-            yield tables.basic
+            yield _ELEMENT.pack(*_PIXEL_DATA, b"OB", 0, UNDEFINED_LENGTH) + tables.basic
             spool.seek(0)
             while chunk := spool.read(_CHUNK):
                 yield chunk

@@ -443,13 +443,7 @@ class SourceFile:
         """
         self._require_known_transfer_syntax()
         image_pixel = self.image_pixel
-        for name in ("rows", "columns", "number_of_frames"):
-            if getattr(image_pixel, name) < 1:
-                raise attribute_error(name, getattr(image_pixel, name), "1 or more is allowed")
-        try:
-            check_native_layout(image_pixel)
-        except DatasetError as error:
-            raise NotConvertibleError(str(error)) from error
+        _check_has_samples(image_pixel)
         if self.transfer_syntax in UncompressedTransferSyntaxes:
             if image_pixel.photometric_interpretation.endswith(_SUBSAMPLED):
                 raise NotConvertibleError(
@@ -614,6 +608,18 @@ class SourceFile:
         if any(element.tag in _PIXEL_ELEMENTS for element in elements):
             raise DatasetError("there is a second Pixel Data element after Pixel Data (7FE0,0010)")
         return elements
+
+
+@lru_cache(maxsize=64)  # the files of a series have the same attributes
+def _check_has_samples(image_pixel: ImagePixel) -> None:
+    """Check the attributes that all decoded samples depend on."""
+    for name in ("rows", "columns", "number_of_frames"):
+        if getattr(image_pixel, name) < 1:
+            raise attribute_error(name, getattr(image_pixel, name), "1 or more is allowed")
+    try:
+        check_native_layout(image_pixel)
+    except DatasetError as error:
+        raise NotConvertibleError(str(error)) from error
 
 
 @lru_cache(maxsize=64)  # the files of a series have the same attributes, and can be decoded together

@@ -30,6 +30,9 @@ _START = 50
 
 _CHUNK = 2**20
 
+# A small file is written at once.
+_BUFFER_SIZE = 2**16
+
 # Windows locks bytes, which nobody else can then read: this one is after the end of any journal, and within the 32-bit
 # positions of its C library.
 _LOCKED_BYTE = 2**31 - 2
@@ -178,7 +181,7 @@ def create_private(path: Path) -> BinaryIO:
     OSError
         If there is something of this name already, even a link to nowhere, or it cannot be created.
     """
-    return os.fdopen(os.open(path, _CREATE_FLAGS, 0o600), "w+b")
+    return os.fdopen(os.open(path, _CREATE_FLAGS, 0o600), "w+b", _BUFFER_SIZE)
 
 
 def _rename_without_replacing(path: Path, target: Path) -> None:
