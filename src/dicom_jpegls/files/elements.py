@@ -106,6 +106,7 @@ class ElementReader:
         self._short = struct.Struct(f"{order}H")
         self._long = struct.Struct(f"{order}L")
         self._header = struct.Struct(f"{order}HH2sH")
+        self._quick_header = struct.Struct(f"{order}L2sH")
         self._block = b""
         self._block_start = 0
         self._is_last = False  # whether the file ends with the block
@@ -130,7 +131,7 @@ class ElementReader:
         *,
         is_implicit: bool = False,
         stop: Container[int] = (),
-        keep: Container[int] | None = None,
+        keep: frozenset[int] | None = None,
         depth: int = 0,
     ) -> tuple[list[Element], int]:
         """Find the elements of a dataset.
@@ -146,8 +147,9 @@ class ElementReader:
             implicit items in explicit datasets (PS3.5 6.2.2). So do single implicit elements in explicit datasets.
         stop : container of int, optional
             Tags of elements that end the search.
-        keep : container of int, optional
+        keep : frozenset of int, optional
             The tags to which elements with an explicit VR and a 16-bit length are limited; by default all are returned.
+            Must have those of `stop`.
         depth : int, optional
             How many sequences the dataset is in.
 
@@ -174,6 +176,8 @@ class ElementReader:
         short_vr = short_vrs.get
         block, block_start, last_offset = b"", position, -1
         limit = _NO_END if end is None else end
+        unpack_quickly = self._quick_header.unpack_from
+        noted = _tags_as_read(keep, self.is_little_endian) if keep is not None and end is None else None
         while position < limit:
             offset = position - block_start
             if offset > last_offset:
@@ -183,6 +187,19 @@ class ElementReader:
                     break
                 block, block_start, last_offset = self._block, self._block_start, len(self._block) - 12
                 offset = position - block_start
+            if noted is not None:  # pass over elements that nobody asks for
+                passed = -1
+                while offset <= last_offset:
+                    tag_as_read, letters, length = unpack_quickly(block, offset)
+                    if tag_as_read in noted or letters not in short_vrs:
+                        break
+                    passed = offset
+                    offset += _HEADER_SIZE + length
+                if passed >= 0:
+                    group, number = self._tag.unpack_from(block, passed)
+                    tag, position = group << 16 | number, block_start + offset
+                    if offset > last_offset:
+                        continue
             group, number, letters, length = unpack(block, offset)
             tag = group << 16 | number
             if tag in stop or tag == ITEM_DELIMITATION:
@@ -274,6 +291,13 @@ class ElementReader:
             raise DatasetError(f"the file ends after {size} bytes inside the header of an element: it is truncated")
         if position > size:
             raise DatasetError(f"the file ends after {size} bytes inside the value of {tag_name(tag)}: it is truncated")
+
+
+@lru_cache(maxsize=16)
+def _tags_as_read(tags: frozenset[int], is_little_endian: bool) -> frozenset[int]:
+    """Return tags, and that of an Item Delimitation Item, as they are read like a number of 32 bits."""
+    all_tags = (*tags, ITEM_DELIMITATION)
+    return frozenset((tag & 0xFFFF) << 16 | tag >> 16 for tag in all_tags) if is_little_endian else frozenset(all_tags)
 
 
 def _is_vr(letters: bytes) -> bool:

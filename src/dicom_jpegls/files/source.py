@@ -56,7 +56,7 @@ from dicom_jpegls.parallel import map_blocks_in_order
 from dicom_jpegls.parameters import DefaultThresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -81,7 +81,7 @@ _META_LENGTH = 0x00020000
 _TRANSFER_SYNTAX = 0x00020010
 _MODALITY = 0x00080060
 # Of those with a 16-bit length, the elements that every conversion looks at.
-_KEY_TAGS = frozenset((*_IMAGE_PIXEL, _MODALITY, *OLD_PIXEL_ELEMENTS))
+_KEY_TAGS = frozenset((*_IMAGE_PIXEL, _MODALITY, *OLD_PIXEL_ELEMENTS, *_PIXEL_ELEMENTS))
 
 _PIXEL_DATA_TAG = struct.pack("<HH", PIXEL_DATA >> 16, PIXEL_DATA & 0xFFFF)
 
@@ -217,7 +217,7 @@ class SourceFile:
         """Those elements of the dataset that not every conversion could copy as they are, or that it looks at."""
         return self.elements
 
-    def _scan(self, keep: Container[int] | None) -> tuple[list[Element], int]:
+    def _scan(self, keep: frozenset[int] | None) -> tuple[list[Element], int]:
         """Find elements up to Pixel Data, and the position after them."""
         try:
             return self.reader.scan(
