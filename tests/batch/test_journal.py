@@ -10,7 +10,19 @@ import pydicom
 import pytest
 
 from dicom_jpegls import batch
-from dicom_jpegls.batch import JOURNAL_NAME, Action, Job, Journal, JournalError, Observer, Options, Record, Status
+from dicom_jpegls.batch import (
+    JOURNAL_NAME,
+    Action,
+    Found,
+    Job,
+    Journal,
+    JournalError,
+    Observer,
+    Options,
+    Plan,
+    Record,
+    Status,
+)
 from dicom_jpegls.batch.run import Journals
 from dicom_jpegls.cli.status import ExitStatus
 from dicom_jpegls.dicom import CodingOptions
@@ -325,22 +337,24 @@ def test_a_job_is_resumed_by_any_spelling_of_its_paths(tmp_path, monkeypatch):
     assert batch.transcode([tmp_path / "a"], tmp_path / "c", records=records, workers=1).done_before == 1
 
 
-def test_a_resumed_job_keeps_little_of_its_journal(tmp_path, done):
+def test_a_resumed_job_keeps_little_of_its_journal_and_of_its_plan(tmp_path, done):
     count = 4000
     (record,) = [record for record in batch.read_records(done) if record.name == "a"]
-    jobs = [
-        Job(Action.COMPRESS, str(i), str(i), str(tmp_path / "jls" / str(i)), root=str(tmp_path / "jls"))
-        for i in range(count)
-    ]
+    root = tmp_path / "jls"
+
+    def make_job(found):
+        return Job(Action.COMPRESS, found.name, found.path, str(root / found.name), root=str(root))
+
     with done.open("w") as file:
-        for job in jobs:
-            file.write(record._replace(name=job.name, target=job.target).to_json() + "\n")
+        for i in range(count):
+            file.write(record._replace(name=str(i), target=str(root / str(i))).to_json() + "\n")
     tracemalloc.start()
+    jobs = Plan((Found(str(tmp_path / str(i)), str(i), tmp_path) for i in range(count)), make_job)
     with ExitStack() as stack:
         journals = Journals(jobs, None, stack, print, read_only=False)
         _, peak = tracemalloc.get_traced_memory()
         assert len(journals.to_do(jobs)) == count  # the sources do not exist
     tracemalloc.stop()
-    # 100 bytes for each file, and buffers: under 100 MB for a million files.
+    # 50 bytes for each file, and buffers: under 100 MB for a million files.
     assert done.stat().st_size > 500 * count
-    assert peak < 100 * count + 2**19
+    assert peak < 50 * count + 2**20

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dicom_jpegls import batch
-from dicom_jpegls.batch import JOURNAL_NAME, Action, PlanError, Selection, Status
+from dicom_jpegls.batch import JOURNAL_NAME, Action, Found, Job, Plan, PlanError, Selection, Status
+from dicom_jpegls.batch.plan import iterate_files
 from dicom_jpegls.cli.status import ExitStatus
 from support.archive_tree import files_below
 from support.command_line import run_cli
@@ -300,3 +301,57 @@ def counted(function, counts, name):
         return function(*arguments, **options)
 
     return call
+
+
+def test_files_come_in_the_order_of_their_names(tmp_path):
+    """Also where a name goes on with a character before "/", or folders of several sources have the same names."""
+    names = ["a-b", "a/1", "a/b/x", "a/c", "a.b/1", "a0", "b/2", "z"]
+    make_files(tmp_path / "x", *names)
+    assert [file.name for file in batch.find_files([tmp_path / "x"])] == sorted(names)
+    make_files(tmp_path / "y", "a/2", "a0-", "b-/1", "c")
+    together = [file.name for file in batch.find_files([tmp_path / "x", tmp_path / "y"])]
+    assert together == sorted([*names, "a/2", "a0-", "b-/1", "c"])
+    # What is named twice, as a tree and as a file, is planned once.
+    twice = batch.plan([tmp_path / "x", tmp_path / "x", tmp_path / "x" / "z"], tmp_path / "jls")
+    assert [job.name for job in twice] == sorted(names)
+    in_place = batch.plan([tmp_path / "x", tmp_path / "y"], None)
+    assert [job.source for job in in_place if job.name.startswith("a/")] == [
+        str(tmp_path / name) for name in ("x/a/1", "y/a/2", "x/a/b/x", "x/a/c")
+    ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names that are not UTF-8")
+def test_a_plan_is_a_sequence_of_jobs(tmp_path):
+    """Of several blocks, with names of any bytes, with roots, paths and errors of each file."""
+    strange = os.fsdecode(b"\xff\xfe\x80 \n")
+    files = [Found(f"{tmp_path}/{i:03}{strange}", f"{i:03}{strange}", tmp_path) for i in range(600)]
+    files += [
+        Found("elsewhere", "600", tmp_path),
+        Found("x/601", "601", Path("x"), "cannot be listed"),
+        Found("602", "602", Path()),
+        Found("./603", "603", Path()),
+        Found("/604", "604", Path("/")),
+    ]
+    jobs = Plan(files, lambda found: Job(Action.COMPRESS, found.name, found.path, None, root=str(found.root)))
+    assert len(jobs) == len(files)
+    expected = [(file.name, file.path, str(file.root)) for file in files]
+    assert [(job.name, job.source, job.root) for job in jobs] == expected
+    assert [jobs[i].name for i in (-1, 0, 300, 5)] == ["604", files[0].name, files[300].name, files[5].name]
+    assert [job.name for job in jobs[598:602]] == [file.name for file in files[598:602]]
+    with pytest.raises(IndexError):
+        jobs[len(files)]
+    done = bytearray(len(files))
+    done[1:603] = b"\1" * 602
+    remaining = jobs.without(done).changed(lambda job: job._replace(error="none"))
+    assert [(job.name, job.error) for job in remaining] == [(files[i].name, "none") for i in (0, 603, 604)]
+    assert len(jobs) == len(files)
+    assert list(jobs.names()) == [file.name for file in files]
+    assert len(Plan([], lambda _found: jobs[0])) == 0
+
+
+def test_a_folder_is_listed_when_its_turn_comes(tmp_path, monkeypatch):
+    make_files(tmp_path, "a/1", "b/1", "c/1")
+    scandir, scanned = os.scandir, []
+    monkeypatch.setattr(os, "scandir", lambda path: (scanned.append(os.path.basename(path)), scandir(path))[1])
+    counts = [(file.name, len(scanned)) for file in iterate_files([tmp_path])]
+    assert counts == [("a/1", 2), ("b/1", 3), ("c/1", 4)]

@@ -4,7 +4,7 @@ from dicom_jpegls.batch.cluster import ClusterError
 from dicom_jpegls.batch.expectations import plan_verification
 from dicom_jpegls.batch.jobs import Job, NonConvertible, Options, predict, run_job
 from dicom_jpegls.batch.journal import JOURNAL_NAME, Journal, JournalError, JournalInUseError, read_records
-from dicom_jpegls.batch.plan import Found, PlanError, Selection, find_files, is_pattern, plan
+from dicom_jpegls.batch.plan import Found, Plan, PlanError, Selection, find_files, is_pattern, plan
 from dicom_jpegls.batch.pool import END_SIGNALS, silence_pydicom
 from dicom_jpegls.batch.records import Action, Record, Status, statistics_values
 from dicom_jpegls.batch.run import Observer, Summary, transcode
@@ -23,6 +23,7 @@ __all__ = [
     "NonConvertible",
     "Observer",
     "Options",
+    "Plan",
     "PlanError",
     "Record",
     "Selection",

@@ -6,12 +6,12 @@ import logging
 import os
 import secrets
 import time
-from collections import deque
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from dicom_jpegls._codec import __version__
 from dicom_jpegls.batch.jobs import failure, run_job
+from dicom_jpegls.batch.plan import JobQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -180,7 +180,7 @@ class _Run:
         from distributed import as_completed
 
         self._client = client
-        self._waiting = deque(jobs)
+        self._waiting = JobQueue(jobs)
         self._on_record = on_record
         self._on_notice = on_notice
         self._on_progress = on_progress
@@ -197,7 +197,7 @@ class _Run:
         try:
             while self._waiting or self._running:
                 while self._waiting and len(self._running) < max_running:
-                    self._submit(self._waiting.popleft())
+                    self._submit(self._waiting.take())
                 self._wait(self._completed.has_ready)
                 self._take_result(next(self._completed))
         finally:

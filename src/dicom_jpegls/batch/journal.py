@@ -222,7 +222,9 @@ def describe_bad_lines(path: Path, bad_lines: list[BadLine]) -> list[str]:
 def canonical_path(path: str) -> str:
     """Return the absolute path of a file, with links resolved in its folder but not in its own name."""
     folder, name = os.path.split(path)
-    return os.path.join(_real_folder(folder if os.path.isabs(folder) else os.path.abspath(folder)), name)
+    if not os.path.isabs(folder):
+        folder = os.path.abspath(folder)  # by the current folder, which may change
+    return os.path.join(_real_folder(folder), name)
 
 
 @lru_cache(maxsize=1024)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import copy
+import heapq
+import json
 import os
 import unicodedata
+import zlib
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
+from itertools import chain, islice
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, overload
+
+import numpy as np
 
 from dicom_jpegls.batch.jobs import Job, Options
 from dicom_jpegls.batch.journal import JOURNAL_NAME
@@ -15,13 +26,18 @@ from dicom_jpegls.batch.records import Action, check_name
 from dicom_jpegls.files import is_temporary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator
 
 _WILDCARDS = frozenset("*?[")
 _ANY_FOLDERS = "**"
 
 # Progress is reported after so many files were found.
 _FOUND_INTERVAL = 1000
+
+# How many files of a plan are compressed together, and how many such blocks are kept expanded: the jobs of a journal
+# are nearly in the order of the plan.
+_BLOCK_SIZE = 256
+_EXPANDED_BLOCKS = 16
 
 
 class PlanError(ValueError):
@@ -141,28 +157,42 @@ def find_files(
     Links in a folder are not followed by default, but listed: `run_job` skips what is no regular file. Links that are
     sources themselves are followed. Journals and temporary files of jobs are left out.
     """
+    return list(iterate_files(sources, selection, without=without, on_found=on_found))
+
+
+def iterate_files(
+    sources: Iterable[str | os.PathLike[str]],
+    selection: Selection | None = None,
+    *,
+    without: Path | None = None,
+    on_found: Callable[[int], None] = lambda _count: None,
+) -> Iterator[Found]:
+    """Do what `find_files` does, one file at a time: a folder is listed when its turn comes."""
     selection = selection or Selection()
     excluded = os.path.realpath(without) if without is not None else None
     sources = list(sources)
+    named: list[Found] = []
+    trees: list[Iterator[Found]] = []
     if selection.files is not None:
-        return _selected_files(sources, selection)
-    found: list[Found] = []
+        named = _selected_files(sources, selection)
+        sources = []
     for source in sources:
         path = Path(source)
         if path.is_dir():
-            for file in _files_below(path, selection, excluded):
-                found.append(file)
-                if len(found) % _FOUND_INTERVAL == 0:
-                    on_found(len(found))
+            trees.append(_files_below(path, selection, excluded))
         elif is_pattern(source):
-            found += _matching_files(path, selection, excluded)
+            trees.append(_matching_files(path, selection, excluded))
         elif os.path.lexists(path):
             if selection.has(path.name):
                 real_path = os.path.realpath(path) if path.is_symlink() else str(path)
-                found.append(Found(real_path, path.name, path.parent))
+                named.append(Found(real_path, path.name, path.parent))
         else:
             raise FileNotFoundError(2, os.strerror(2), str(source))
-    return sorted(found, key=lambda file: file.name)
+    by_name = attrgetter("name")
+    for count, found in enumerate(heapq.merge(sorted(named, key=by_name), *trees, key=by_name), start=1):
+        if count % _FOUND_INTERVAL == 0:
+            on_found(count)
+        yield found
 
 
 def _selected_files(sources: Sequence[str | os.PathLike[str]], selection: Selection) -> list[Found]:
@@ -189,7 +219,7 @@ def _selected_files(sources: Sequence[str | os.PathLike[str]], selection: Select
             elif path.is_dir():
                 error = "is a folder; a list must name files"
             found[name] = Found(str(path), name, root, error)
-    return sorted(found.values(), key=lambda file: file.name)
+    return list(found.values())
 
 
 def find_journals(root: Path, selection: Selection) -> Iterator[Path]:
@@ -208,33 +238,46 @@ def _files_below(root: Path, selection: Selection, excluded: str | None) -> Iter
 
 
 def _walk(root: Path, selection: Selection, excluded: str | None) -> Iterator[Found]:
-    """List all that is in a folder; without recursion, since trees can be deeper than Python's stack."""
-    real_root = os.path.realpath(root)
-    waiting = [("", real_root)]  # names within the tree, and real paths
-    visited = {real_root}
+    """List all that is in a folder, sorted by name; without recursion, since trees can be deeper than Python's stack.
+
+    No more is kept than the names in folders of which not all have had their turn.
+    """
+    waiting = [""]  # a heap of names within the tree; those in a folder come after its own
+    folders = {"": os.path.realpath(root)}  # the real paths of those that are folders
+    links: dict[str, str] = {}  # the real paths of those that are links to files
+    visited = set(folders.values())
+    start = os.path.join(root, "")
     while waiting:
-        prefix, real_folder = waiting.pop()
+        name = heapq.heappop(waiting)
+        if name not in folders:
+            yield Found(links.pop(name) if name in links else start + _as_path(name), name, root)
+            continue
+        real_folder = folders.pop(name)
         if real_folder == excluded:
             continue
-        folder = root / prefix if prefix else root
+        prefix = f"{name}/" if name else ""
         try:
-            with os.scandir(folder) as entries:
-                listed = list(entries)
+            with os.scandir(start + _as_path(name) if name else root) as entries:
+                for entry in entries:
+                    below = prefix + entry.name
+                    follows = selection.follow_links and entry.is_symlink()
+                    real_path = os.path.realpath(entry.path) if follows else None
+                    if _is_folder(entry, follows):
+                        if not selection.may_have_below(below) or real_path in visited:
+                            continue
+                        folders[below] = real_path or os.path.join(real_folder, entry.name)
+                        if selection.follow_links:
+                            visited.add(folders[below])
+                    elif real_path is not None:
+                        links[below] = real_path
+                    heapq.heappush(waiting, below)
         except OSError as error:
-            yield Found(str(folder), prefix or root.name, root, f"cannot be listed: {error.strerror}")
-            continue
-        for entry in listed:
-            name = f"{prefix}/{entry.name}" if prefix else entry.name
-            follows = selection.follow_links and entry.is_symlink()
-            real_path = os.path.realpath(entry.path) if follows else entry.path
-            if _is_folder(entry, follows):
-                if not follows:
-                    real_path = os.path.join(real_folder, entry.name)
-                if selection.may_have_below(name) and not (follows and real_path in visited):
-                    visited.add(real_path)
-                    waiting.append((name, real_path))
-            else:
-                yield Found(real_path, name, root)
+            yield Found(str(root / name), name or root.name, root, f"cannot be listed: {error.strerror}")
+
+
+def _as_path(name: str) -> str:
+    """Return the path of a file, within its tree, by its name."""
+    return name if os.sep == "/" else name.replace("/", os.sep)
 
 
 def _is_folder(entry: os.DirEntry[str], follows: bool) -> bool:
@@ -244,19 +287,17 @@ def _is_folder(entry: os.DirEntry[str], follows: bool) -> bool:
         return False
 
 
-def _matching_files(pattern: Path, selection: Selection, excluded: str | None) -> list[Found]:
+def _matching_files(pattern: Path, selection: Selection, excluded: str | None) -> Iterator[Found]:
     base = _parent_of_wildcards(pattern)
     parts = pattern.relative_to(base).parts
-    if not base.is_dir():
+    matches = False
+    if base.is_dir():
+        for file in _files_below(base, selection, excluded):
+            if file.error is not None or _matches_parts(file.name, parts):
+                matches = True
+                yield file
+    if not matches:
         raise FileNotFoundError(2, "No file matches", str(pattern))
-    found = [
-        file
-        for file in _files_below(base, selection, excluded)
-        if file.error is not None or _matches_parts(file.name, parts)
-    ]
-    if not found:
-        raise FileNotFoundError(2, "No file matches", str(pattern))
-    return found
 
 
 def _belongs_to_a_job(name: str) -> bool:
@@ -272,6 +313,104 @@ def _parent_of_wildcards(pattern: Path) -> Path:
     return Path(*parts)
 
 
+class Plan(Sequence[Job]):
+    """The jobs of some files. Each is made when it is asked for, and a million of them take a few megabytes.
+
+    Parameters
+    ----------
+    files : iterable of Found
+        The files; they are kept in compressed blocks.
+    make_job : callable
+        Returns the job of a file.
+    """
+
+    def __init__(self, files: Iterable[Found], make_job: Callable[[Found], Job]) -> None:
+        self._make_job = make_job
+        roots: dict[Path, int] = {}
+        self._roots: list[tuple[Path, str]] = []  # and what the paths of their files start with
+        self._blocks: list[bytes] = []
+        count = 0
+        files = iter(files)
+        while block := list(islice(files, _BLOCK_SIZE)):
+            values = []
+            for path, name, root, error in block:
+                number = roots.setdefault(root, len(roots))
+                if number == len(self._roots):
+                    self._roots.append((root, os.path.join(root, "")))
+                is_below = path == self._roots[number][1] + _as_path(name)
+                values.append((None if is_below else path, name, number, error))
+            self._blocks.append(zlib.compress(json.dumps(values).encode("ascii"), 1))
+            count += len(block)
+        self._numbers = np.arange(count, dtype=np.uint32)
+        self._expanded = lru_cache(_EXPANDED_BLOCKS)(self._expand)
+
+    def _expand(self, number: int) -> list[Found]:
+        files = []
+        for path, name, root_number, error in json.loads(zlib.decompress(self._blocks[number])):
+            root, start = self._roots[root_number]
+            files.append(Found(path or start + _as_path(name), name, root, error))
+        return files
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Job: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Job]: ...
+
+    def __getitem__(self, index: int | slice) -> Job | list[Job]:
+        if isinstance(index, slice):
+            return [self._job(number) for number in self._numbers[index].tolist()]
+        return self._job(int(self._numbers[index]))
+
+    def __iter__(self) -> Iterator[Job]:
+        return map(self._job, map(int, self._numbers))
+
+    def _job(self, number: int) -> Job:
+        block, position = divmod(number, _BLOCK_SIZE)
+        return self._make_job(self._expanded(block)[position])
+
+    def without(self, done: bytearray) -> Plan:
+        """Return the same plan without the jobs whose byte is not zero."""
+        remaining = copy.copy(self)
+        remaining._numbers = self._numbers[np.frombuffer(done, np.uint8) == 0]
+        return remaining
+
+    def changed(self, change: Callable[[Job], Job]) -> Plan:
+        """Return the same plan with each job changed when it is made."""
+        make_job = self._make_job
+        changed = copy.copy(self)
+        changed._make_job = lambda found: change(make_job(found))
+        return changed
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all files that the plan was made with."""
+        return chain.from_iterable((file.name for file in self._expanded(i)) for i in range(len(self._blocks)))
+
+
+class JobQueue:
+    """Jobs that are taken one at a time, in their order."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._jobs = jobs
+        self._taken = 0
+
+    def __len__(self) -> int:
+        return len(self._jobs) - self._taken
+
+    @property
+    def first(self) -> Job:
+        """The next job, which stays in the queue."""
+        return self._jobs[self._taken]
+
+    def take(self) -> Job:
+        """Take the next job."""
+        self._taken += 1
+        return self._jobs[self._taken - 1]
+
+
 def plan(
     sources: Iterable[str | os.PathLike[str]],
     target: str | os.PathLike[str] | None,
@@ -280,7 +419,7 @@ def plan(
     selection: Selection | None = None,
     *,
     on_found: Callable[[int], None] = lambda _count: None,
-) -> list[Job]:
+) -> Plan:
     """Choose the target of each file: the same name below the target folder, or the file itself without a target.
 
     Parameters
@@ -300,8 +439,8 @@ def plan(
 
     Returns
     -------
-    list of Job
-        For `run_job`, on this machine or on others that see the same files under the same names.
+    Plan
+        A sequence of jobs for `run_job`, on this machine or on others that see the same files under the same names.
 
     Raises
     ------
@@ -325,28 +464,37 @@ def plan(
     elif selection is not None and selection.follow_links:
         raise PlanError("links cannot be followed in place: a job in place never leaves its tree")
     options = options or Options()
-    jobs: dict[tuple[str, str], Job] = {}
-    for found in find_files(sources, selection, without=folder, on_found=on_found):
+    start = os.path.join(folder, "") if folder is not None else ""
+
+    def make_job(found: Found) -> Job:
         root = str(found.root if folder is None else folder)
-        target_path = found.path if folder is None else os.path.join(root, found.name.replace("/", os.sep))
-        key = (root, found.name)
-        if key in jobs and jobs[key].source != found.path:
-            raise PlanError(
-                f"{jobs[key].source} and {found.path} would both be written to {target_path}: pass their common parent "
-                "directory instead"
-            )
-        jobs[key] = Job(
-            action,
-            found.name,
-            found.path,
-            target_path,
-            options,
-            root=root,
-            error=found.error,
-        )
+        target_path = found.path if folder is None else start + _as_path(found.name)
+        return Job(action, found.name, found.path, target_path, options, root=root, error=found.error)
+
+    files = iterate_files(sources, selection, without=folder, on_found=on_found)
+    jobs = Plan(_without_repeated(files, folder), make_job)
     if folder is not None:
-        _check_portable([name for _, name in jobs])
-    return list(jobs.values())
+        _check_portable(jobs)
+    return jobs
+
+
+def _without_repeated(files: Iterable[Found], folder: Path | None) -> Iterator[Found]:
+    """Leave out files that come again, and refuse other files of the same name; these follow each other."""
+    paths: dict[Path | None, str] = {}  # of the files with the last name, by the tree that they are written to
+    last = None
+    for found in files:
+        if found.name != last:
+            paths.clear()
+            last = found.name
+        root = found.root if folder is None else None
+        if root not in paths:
+            paths[root] = found.path
+            yield found
+        elif paths[root] != found.path:
+            raise PlanError(
+                f"{paths[root]} and {found.path} would both be written to "
+                f"{(folder or found.root) / found.name}: pass their common parent directory instead"
+            )
 
 
 def _check_target(sources: Sequence[str | os.PathLike[str]], folder: Path) -> None:
@@ -360,22 +508,56 @@ def _check_target(sources: Sequence[str | os.PathLike[str]], folder: Path) -> No
             raise PlanError(f"{source} would be its own target: use --in-place (no target) to replace files")
 
 
-def _check_portable(names: Iterable[str]) -> None:
+def _check_portable(jobs: Plan) -> None:
     """Check that names stay different on file systems that ignore case or the Unicode form of characters."""
+    # Of a million names no more is kept than hashes; those that are equal are looked at again.
+    files, folders = array("q"), array("q")
+    last = ""
+    for name in map(_folded, jobs.names()):
+        files.append(hash(name))
+        for folder in _folders_of(name):
+            if last.startswith(f"{folder}/"):
+                break
+            folders.append(hash(folder))
+        last = name
+    of_files, of_folders = np.frombuffer(files, np.int64), np.frombuffer(folders, np.int64)
+    of_files.sort()
+    suspects = set(of_files[1:][of_files[1:] == of_files[:-1]].tolist())
+    are_files = np.searchsorted(of_files, of_folders) < np.searchsorted(of_files, of_folders, "right")
+    suspects.update(of_folders[are_files].tolist())
+    if suspects:
+        _check_distinct(jobs.names(), suspects)
+
+
+def _check_distinct(names: Iterable[str], suspects: Container[int]) -> None:
+    """Check those names, of files and folders, whose hashes are suspect."""
     files: dict[str, str] = {}
     folders: dict[str, str] = {}
     for name in names:
-        folded = name.lower()
-        if not name.isascii():
-            folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
-        if folded in files:
-            raise _clash_error(files[folded], name)
-        files[folded] = name
-        end = len(folded)
-        while (end := folded.rfind("/", 0, end)) > 0 and folded[:end] not in folders:
-            folders[folded[:end]] = name
+        folded = _folded(name)
+        if hash(folded) in suspects:
+            if folded in files:
+                raise _clash_error(files[folded], name)
+            files[folded] = name
+        for folder in _folders_of(folded):
+            if hash(folder) in suspects:
+                folders.setdefault(folder, name)
     for folded in files.keys() & folders.keys():
         raise _clash_error(files[folded], folders[folded])
+
+
+def _folded(name: str) -> str:
+    """Return what names have in common that are the same where case and Unicode forms are ignored."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+
+
+def _folders_of(name: str) -> Iterator[str]:
+    """Yield the folders that a file is in, the nearest first."""
+    end = len(name)
+    while (end := name.rfind("/", 0, end)) > 0:
+        yield name[:end]
 
 
 def _clash_error(first: str, second: str) -> PlanError:

@@ -18,6 +18,7 @@ from multiprocessing.connection import wait as wait_for_sentinels
 from typing import TYPE_CHECKING
 
 from dicom_jpegls.batch.jobs import CancelledError, failure, job_steps
+from dicom_jpegls.batch.plan import JobQueue
 from dicom_jpegls.files import (
     FRAMES_TOGETHER,
     SIZE_TOGETHER,
@@ -233,15 +234,15 @@ class ProcessPool:
         self._stop = self._context.Event()
         self._bytes = self._context.Value("q", 0)
 
-    def run(self, jobs: Iterable[Job]) -> None:
+    def run(self, jobs: Sequence[Job]) -> None:
         """Run jobs, each of them once.
 
         When a process dies, the pool loses all files in flight. Each of these gets a process to itself, so that only
         the file that kills it again is given up.
         """
-        waiting = deque(jobs)
+        waiting = JobQueue(jobs)
         while waiting:
-            suspects = self._run_until_death(waiting)
+            suspects = JobQueue(self._run_until_death(waiting))
             while suspects:
                 for job in self._run_until_death(suspects, alone=True):
                     reason = (
@@ -249,7 +250,7 @@ class ProcessPool:
                     )
                     self._on_record(failure(job, reason))
 
-    def _run_until_death(self, waiting: deque[Job], *, alone: bool = False) -> deque[Job]:
+    def _run_until_death(self, waiting: JobQueue, *, alone: bool = False) -> list[Job]:
         """Run the waiting jobs until none is left or a process dies; return the jobs that were then in flight."""
         executor = ProcessPoolExecutor(
             1 if alone else self._workers,
@@ -259,13 +260,13 @@ class ProcessPool:
         )
         max_groups = 1 if alone else self._workers * GROUPS_PER_WORKER
         running: dict[Future[list[Record]], list[Job]] = {}
-        in_flight: deque[Job] = deque()
+        in_flight: list[Job] = []
         with deferred_interrupts() as raise_interrupt:
             try:
                 while (waiting or running) and not in_flight:
                     raise_interrupt()
                     while waiting and len(running) < max_groups and not in_flight:
-                        jobs = [waiting.popleft()] if alone else self._next_group(waiting)
+                        jobs = [waiting.take()] if alone else self._next_group(waiting)
                         try:
                             with _blocked_interrupts():  # submit may start a process
                                 running[executor.submit(self._run_group, jobs)] = jobs
@@ -283,20 +284,20 @@ class ProcessPool:
             self._collect(list(running), running, in_flight)
         return in_flight
 
-    def _next_group(self, waiting: deque[Job]) -> list[Job]:
+    def _next_group(self, waiting: JobQueue) -> list[Job]:
         """Take the next jobs for a worker: one large file, or several small ones."""
-        jobs = [waiting.popleft()]
+        jobs = [waiting.take()]
         most = min(FILES_PER_GROUP, len(waiting) // (GROUPS_PER_WORKER * self._workers))
         size = file_size(jobs[0].source)
-        while len(jobs) < most and (size := size + file_size(waiting[0].source)) < _GROUP_SIZE:
-            jobs.append(waiting.popleft())
+        while len(jobs) < most and (size := size + file_size(waiting.first.source)) < _GROUP_SIZE:
+            jobs.append(waiting.take())
         return jobs
 
     def _collect(
         self,
         done: Iterable[Future[list[Record]]],
         running: dict[Future[list[Record]], list[Job]],
-        in_flight: deque[Job],
+        in_flight: list[Job],
     ) -> None:
         """Take the results of futures that are done; after the shutdown of the executor, all are.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import fields
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -15,7 +16,10 @@ _STATISTICS = tuple(item.name for item in fields(CodingStatistics))
 # Sizes and times in a record fit a signed 64-bit integer.
 _LARGEST_NUMBER = 2**63 - 1
 
+_STATISTICS = tuple(item.name for item in fields(CodingStatistics))
+
 _SHA256_LENGTH = 64
+_SHA256 = re.compile(f"[0-9a-f]{{{_SHA256_LENGTH}}}")
 
 
 class Action(StrEnum):
@@ -80,8 +84,7 @@ class Record(NamedTuple):
     @property
     def root(self) -> str | None:
         """The folder of the tree to which the target belongs."""
-        end = os.sep + self.name.replace("/", os.sep)
-        return self.target.removesuffix(end) if self.target is not None and self.target.endswith(end) else None
+        return root_of(self.name, self.target)
 
     def to_json(self) -> str:
         """Return the record as a line of JSON (ASCII), with the statistics inline and without unknown values."""
@@ -109,9 +112,8 @@ class Record(NamedTuple):
         statistics = {name: values.pop(name) for name in _STATISTICS if name in values}
         for name, value in statistics.items():
             _check_number(name, value)
-        unknown = sorted(values.keys() - set(cls._fields))
-        if unknown or "statistics" in values:
-            raise ValueError(f"unknown value {(unknown or ['statistics'])[0]!r}")
+        if not values.keys() <= _LINE_FIELDS:
+            raise ValueError(f"unknown value {min(values.keys() - _LINE_FIELDS)!r}")
         for name in ("action", "name", "source", "status"):
             if name not in values:
                 raise ValueError(f"{name} is absent")
@@ -123,8 +125,18 @@ class Record(NamedTuple):
         return cls(**values, statistics=CodingStatistics(**statistics) if statistics else None)
 
 
+_LINE_FIELDS = set(Record._fields) - {"statistics"}
+_NUMBERS = {name for name in Record._fields if name.endswith(("_size", "_ns"))} | {"near_lossless"}
+
+
+def root_of(name: str, target: str | None) -> str | None:
+    """Return the folder of the tree in which a target has its name."""
+    end = os.sep + name.replace("/", os.sep)
+    return target.removesuffix(end) if target is not None and target.endswith(end) else None
+
+
 def _check_value(name: str, value: Any) -> None:
-    if name.endswith(("_size", "_ns")) or name == "near_lossless":
+    if name in _NUMBERS:
         _check_number(name, value)
     elif name == "seconds":
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -135,12 +147,12 @@ def _check_value(name: str, value: Any) -> None:
         raise ValueError(f"{name}: must be a string, found {type(value).__name__}")
     elif "\0" in value:
         raise ValueError(f"{name}: contains a NUL character")
-    elif "sha256" in name and (len(value) != _SHA256_LENGTH or not set(value) <= set("0123456789abcdef")):
+    elif "sha256" in name and not _SHA256.fullmatch(value):
         raise ValueError(f"{name}: must be {_SHA256_LENGTH} hexadecimal digits")
 
 
 def _check_number(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST_NUMBER:
+    if type(value) is not int or not 0 <= value <= _LARGEST_NUMBER:  # True is no number
         raise ValueError(f"{name}: must be an integer from 0 to 2^63 - 1")
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dicom_jpegls.batch.cluster import run_on_dask
 from dicom_jpegls.batch.expectations import plan_verification
 from dicom_jpegls.batch.jobs import Options, predict
@@ -24,7 +26,7 @@ from dicom_jpegls.batch.journal import (
 )
 from dicom_jpegls.batch.plan import Selection, plan
 from dicom_jpegls.batch.pool import ProcessPool, deferred_interrupts, run_overlapping
-from dicom_jpegls.batch.records import Action, Status
+from dicom_jpegls.batch.records import Action, Status, root_of
 from dicom_jpegls.files import is_temporary, remove_leftovers, sync_folder
 from dicom_jpegls.parallel import worker_count
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from dicom_jpegls.batch.jobs import Job
+    from dicom_jpegls.batch.plan import Plan
     from dicom_jpegls.batch.records import Record
 
 
@@ -214,7 +217,7 @@ def transcode(
             _run_locally(jobs, workers, on_record, observer.on_progress)
 
     if action is Action.VERIFY:
-        jobs = plan_verification(
+        to_verify = plan_verification(
             sources,
             target,
             selection,
@@ -223,8 +226,8 @@ def transcode(
             on_notice=observer.on_notice,
             on_found=observer.on_found,
         )
-        observer.on_plan(jobs, 0)
-        run(jobs, handle)
+        observer.on_plan(to_verify, 0)
+        run(to_verify, handle)
         return summary
     jobs = plan(sources, target, action, options, selection, on_found=observer.on_found)
     with ExitStack() as stack:
@@ -242,7 +245,9 @@ def transcode(
             handle(record)
 
         folders = _Folders(follow_links=selection is not None and selection.follow_links)
-        to_do = [folders.prepare(job) for job in to_do]
+        for job in to_do:
+            folders.prepare(job)
+        to_do = to_do.changed(folders.prepare)
         remove_leftovers(folders.made)
         try:
             run(to_do, handle_and_keep)
@@ -269,7 +274,8 @@ def _wait_for_leftovers(folders: Sequence[Path]) -> None:
 def _run_locally(
     jobs: Sequence[Job], workers: int, on_record: Callable[[Record], None], on_progress: Callable[[int], None]
 ) -> None:
-    jobs = [job._replace(threads=max(1, workers // len(jobs))) for job in jobs]
+    if len(jobs) < workers:
+        jobs = [job._replace(threads=workers // len(jobs)) for job in jobs]
     if workers > 1 and len(jobs) > 1:
         ProcessPool(min(workers, len(jobs)), on_record, on_progress).run(jobs)
         return
@@ -290,7 +296,7 @@ class Journals:
 
     Parameters
     ----------
-    jobs : sequence of Job
+    jobs : Plan
         What to do; their targets are below their roots.
     given : str or path, optional
         The journal for all of them.
@@ -304,7 +310,7 @@ class Journals:
 
     def __init__(
         self,
-        jobs: Sequence[Job],
+        jobs: Plan,
         given: str | os.PathLike[str] | None,
         stack: ExitStack,
         on_notice: Callable[[str], None],
@@ -316,20 +322,29 @@ class Journals:
         self._on_notice = on_notice
         self._read_only = read_only
         self._journals: dict[str, Journal] = {}
-        roots = {job.root or "." for job in jobs}
-        # By source; nothing is kept of each file if there is one tree only.
-        self._roots = {job.source: job.root or "." for job in jobs} if len(roots) > 1 else {}
-        self._single_root = next(iter(roots), ".")
         # Of the records nothing is kept but whether a job is done: there may be a million.
         self._done = bytearray(len(jobs))
-        trees: dict[str, dict[str, int]] = {}
+        self._other_roots: dict[str, str] = {}  # by source, if the record does not show the root
+        hashes = np.empty(len(jobs), np.int64)
+        roots: dict[str, None] = {}  # in their order
         for number, job in enumerate(jobs):
-            trees.setdefault(job.root or ".", {})[job.name] = number
-        for root, numbers in trees.items():
+            root = str(job.root)
+            roots[root] = None
+            hashes[number] = hash((root, job.name))
+            if root_of(job.name, job.target) != root:
+                self._other_roots[job.source] = root
+        order = np.argsort(hashes)
+        hashes = hashes[order]
+        for root in roots:
             for record in self._open(Path(root)):
-                if record.name in numbers:
-                    number = numbers[record.name]
-                    self._done[number] = is_done(jobs[number], record)
+                key = hash((root, record.name))
+                position = int(hashes.searchsorted(key))
+                while position < len(hashes) and hashes[position] == key:
+                    number = int(order[position])
+                    job = jobs[number]
+                    if (job.root, job.name) == (root, record.name):
+                        self._done[number] = is_done(job, record)
+                    position += 1
 
     def _open(self, root: Path) -> Iterator[Record]:
         """Open the journal of a tree, and yield its records, the last of a file last."""
@@ -354,13 +369,13 @@ class Journals:
         for message in describe_bad_lines(path, bad_lines):
             self._on_notice(message)
 
-    def to_do(self, jobs: Sequence[Job]) -> list[Job]:
+    def to_do(self, jobs: Plan) -> Plan:
         """Return the jobs whose files no earlier job has done."""
-        return [job for job, done in zip(jobs, self._done, strict=True) if not done]
+        return jobs.without(self._done)
 
     def add(self, record: Record) -> None:
         """Append a record to the journal of its tree."""
-        self._journals[self._roots.get(record.source, self._single_root)].add(record)
+        self._journals[self._other_roots.get(record.source) or str(record.root)].add(record)
 
 
 class _Folders:
