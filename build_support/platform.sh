@@ -4,6 +4,9 @@
 # As root, on Debian or Ubuntu with mmdebstrap, qemu-user-static and g++-TRIPLET. The wheel is cross-compiled from the sdist
 # with the headers of the foreign Python; the tests run in a chroot with Debian's Python, NumPy and pytest, on all processors
 # unless PYTEST_XDIST_AUTO_NUM_WORKERS says how many. Peers have no packages there, so that their tests are skipped.
+#
+# The chroot is kept for the next run, below ~/.cache, not in the checkout: the build backend walks through all folders there
+# and follows links, which lead from a chroot to the whole of this machine. MIRROR is a mirror of Debian's packages.
 set -eu
 
 platform=$1
@@ -19,15 +22,18 @@ case $platform in
 esac
 command -v "$triplet-g++" > /dev/null || { echo "Install g++-$triplet." >&2; exit 1; }
 
-work=$(realpath -m "build/platform-$platform")
+work=${XDG_CACHE_HOME:-$HOME/.cache}/dicom-jpegls/platform-$platform
 root=$work/root
 if [ ! -e "$root/.complete" ]; then
     rm -rf "$root"
     mkdir -p "$work"
-    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
+    mirror=${MIRROR:-}
+    if [ -z "$mirror" ] && grep -q '^ID=debian$' /etc/os-release; then
+        mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
+    fi # elsewhere mmdebstrap knows one
     packages=python3,python3-numpy,python3-pytest,python3-pytest-timeout,python3-pytest-xdist,python3-hypothesis
     packages=$packages,python3-rich,libpython3-dev
-    mmdebstrap --quiet --variant=apt --architectures="$platform" --include="$packages" "$suite" "$root" "${MIRROR:-$mirror}"
+    mmdebstrap --quiet --variant=apt --architectures="$platform" --include="$packages" "$suite" "$root" ${mirror:+"$mirror"}
     touch "$root/.complete"
 fi
 
