@@ -92,6 +92,8 @@ def test_an_inflated_file(size):
     file.seek(3)
     assert file.read(size) == b"tents"
     assert file.read(size) == b""
+    file.seek(2**64)
+    assert file.read(size) == b""
 
 
 def test_a_deflated_dataset(tmp_path):

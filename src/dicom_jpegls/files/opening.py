@@ -195,7 +195,7 @@ class InflatedFile(io.RawIOBase):
     def read(self, size: int = -1, /) -> bytes:
         """Return some bytes, fewer at the end of the data."""
         self._inflate(self._maximum_size + 1 if size < 0 else self._position + size)
-        self._inflated.seek(self._position)
+        self._inflated.seek(min(self._position, self._size))  # a position beyond the end may be too large for it
         rest = max(0, self._size - self._position)
         data = self._inflated.read(rest if size < 0 else min(size, rest))
         self._position += len(data)
