@@ -42,8 +42,9 @@ fi
 
 # The headers of the foreign Python only: those of the C library are the cross-compiler's.
 version=$(ls "$root/usr/include" | grep '^python3\.' | head -n 1)
-rm -rf "$work/include" "$work/wheel" "$root/opt/test"
-mkdir -p "$work/include/$multiarch" "$root/opt/test/site"
+site=$root/usr/local/lib/$version/dist-packages
+rm -rf "$work/include" "$work/wheel" "$root/opt/test" "$site"
+mkdir -p "$work/include/$multiarch" "$root/opt/test" "$site"
 ln -s "$root/usr/include/$version" "$work/include/$version"
 ln -s "$root/usr/include/$multiarch/$version" "$work/include/$multiarch/$version"
 # The build tools are this machine's, so that they are installed before pip is told of the other platform. CMake is not told
@@ -61,7 +62,7 @@ PATH=$tools/bin:$PATH CXX="$triplet-g++" CXXFLAGS="-I$work/include/$version -I$w
     "$python" -m build --wheel --no-isolation --skip-dependency-check --outdir "$work/wheel" "$root/opt/test"
 
 for wheel in "$work"/wheel/*.whl; do
-    "$python" -m zipfile --extract "$wheel" "$root/opt/test/site"
+    "$python" -m zipfile --extract "$wheel" "$site"
 done
 rm -rf "$root/opt/test/src" "$root/opt/test/build"
 [ $# -gt 0 ] || set -- tests
@@ -71,5 +72,5 @@ exec unshare --mount sh -euc '
     mount -t proc proc "$1/proc"
     mount --rbind /dev "$1/dev"
     exec chroot "$@"
-' sh "$root" env --chdir=/opt/test DICOM_JPEGLS_TEST_INSTALLED=1 PYTHONPATH=/opt/test/site PYTHONPYCACHEPREFIX=/var/tmp/bytecode \
+' sh "$root" env --chdir=/opt/test DICOM_JPEGLS_TEST_INSTALLED=1 PYTHONPYCACHEPREFIX=/var/tmp/bytecode \
     LD_LIBRARY_PATH="/usr/lib/$multiarch/blas:/usr/lib/$multiarch/lapack" HOME=/root LC_ALL=C.UTF-8 python3 -m pytest -n auto --dist loadfile -p no:cacheprovider -o timeout=3600 "$@"

@@ -1,5 +1,6 @@
 """File names and attributes are data: they reach no terminal as they are, are no markup, and stop no job."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from support.command_line import run_cli
 from support.dicom_files import TEST_FILES
 
 CT = TEST_FILES / "CT_small.dcm"
+HAS_PLOTS = all(map(importlib.util.find_spec, ("matplotlib", "skimage")))
 
 NAMES = (
     r"$\foo{$",
@@ -106,7 +108,8 @@ def test_each_command_on_one_file(tmp_path, name):
             ["explore", source, "--near-lossless", "0,3", "--output", tmp_path / "a.png"],
             ["compare", source, tmp_path / "a.dcm", "--output", tmp_path / "b.png"],
         ):
-            check_clean(run_cli(*arguments))
+            if HAS_PLOTS or arguments[0] not in ("explore", "compare"):
+                check_clean(run_cli(*arguments))
     check_clean(run_cli("compress", source, tmp_path / "a.dcm", status=ExitStatus.TARGET_EXISTS))
     check_clean(run_cli("decompress", source, tmp_path / "c.dcm", status=ExitStatus.NOTHING_TO_DO))
     check_clean(run_cli("compress", source, source, source, status=ExitStatus.WRONG_USAGE))

@@ -108,7 +108,7 @@ def refusal(call, *arguments, **options):
     except ValueError as error:
         return print(error, end="|")
 
-refusal(unpack, block[: offsets[3]] + block[offsets[3] + 10 :], offsets - np.uint64(0), near[:12])
+refusal(unpack, block[: offsets[3]] + block[int(offsets[3]) + 10 :], offsets - np.uint64(0), near[:12])
 refusal(unpack, block, offsets, np.empty((12, 32, 21), np.uint16))
 refusal(unpack, block[:-1], offsets, near)
 damaged = bytearray(block)
