@@ -50,6 +50,7 @@ def test_each_example_is_run():
     assert sum(len(blocks(path, "pycon", "python")) for path in PAGES) > 50
 
 
+@pytest.mark.patched_charls
 @pytest.mark.parametrize("page", SCRIPTS)
 def test_scripts_of_a_page_run(tmp_path, page):
     shutil.copy(TEST_FILES / "CT_small.dcm", tmp_path / "ct.dcm")

@@ -205,6 +205,7 @@ def test_first_error_is_raised_with_its_number():
         jls.decode_many([good, good[:50]])
 
 
+@pytest.mark.patched_charls
 def test_streams_with_other_default_thresholds_are_recognized():
     image = make_image("smooth", (50, 60), 16)
     presets = jls.PresetCodingParameters(65535, 771, 1797, 5379, 64)  # Java Advanced Imaging

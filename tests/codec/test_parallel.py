@@ -390,6 +390,7 @@ def outcome(stream, workers):
         return None
 
 
+@pytest.mark.patched_charls
 @pytest.mark.parametrize("kind", KINDS_OF_SCANS)
 @pytest.mark.parametrize("marker", [RST0, 0xD9])
 def test_bytes_before_a_marker_have_one_verdict_for_any_number_of_workers(kind, marker):

@@ -49,6 +49,7 @@ def of_unknown(frames):
     return compressed(frames, 12, [without_presets(stream) for stream in streams])
 
 
+@pytest.mark.patched_charls
 @pytest.mark.parametrize("workers", [1, 4])
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize(("variant", "bits"), [(JAI, 13), (JAI, 16), (CHARLS_1, 6), (CHARLS_1, 7)])
@@ -118,6 +119,7 @@ def test_wrong_presets_are_refused(presets):
         next(jls.iter_frames(ds, preset_coding_parameters=presets))
 
 
+@pytest.mark.patched_charls
 def test_tools_convert_and_report_variants(tmp_path):
     frames, ds = of_variant(JAI, 16)
     source, target = written(ds, tmp_path / "jai.dcm"), tmp_path / "native.dcm"
