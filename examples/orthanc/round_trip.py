@@ -3,7 +3,8 @@
 Usage: python round_trip.py PICTURES [FILE ...]
 
 Starts Orthanc with a new storage in a temporary folder, and stops it at the end. Writes what Orthanc shows, one PNG for
-each file, to the folder PICTURES. Without files, it compresses images of the pydicom package.
+each file, to the folder PICTURES. The files must be monochrome or RGB; without any,
+it compresses images of the pydicom package.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.filereader import read_file_meta_info
@@ -136,6 +138,20 @@ def shown_frame(server: Orthanc, instance: str, frame: int) -> NDArray:
     return samples.squeeze(axis=2) if samples.shape[2] == 1 else samples
 
 
+def shown_picture(server: Orthanc, instance: str, frame: int) -> NDArray:
+    """Return the picture that Orthanc shows of a frame: 8 bits, of shape (rows, columns[, samples])."""
+    with Image.open(io.BytesIO(server.get(f"instances/{instance}/frames/{frame}/preview"))) as picture:
+        return np.asarray(picture)
+
+
+def expected_picture(frame: NDArray, photometric_interpretation: str) -> NDArray:
+    """Return what a picture of a frame must show: colours as they are, grey from the smallest sample to the largest."""
+    if frame.ndim == 3:
+        return frame
+    levels = np.interp(frame, (frame.min(), max(frame.max(), frame.min() + 1)), (0, 255))
+    return 255 - levels if photometric_interpretation == "MONOCHROME1" else levels
+
+
 def compare(server: Orthanc, path: Path, pictures: Path) -> str:
     """Compare a file with what Orthanc has and shows, and return a line about it."""
     ds = dcmread(path)
@@ -145,8 +161,12 @@ def compare(server: Orthanc, path: Path, pictures: Path) -> str:
     for number, frame in enumerate(jls.iter_frames(ds)):
         if not np.array_equal(shown_frame(server, instance, number), frame):
             sys.exit(f"{path.name}: Orthanc decodes other samples")
-    (pictures / f"{path.stem}.png").write_bytes(server.get(f"instances/{instance}/preview"))
-    return f"{path.name}: {ds.file_meta.TransferSyntaxUID.name}, {number + 1} frames: same bytes, same samples"
+        shown = shown_picture(server, instance, number)
+        if not np.allclose(shown, expected_picture(frame, ds.PhotometricInterpretation), rtol=0, atol=1):
+            sys.exit(f"{path.name}: Orthanc shows another picture")
+        if number == 0:
+            Image.fromarray(shown).save(pictures / f"{path.stem}.png")
+    return f"{path.name}: {ds.file_meta.TransferSyntaxUID.name}, frames: {number + 1}, same bytes, samples, picture"
 
 
 def main() -> None:

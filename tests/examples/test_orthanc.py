@@ -21,7 +21,7 @@ def test_files_come_back_and_are_shown_as_they_were_sent(tmp_path):
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert len(lines) == 8
-    assert all(line.endswith("same bytes, same samples") for line in lines)
+    assert all(line.endswith("same bytes, samples, picture") for line in lines)
     pictures = sorted(tmp_path.glob("*.png"))
     assert len(pictures) == 8
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
