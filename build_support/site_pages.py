@@ -1,12 +1,13 @@
 """A hook of MkDocs: adds the reference and the pages that lie outside of docs/, and leads links there."""
 
-import importlib
 import posixpath
 import re
 import tomllib
 from pathlib import Path
 
 from mkdocs.structure.files import File
+
+import dicom_jpegls
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -18,13 +19,12 @@ PAGES = {
     "SECURITY.md": "security-policy.md",
     "patches/README.md": "patches.md",
 }
-# The pages of the reference: the title, the package, and which modules of it have what is public there.
+# The pages of the reference for what the package exports: the title, and the modules that it comes from. The others, of
+# whose exports only a part is public, lie in docs/reference.
 REFERENCE = {
-    "datasets.md": ("Datasets", "dicom_jpegls", r"dicom_jpegls\.(dicom|compat)\..*"),
-    "streams.md": ("Arrays, streams and buffers", "dicom_jpegls", r"(?!.*\.(dicom|compat|errors)\b).*"),
-    "files.md": ("Single files", "dicom_jpegls.files", r"dicom_jpegls\.files\.(convert|errors|opening|verify)"),
-    "errors.md": ("Errors and warnings", "dicom_jpegls", r"dicom_jpegls\.errors"),
-    "batch.md": ("Trees of files", "dicom_jpegls.batch", r"dicom_jpegls\..*"),
+    "datasets.md": ("Datasets", r"dicom_jpegls\.(dicom|compat)\..*"),
+    "streams.md": ("Arrays, streams and buffers", r"(?!.*\.(dicom|compat|errors)\b).*"),
+    "errors.md": ("Errors and warnings", r"dicom_jpegls\.errors"),
 }
 HEADER = "src/dicom_jpegls/include/dicom_jpegls/dicom_jpegls.h"
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\((?![a-z]+:|#)([^()\s#]+)(#[^()\s]*)?\)")
@@ -35,8 +35,8 @@ def on_files(files, config):
     for source, page in PAGES.items():
         text = for_site((ROOT / source).read_text(encoding="utf-8"), source)
         files.append(File.generated(config, page, content=text))
-    for page, (title, package, modules) in REFERENCE.items():
-        text = "\n\n".join([f"# {title}", *(f"::: {name}" for name in public_names(package, modules))])
+    for page, (title, modules) in REFERENCE.items():
+        text = "\n\n".join([f"# {title}", *(f"::: {name}" for name in public_names(modules))])
         files.append(File.generated(config, f"reference/{page}", content=text))
     header = (ROOT / HEADER).read_text(encoding="utf-8")
     text = f"# C, C++ and Cython\n\nHow to use it: [buffers and pointers](../low-level.md).\n\n```c\n{header}```\n"
@@ -44,14 +44,13 @@ def on_files(files, config):
     return files
 
 
-def public_names(package, modules):
-    """Return the full names of what a package exports from the modules that match: functions first."""
-    module = importlib.import_module(package)
+def public_names(modules):
+    """Return the full names of what the package exports from the modules that match: functions first."""
     found = []
-    for name in module.__all__:
-        item = getattr(module, name)
+    for name in dicom_jpegls.__all__:
+        item = getattr(dicom_jpegls, name)
         if hasattr(item, "__module__") and re.fullmatch(modules, item.__module__):
-            found.append((isinstance(item, type), f"{package}.{name}"))
+            found.append((isinstance(item, type), f"dicom_jpegls.{name}"))
     return [name for _, name in sorted(found)]
 
 
@@ -94,7 +93,9 @@ def with_links(text, source):
         path = posixpath.normpath(posixpath.join(folder, target))
         if path in PAGES or path.startswith("docs/"):
             on_site = PAGES.get(path, path.removeprefix("docs/"))
-            return f"{picture}[{words}]({posixpath.relpath(on_site, here or '.')}{anchor})"
+            place = f"({posixpath.relpath(on_site, here or '.')}{anchor})"
+            # A picture leads to itself: in a narrow window it is small.
+            return f"[![{words}]{place}]{place}" if picture else f"[{words}]{place}"
         if not (ROOT / path).exists():
             raise FileNotFoundError(f"{source} links to {target}, which is not there")
         return f"[{words}]({repository}/blob/main/{path}{anchor})" if repository else words

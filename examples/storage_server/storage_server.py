@@ -18,12 +18,11 @@ from pynetdicom.sop_class import Verification
 from dicom_jpegls.files import (
     NotConvertibleError,
     NothingToDoError,
-    SourceFile,
     compress_file,
-    copy_steps,
+    copy_file,
     describe_error,
-    finish_steps,
     lock_file,
+    read_attributes,
     remove_leftovers,
     sync_folder,
     verify_file,
@@ -56,10 +55,10 @@ def store(received: Path, folder: Path) -> int:
             result = f"JPEG-LS, ratio {conversion.statistics.ratio:.2f}"
         except NothingToDoError as reason:
             verify_file(received)  # decodes every frame
-            finish_steps(copy_steps(received, target, force=False))
+            copy_file(received, target)
             result = f"as received: {reason}"
         except NotConvertibleError as reason:
-            finish_steps(copy_steps(received, target, force=False))
+            copy_file(received, target)
             result = f"as received: {reason}"
         sync_folder(folder)
     except Exception as error:
@@ -75,12 +74,12 @@ def store(received: Path, folder: Path) -> int:
 
 def instance_uid(received: Path) -> str:
     """Return the SOP Instance UID of a received file, which is that of the request and safe as a file name."""
-    with SourceFile(received, needs_image=False) as source:
-        for keyword in ("SOPClassUID", "SOPInstanceUID"):
-            requested = str(source.file_meta[f"MediaStorage{keyword}"].value)
-            found = str(source.ds.get(keyword, ""))
-            if found != requested:
-                raise MismatchError(f"{keyword} is {found!r} in the dataset and {requested!r} in the request")
+    ds = read_attributes(received)
+    for keyword in ("SOPClassUID", "SOPInstanceUID"):
+        requested = str(ds.file_meta[f"MediaStorage{keyword}"].value)
+        found = str(ds.get(keyword, ""))
+        if found != requested:
+            raise MismatchError(f"{keyword} is {found!r} in the dataset and {requested!r} in the request")
     if len(found) > 64 or not UID.fullmatch(found):
         raise MismatchError(f"SOPInstanceUID is {found!r}, which is no UID")
     return found

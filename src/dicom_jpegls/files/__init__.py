@@ -16,7 +16,7 @@ from dicom_jpegls.files.opening import (
     open_regular,
     same_contents,
 )
-from dicom_jpegls.files.source import SourceFile, file_size, ignore_frame, reading_dataset
+from dicom_jpegls.files.source import SourceFile, file_size, ignore_frame, read_attributes, reading_dataset
 from dicom_jpegls.files.steps import (
     FRAMES_TOGETHER,
     SIZE_TOGETHER,
@@ -35,7 +35,7 @@ from dicom_jpegls.files.target import (
     temporary_path,
 )
 from dicom_jpegls.files.verify import Verification, file_sha256, read_stream, verify_file, verify_steps
-from dicom_jpegls.files.writer import copy_steps
+from dicom_jpegls.files.writer import copy_file, copy_steps
 
 __all__ = [
     "DEFAULT_READ_OPTIONS",
@@ -55,6 +55,7 @@ __all__ = [
     "code_together",
     "compress_file",
     "compress_steps",
+    "copy_file",
     "copy_steps",
     "decompress_file",
     "decompress_steps",
@@ -68,6 +69,7 @@ __all__ = [
     "needs_recoding",
     "next_step",
     "open_regular",
+    "read_attributes",
     "read_stream",
     "reading_dataset",
     "remove_leftovers",

@@ -622,6 +622,31 @@ def _check_has_samples(image_pixel: ImagePixel) -> None:
         raise NotConvertibleError(str(error)) from error
 
 
+def read_attributes(path: Path, reading: ReadOptions = DEFAULT_READ_OPTIONS) -> Dataset:
+    """Return the attributes of a file before Pixel Data, and its File Meta Information; it need not be an image.
+
+    Unlike `pydicom.dcmread`, it opens regular files only, and inflates no more of a deflated dataset than is allowed.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    reading : ReadOptions, optional
+        What may be read.
+
+    Raises
+    ------
+    DatasetError
+        If it has no transfer syntax, ends inside an element, or is damaged in another way.
+    pydicom.errors.InvalidDicomError
+        If it is not a DICOM file.
+    OSError
+        If it cannot be read, or is not a regular file.
+    """
+    with SourceFile(path, reading, needs_image=False) as source:
+        return source.ds
+
+
 @lru_cache(maxsize=64)  # the files of a series have the same attributes, and can be decoded together
 def _frame_decoder(image_pixel: ImagePixel) -> FrameDecoder:
     return FrameDecoder(image_pixel)

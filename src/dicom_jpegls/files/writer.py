@@ -14,6 +14,7 @@ from dicom_jpegls.files.encoding import encode_head, encode_trailing
 from dicom_jpegls.files.errors import NotVerifiedError
 from dicom_jpegls.files.opening import DEFAULT_READ_OPTIONS, ReadOptions, open_regular, same_contents
 from dicom_jpegls.files.source import SourceFile, reading_dataset
+from dicom_jpegls.files.steps import finish_steps
 from dicom_jpegls.files.target import NewFile
 
 if TYPE_CHECKING:
@@ -148,11 +149,32 @@ def _is_same_result(path: Path, other: Path) -> bool:
         return False
 
 
-def copy_steps(source: Path, target: Path, *, force: bool, reading: ReadOptions = DEFAULT_READ_OPTIONS) -> Steps[str]:
-    """Copy a file byte for byte, with what the file system knows of it; return the hash of its bytes.
+def copy_file(source: Path, target: Path, *, force: bool = False, reading: ReadOptions = DEFAULT_READ_OPTIONS) -> str:
+    """Copy a file byte for byte, compare the copy before it gets its name, and return the SHA-256 of its bytes.
 
-    The copy is compared before it gets its name.
+    Parameters
+    ----------
+    source, target : pathlib.Path
+        The files to read and to write.
+    force : bool, optional
+        Whether to replace an existing target.
+    reading : ReadOptions, optional
+        What may be read.
+
+    Raises
+    ------
+    NotVerifiedError
+        If the copy reads back differently, or the source was changed meanwhile.
+    FileExistsError
+        If the target exists, differs from the source, and `force` is false.
+    OSError
+        If a file cannot be read or written. After any error, the target is unchanged.
     """
+    return finish_steps(copy_steps(source, target, force=force, reading=reading))
+
+
+def copy_steps(source: Path, target: Path, *, force: bool, reading: ReadOptions = DEFAULT_READ_OPTIONS) -> Steps[str]:
+    """Do what `copy_file` does, in steps; see `Steps`."""
     with open_regular(source, follow_links=reading.follow_links) as file, NewFile(target, like=file) as new:
         before = os.fstat(file.fileno())
         new.copy(file)
