@@ -207,6 +207,18 @@ def test_memory_does_not_depend_on_the_size_of_an_object(tmp_path, server):
         check_stored(server.folder / path.name, path)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory of another process is read from /proc")
+def test_memory_does_not_depend_on_the_number_of_objects(tmp_path, server):
+    """Six associations send eight objects each, and six more do so afterwards."""
+    ct = read("CT_small.dcm")
+    groups = [[save(tmp_path, ct) for _ in range(8)] for _ in range(12)]
+    assert send_all(server.port, groups[:6]) == [[0x0000] * 8] * 6
+    before = server.peak_memory()
+    assert send_all(server.port, groups[6:]) == [[0x0000] * 8] * 6
+    assert server.peak_memory() - before < 10 * 2**20
+    assert server.stored() == {path.name for group in groups for path in group}
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_acknowledged_objects_outlive_the_server(tmp_path, server):
     ct = read("CT_small.dcm")
