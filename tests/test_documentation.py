@@ -65,7 +65,7 @@ def test_scripts_of_a_page_run(tmp_path, page):
 
 
 # What users may rely on of the floors that export more: what the pages of the reference name.
-PUBLIC = re.compile(r"^::: dicom_jpegls\.(\w+)\.(\w+)$", re.MULTILINE)
+PUBLIC = re.compile(r"^::: dicom_jpegls\.(\w+)\.(?:\w+\.)?(\w+)$", re.MULTILINE)
 REFERENCE = {name for path in ROOT.glob("docs/reference/*.md") for name in PUBLIC.findall(path.read_text())}
 USED = re.compile(r"from dicom_jpegls\.(files|batch|dicom) import (?:\(([^)]*)\)|([^\n]*))|\b(batch)\.(\w+)")
 USES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.py")])

@@ -1,0 +1,48 @@
+"""An extension for mkdocstrings: attributes have the texts of the sources, not those of the types of their values.
+
+The package is inspected and not parsed, since the compiled module has its docstrings in the extension.
+"""
+
+import ast
+import inspect
+
+import griffe
+
+# What inspection takes for the docstring of an attribute.
+OF_TYPES = {inspect.cleandoc(kind.__doc__) for kind in (bool, bytes, dict, float, frozenset, int, list, str, tuple)}
+
+
+class AttributeDocs(griffe.Extension):
+    """Replaces the docstrings of attributes when a package has been loaded."""
+
+    def on_package(self, *, pkg, **_):
+        """Change a package and all that is in it."""
+        self._change(pkg)
+
+    def _change(self, parent):
+        texts = None
+        for name, member in parent.members.items():
+            if member.is_alias:
+                continue
+            if member.is_attribute:
+                if member.docstring is not None and member.docstring.value in OF_TYPES:
+                    texts = attribute_texts(parent) if texts is None else texts
+                    member.docstring = griffe.Docstring(texts[name], parent=member) if name in texts else None
+            elif member.is_class or member.is_module:
+                self._change(member)
+
+
+def attribute_texts(parent):
+    """Return the texts after the attributes of a class, by their names."""
+    if not parent.is_class:
+        return {}
+    module = ast.parse(parent.filepath.read_text(encoding="utf-8"))
+    found = [node for node in ast.walk(module) if isinstance(node, ast.ClassDef) and node.name == parent.name]
+    return {
+        node.target.id: inspect.cleandoc(after.value.value)
+        for node, after in zip(found[0].body, found[0].body[1:], strict=False)
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(after, ast.Expr)
+        and isinstance(after.value, ast.Constant)
+        and isinstance(after.value.value, str)
+    }
