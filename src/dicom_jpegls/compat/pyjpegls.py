@@ -42,6 +42,11 @@ _PYJPEGLS_VERSION = "1.5.1"
 
 # argument_component_count in native/scan/codec_fault.hpp
 _INVALID_COMPONENT_COUNT = 102
+# How messages of pyjpegls begin, where its tests, and perhaps programs, look for that; others have our texts.
+_SENTENCES = {
+    2: "The JPEG-LS stream is encoded with a parameter value that is not supported by the CharLS decoder",
+    _INVALID_COMPONENT_COUNT: "The component count argument is outside the range [1, 255]",
+}
 # The first code of this package's own stream checks, which CharLS does not know.
 _FIRST_OWN_CODE = 1000
 
@@ -104,7 +109,7 @@ def _runtime_errors(action: str) -> Iterator[None]:
     except JPEGLSError as error:
         # The class has the code that CharLS would report for errors of its kind.
         code = error.code if error.code < _FIRST_OWN_CODE else type(error).code
-        sentence = _codec.error_text(code)
+        sentence = _SENTENCES.get(code) or _codec.error_text(code)
         details = "" if sentence in str(error) else f" ({error})"
         translated = _RUNTIME_ERRORS.get(type(error), CodecError)(f"{action} error: {sentence}{details}")
         vars(translated).update(vars(error))

@@ -13,7 +13,8 @@
 
 namespace dicom_jpegls {
 
-enum class [[nodiscard]] status : int{
+enum class [[nodiscard]] status : int
+{
     success = DICOM_JPEGLS_SUCCESS,
     destination_too_small = DICOM_JPEGLS_DESTINATION_TOO_SMALL,
     not_enough_memory = DICOM_JPEGLS_NOT_ENOUGH_MEMORY,

@@ -159,9 +159,7 @@ private:
             static scan::shared_tables<scan::near_lossless_tables> tables;
             tables_ = tables.find(
                 {this->mode_.maximum, this->mode_.near_value}, 0, [](std::uint64_t) { return true; },
-                [this] {
-                    return scan::near_lossless_tables{this->mode_, this->bounds_};
-                });
+                [this] { return scan::near_lossless_tables{this->mode_, this->bounds_}; });
             return std::make_unique<Encoder>(this->mode_, this->bounds_, *tables_, destination, size);
         }
     }

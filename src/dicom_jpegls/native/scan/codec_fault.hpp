@@ -89,8 +89,7 @@ inline constexpr codec_fault_description codec_fault_descriptions[]{
     {codec_fault::none, "none", codec_fault_kind::none, "success"},
     {codec_fault::invalid_argument, "invalid_argument", codec_fault_kind::argument, "an argument is not valid"},
     {codec_fault::parameter_not_supported, "parameter_not_supported", codec_fault_kind::unsupported_stream,
-     // The tests of pyjpegls, and perhaps programs made for it, look for this sentence.
-     "The JPEG-LS stream is encoded with a parameter value that is not supported by the CharLS decoder"},
+     "the stream has a parameter with a value that is not supported"},
     {codec_fault::destination_too_small, "destination_too_small", codec_fault_kind::destination,
      "the destination buffer is too small for the result"},
     {codec_fault::source_ends, "source_ends", codec_fault_kind::invalid_stream,
