@@ -16,8 +16,6 @@ _STATISTICS = tuple(item.name for item in fields(CodingStatistics))
 # Sizes and times in a record fit a signed 64-bit integer.
 _LARGEST_NUMBER = 2**63 - 1
 
-_STATISTICS = tuple(item.name for item in fields(CodingStatistics))
-
 _SHA256_LENGTH = 64
 _SHA256 = re.compile(f"[0-9a-f]{{{_SHA256_LENGTH}}}")
 
