@@ -56,7 +56,7 @@ def _refused(function, *arguments, **options):
 
 
 def _planes(components, height, interval, lost=None):
-    """Planes of one column with a restart marker after each line but for each `lost`th, each interval the same bytes."""
+    """Planes of one column, each line a restart interval of the same bytes, without each `lost`th restart marker."""
     ids = range(1, components + 1)
     lines = [interval + MARKERS[i % 8] for i in range(height - 1) if lost is None or i % lost]
     scan = b"".join([*lines, interval])
