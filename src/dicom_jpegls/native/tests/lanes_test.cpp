@@ -256,6 +256,11 @@ void test_lanes_for_encoding()
     CHECK(fewest_for_encoding(samples, width, height, 200) == never);
     CHECK(fewest_for_encoding(samples, 32, height, 0) == 9); // ends of lines stop lanes, too
     CHECK(fewest_for_encoding(samples, width, 1, 0) == 8);
+    for (const std::uint32_t few : {2U, 3U})
+    {
+        const std::vector<std::uint8_t> lines(samples.begin(), samples.begin() + width * few);
+        CHECK(fewest_for_encoding(lines, width, few, 0) == 8);
+    }
     for (std::size_t i{}; i != samples.size(); ++i)
         samples[i] = static_cast<std::uint8_t>(i / width % 2 == 0 && i % width % 3 == 0);
     CHECK(fewest_for_encoding(samples, width, height, 0) == never); // runs interrupted at every third sample

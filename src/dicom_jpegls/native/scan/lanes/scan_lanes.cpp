@@ -4,6 +4,7 @@
 #include "lane_decoder.hpp"
 #include "lane_encoder.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -63,7 +64,9 @@ std::size_t fewest_lanes_for_encoding(const lane_encoding& scan) noexcept
     line_statistics found{};
     for (std::uint32_t i{}; i != count; ++i)
     {
-        const std::uint64_t y{1 + (scan.height - 1) * (2 * std::uint64_t{i} + 1) / (2 * std::uint64_t{count})};
+        // Every other one is a line later, so that not all are even or odd, which may be two kinds of lines.
+        const std::uint64_t y{std::min<std::uint64_t>(
+            1 + (scan.height - 1) * (2 * std::uint64_t{i} + 1) / (2 * std::uint64_t{count}) + i % 2, scan.height - 1)};
         const std::uint8_t* const line{scan.source + static_cast<std::size_t>(y) * scan.stride};
         const auto add{scan.bits_per_sample <= 8 ? &add_line<std::uint8_t> : &add_line<std::uint16_t>};
         add(found, line - scan.stride, line, samples, components, scan.near_value);
