@@ -126,8 +126,8 @@ def test_cython_example_gives_the_same_streams_and_passes_errors_on(python):
     assert errors[1] == "stream 0 holds a frame of another shape than out"
     assert errors[2] == "the offsets do not fit the block"
     assert re.match(r"stream 4: .*\(code \d+\)", errors[3])
-    assert re.search(r"bit per sample argument .*\(code 103\)", errors[4])
-    assert re.search(r"near lossless argument .*\(code 105\)", errors[5])
+    assert re.search(r"bits per sample is not in .* \(code 103\)", errors[4])
+    assert re.search(r"near-lossless is outside .* \(code 105\)", errors[5])
 
 
 C = """
