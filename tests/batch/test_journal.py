@@ -340,16 +340,17 @@ def test_a_job_is_resumed_by_any_spelling_of_its_paths(tmp_path, monkeypatch):
 def test_a_resumed_job_keeps_little_of_its_journal_and_of_its_plan(tmp_path, done):
     count = 4000
     (record,) = [record for record in batch.read_records(done) if record.name == "a"]
-    root = tmp_path / "jls"
+    root = str(tmp_path / "jls")
 
+    # Paths would intern their parts, and let the table for that, which is not of the job, grow while memory is measured.
     def make_job(found):
-        return Job(Action.COMPRESS, found.name, found.path, str(root / found.name), root=str(root))
+        return Job(Action.COMPRESS, found.name, found.path, os.path.join(root, found.name), root=root)
 
     with done.open("w") as file:
         for i in range(count):
-            file.write(record._replace(name=str(i), target=str(root / str(i))).to_json() + "\n")
+            file.write(record._replace(name=str(i), target=os.path.join(root, str(i))).to_json() + "\n")
     tracemalloc.start()
-    jobs = Plan((Found(str(tmp_path / str(i)), str(i), tmp_path) for i in range(count)), make_job)
+    jobs = Plan((Found(os.path.join(tmp_path, str(i)), str(i), tmp_path) for i in range(count)), make_job)
     with ExitStack() as stack:
         journals = Journals(jobs, None, stack, print, read_only=False)
         _, peak = tracemalloc.get_traced_memory()
@@ -357,4 +358,4 @@ def test_a_resumed_job_keeps_little_of_its_journal_and_of_its_plan(tmp_path, don
     tracemalloc.stop()
     # 50 bytes for each file, and buffers: under 100 MB for a million files.
     assert done.stat().st_size > 500 * count
-    assert peak < 50 * count + 2**24
+    assert peak < 50 * count + 2**20
