@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Plugs the scan codecs into CharLS's codec factory. CharLS reads and writes everything around a scan, checks the
+// Plugs the scan codecs into CharLS's codec factory. CharLS reads and writes everything around a scan, and checks the
 // parameters. What depends on CharLS's version is in charls_private.hpp.
 #include "charls_adapter.hpp"
 
