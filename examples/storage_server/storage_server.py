@@ -4,6 +4,7 @@ Usage: python storage_server.py FOLDER [--address ADDRESS] [--port PORT] [--asso
 """
 
 import argparse
+import gc
 import logging
 import re
 import signal
@@ -103,6 +104,11 @@ def handle_store(event: evt.Event, folder: Path) -> int:
     return store(event.dataset_path, folder)
 
 
+def collect_associations(_event: evt.Event) -> None:
+    """Free associations that have ended: they are cycles of references, and hold all presentation contexts."""
+    gc.collect()
+
+
 def new_ae(associations: int) -> AE:
     """Return an application entity that accepts each storage class in each transfer syntax."""
     ae = AE()
@@ -141,7 +147,8 @@ def main() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
         ae = new_ae(arguments.associations)
-        handlers = [(evt.EVT_C_STORE, handle_store, [arguments.folder])]
+        handlers = [(evt.EVT_C_STORE, handle_store, [arguments.folder]), (evt.EVT_CONN_CLOSE, collect_associations)]
+        gc.freeze()  # makes the collections short
         server = ae.start_server((arguments.address, arguments.port), block=False, evt_handlers=handlers)
         LOGGER.info("listening on %s port %d", *server.server_address[:2])
         stop.wait()
