@@ -141,7 +141,7 @@ struct lane_lines
 };
 
 // Calls a function with a sample of the caller's type, one byte or two, and the number of components that take turns: a
-// constant where there is one, so that compilers make vector instructions of what copies its samples.
+// constant where it is 1 or 3, which makes copying faster.
 template<typename Function>
 inline void with_caller_samples(const lane_lines& lines, const std::int32_t bits_per_sample, const Function& function)
 {
@@ -153,6 +153,8 @@ inline void with_caller_samples(const lane_lines& lines, const std::int32_t bits
     }};
     if (lines.component_count == 1)
         with_sample(std::integral_constant<std::size_t, 1>{});
+    else if (lines.component_count == 3)
+        with_sample(std::integral_constant<std::size_t, 3>{});
     else
         with_sample(lines.component_count);
 }
