@@ -28,7 +28,10 @@ void make_image(FuzzedDataProvider& input, image& made)
     image_source& source{made.source};
     source.frame = {input.ConsumeIntegralInRange<std::uint32_t>(1, 70),
                     input.ConsumeIntegralInRange<std::uint32_t>(1, 40), input.ConsumeIntegralInRange(7, 16),
-                    input.ConsumeIntegralInRange(0, 5) == 0 ? 3 : 1};
+                    input.PickValueInArray({1, 1, 1, 1, 1, 1, 3, 3, 4})};
+    if (source.frame.component_count != 1)
+        source.parameters.interleave_mode = input.ConsumeIntegralInRange<std::int32_t>(
+            interleave_none, source.frame.component_count == 3 ? interleave_sample : interleave_line);
     source.parameters.near_lossless = input.ConsumeIntegralInRange(0, 6) == 0 ? 1 : 0;
     // Few intervals: CharLS makes tables for each if the presets are not the defaults.
     if (input.ConsumeIntegralInRange(0, 3) == 0)
@@ -40,7 +43,7 @@ void make_image(FuzzedDataProvider& input, image& made)
         source.parameters.preset_coding_parameters.threshold1 = input.ConsumeIntegralInRange(2, 6);
     if (check_encoding(source.frame, source.parameters) != status::success)
         source.parameters.preset_coding_parameters = {};
-    source.layout = lay_out(source.frame, interleave_none, 0).layout;
+    source.layout = lay_out(source.frame, source.parameters.interleave_mode, 0).layout;
     made.samples = block{static_cast<std::size_t>(source.layout.size), 0};
     source.samples = made.samples.data();
     std::uint32_t random{input.ConsumeIntegral<std::uint32_t>()};

@@ -38,11 +38,11 @@ def ratio(function):
     return least[0] / least[1]
 
 
-def measure(frames, bits, near):
+def measure(frames, bits, mode, near):
     """Return, for encoding and decoding, the ratio for each number of images."""
     frames = [np.ascontiguousarray(frame[:SIDE, :SIDE]) for frame in masked(frames, bits)]
     images = [frames[i % len(frames)] for i in range(max(COUNTS))]
-    options = {"bits_per_sample": bits, "near_lossless": near, "workers": 1}
+    options = {"bits_per_sample": bits, "near_lossless": near, "interleave_mode": mode, "workers": 1}
     streams = jls.encode_many(images, **options)
     return [
         [ratio(lambda n=n: jls.encode_many(images[:n], **options)) for n in COUNTS],
@@ -57,10 +57,10 @@ def main(near_values):
     print("|---|---|---|" + "---|" * (len(shown) + 1))
     slow = []
     for near in near_values:
-        for name, frames, bits in classes():
-            if near and frames.ndim == 4:
+        for name, frames, bits, mode in classes():
+            if near and mode == 2:
                 continue
-            for direction, ratios in zip(("encode", "decode"), measure(frames, bits, near), strict=True):
+            for direction, ratios in zip(("encode", "decode"), measure(frames, bits, mode, near), strict=True):
                 cells = [f"{ratios[COUNTS.index(n)]:.2f}" for n in shown]
                 print(f"| {name} | {near} | {direction} | " + " | ".join(cells) + f" | {min(ratios):.2f} |", flush=True)
                 slow += [

@@ -36,7 +36,7 @@ def impulses():
     return frames
 
 
-def classes():
+def images():
     """Yield name, frames and bits."""
     random = np.random.default_rng(2)
     ct = read("693_J2KI.dcm")
@@ -63,13 +63,23 @@ def classes():
     yield "rgb-8-rgb", moved(read("examples_rgb_color.dcm")), 8
 
 
+def classes():
+    """Yield name, frames, bits and interleave mode: colour by pixel (2) and by line (1)."""
+    for name, frames, bits in images():
+        if frames.ndim == 3:
+            yield name, frames, bits, 0
+        else:
+            yield name, frames, bits, 2
+            yield f"{name}-by-line", frames, bits, 1
+
+
 def main(folder):
     """Write the frames and their list."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
-    for name, frames, bits in classes():
+    for name, frames, bits, mode in classes():
         count, height, width = frames.shape[:3]
-        components = frames.shape[3] if frames.ndim == 4 else 1
+        components = {0: "1 1", 1: "1 3", 2: "3 1"}[mode]  # of a pixel, by line
         np.ascontiguousarray(masked(frames, bits)).tofile(folder / f"{name}.raw")
         group = "slices" if count == SLICE_COUNT else "other"
         lines.append(f"{name} {group} {count} {width} {height} {bits} {components}\n")

@@ -33,18 +33,25 @@ struct frames
     std::uint32_t width;
     std::uint32_t height;
     std::int32_t bits_per_sample;
-    std::int32_t component_count; // of a pixel
+    std::int32_t component_count;    // of a pixel that is coded as one
+    std::int32_t components_by_line; // whose lines take turns
     std::vector<std::uint8_t> samples;
 
-    // In a line.
-    std::size_t sample_count() const noexcept
+    std::size_t sample_size() const noexcept
+    {
+        return bits_per_sample <= 8 ? 1 : 2;
+    }
+
+    // In samples.
+    std::size_t line() const noexcept
     {
         return std::size_t{width} * static_cast<std::size_t>(component_count);
     }
 
+    // In bytes.
     std::size_t row() const noexcept
     {
-        return sample_count() * (bits_per_sample <= 8 ? 1 : 2);
+        return line() * static_cast<std::size_t>(components_by_line) * sample_size();
     }
 
     std::size_t size() const noexcept
@@ -53,14 +60,14 @@ struct frames
     }
 };
 
-// Lines of: name group count width height bits components; the samples are in NAME.raw.
+// Lines of: name group count width height bits components, of a pixel and by line; the samples are in NAME.raw.
 std::vector<frames> read_frames(const std::string& folder)
 {
     std::vector<frames> result;
     std::ifstream list{folder + "/frames.txt"};
     frames next;
     while (list >> next.name >> next.group >> next.count >> next.width >> next.height >> next.bits_per_sample >>
-           next.component_count)
+           next.component_count >> next.components_by_line)
     {
         std::ifstream raw{folder + "/" + next.name + ".raw", std::ios::binary};
         next.samples.assign(std::istreambuf_iterator<char>{raw}, {});
@@ -80,36 +87,86 @@ struct single_codec
     std::function<void(const std::vector<std::uint8_t>& data, std::uint8_t* samples)> decode;
 };
 
-template<typename Encoder, typename Sample, int ComponentCount>
-std::size_t encode_alone(const frames& source, Encoder& codec, const std::uint8_t* samples)
+// Calls `code_line` for the line of each component of each row, `before` and `after` with the row's place in memory.
+template<int ComponentCount, typename Sample, typename Codec, typename Before, typename CodeLine, typename After>
+void code_rows(const frames& images, line_buffer<Sample>& lines, Codec& codec, const Before& before,
+               const CodeLine& code_line, const After& after)
 {
-    const auto count{static_cast<std::ptrdiff_t>(source.sample_count())};
-    line_buffer<Sample> lines{count, 1, Encoder::margin};
-    for (std::uint32_t y{}; y != source.height; ++y, samples += source.row())
+    const auto count{static_cast<std::ptrdiff_t>(images.line())};
+    std::vector<std::uint32_t> run_indices(static_cast<std::size_t>(images.components_by_line));
+    for (std::uint32_t y{}; y != images.height; ++y)
     {
-        std::memcpy(lines.current(0), samples, source.row());
-        set_edges<ComponentCount>(lines.above(0), lines.current(0), count);
-        codec.encode_line(lines.above(0), lines.current(0), count);
+        before(y * images.row());
+        for (std::size_t i{}; i != run_indices.size(); ++i)
+        {
+            const auto plane{static_cast<std::ptrdiff_t>(i)};
+            set_edges<ComponentCount>(lines.above(plane), lines.current(plane), count);
+            codec.run_index() = run_indices[i];
+            code_line(plane, count);
+            run_indices[i] = codec.run_index();
+        }
+        after(y * images.row());
         lines.next_line();
     }
+}
+
+// Calls `copy` with each sample of a row and its place in memory.
+template<typename Sample, typename Copy>
+void for_each_sample(const frames& images, line_buffer<Sample>& lines, const std::size_t first, const Copy& copy)
+{
+    const std::size_t distance{static_cast<std::size_t>(images.components_by_line) * sizeof(Sample)};
+    for (std::ptrdiff_t plane{}; plane != images.components_by_line; ++plane)
+    {
+        Sample* const line{lines.current(plane)};
+        const std::size_t place{first + static_cast<std::size_t>(plane) * sizeof(Sample)};
+        for (std::size_t x{}; x != images.line(); ++x)
+            copy(line[x], place + x * distance);
+    }
+}
+
+template<typename Encoder, typename Sample, int ComponentCount>
+std::size_t encode_alone(const frames& source, Encoder& codec, const std::uint8_t* const samples)
+{
+    line_buffer<Sample> lines{static_cast<std::ptrdiff_t>(source.line()), source.components_by_line, Encoder::margin};
+    code_rows<ComponentCount>(
+        source, lines, codec,
+        [&](const std::size_t row) {
+            if (source.components_by_line == 1)
+                std::memcpy(lines.current(0), samples + row, source.row());
+            else
+                for_each_sample(source, lines, row, [&](Sample& sample, const std::size_t place) {
+                    std::memcpy(&sample, samples + place, sizeof sample);
+                });
+        },
+        [&](const std::ptrdiff_t plane, const std::ptrdiff_t count) {
+            codec.encode_line(lines.above(plane), lines.current(plane), count);
+        },
+        [](std::size_t) {});
     return codec.finish();
 }
 
 template<int ComponentCount, typename Mode>
 void decode_alone(const frames& target, const Mode& mode, const thresholds& bounds, const gradient_table& gradients,
-                  const std::vector<std::uint8_t>& data, std::uint8_t* samples)
+                  const std::vector<std::uint8_t>& data, std::uint8_t* const samples)
 {
     using decoder = scan_decoder<Mode, ComponentCount>;
-    const auto count{static_cast<std::ptrdiff_t>(target.sample_count())};
-    line_buffer<typename Mode::sample> lines{count, 1, decoder::margin};
+    using sample_type = typename Mode::sample;
+    line_buffer<sample_type> lines{static_cast<std::ptrdiff_t>(target.line()), target.components_by_line,
+                                   decoder::margin};
     const auto codec{std::make_unique<decoder>(mode, bounds, gradients, data.data(), data.data() + data.size())};
-    for (std::uint32_t y{}; y != target.height; ++y, samples += target.row())
-    {
-        set_edges<ComponentCount>(lines.above(0), lines.current(0), count);
-        codec->decode_line(lines.above(0), lines.current(0), count);
-        std::memcpy(samples, lines.current(0), target.row());
-        lines.next_line();
-    }
+    code_rows<ComponentCount>(
+        target, lines, *codec, [](std::size_t) {},
+        [&](const std::ptrdiff_t plane, const std::ptrdiff_t count) {
+            codec->decode_line(lines.above(plane), lines.current(plane), count);
+        },
+        [&](const std::size_t row) {
+            if (target.components_by_line == 1)
+                std::memcpy(samples + row, lines.current(0), target.row());
+            else
+                for_each_sample(target, lines, row, [&](const sample_type& sample, const std::size_t place) {
+                    std::memcpy(samples + place, &sample, sizeof sample);
+                });
+        });
     static_cast<void>(codec->finish());
 }
 
@@ -225,11 +282,13 @@ void measure(const charls_library& charls, const frames& images, const std::int3
 {
     const single_codec codec{codec_for(images, near_value)};
     const std::int32_t bits_per_sample{images.bits_per_sample};
-    const bool has_pixels{images.component_count != 1};
+    const charls::interleave_mode mode{images.components_by_line != 1 ? charls::interleave_mode::line
+                                       : images.component_count != 1  ? charls::interleave_mode::sample
+                                                                      : charls::interleave_mode::none};
     const image_format format{
-        {images.width, images.height, bits_per_sample, images.component_count},
+        {images.width, images.height, bits_per_sample, images.component_count * images.components_by_line},
         near_value,
-        static_cast<std::int32_t>(has_pixels ? charls::interleave_mode::sample : charls::interleave_mode::none)};
+        static_cast<std::int32_t>(mode)};
     const std::size_t capacity{2 * images.size() + 4096};
     std::vector<std::vector<std::uint8_t>> streams(count);
     std::vector<std::vector<std::uint8_t>> charls_streams(count, std::vector<std::uint8_t>(capacity));
@@ -250,10 +309,11 @@ void measure(const charls_library& charls, const frames& images, const std::int3
         streams[i].insert(streams[i].end(), {0xFF, 0xD9}); // the codec for one scan wants a marker
         total += size;
         encodings.push_back({samples, images.size(), images.row(), images.width, images.height, bits_per_sample,
-                             near_value, images.component_count, encoded[i].data(), capacity});
+                             near_value, images.component_count, images.components_by_line, encoded[i].data(),
+                             capacity});
         decodings.push_back({streams[i].data(), size, decoded[in_lanes].data() + i * images.size(), images.size(),
                              images.row(), images.width, images.height, bits_per_sample, near_value,
-                             images.component_count});
+                             images.component_count, images.components_by_line});
     }
 
     scan_lanes lanes;
@@ -303,8 +363,8 @@ void measure(const charls_library& charls, const frames& images, const std::int3
         stop(images.name + ": the decoded samples differ");
     const double megabytes{static_cast<double>(count * images.size()) * repetitions / 1e6};
     const double bits{8.0 * static_cast<double>(total) /
-                      (static_cast<double>(count) * static_cast<double>(images.sample_count()) * images.height)};
-    std::printf("%-16s %4d %4d %6.2f %5zu", images.name.c_str(), bits_per_sample, near_value, bits, count);
+                      (static_cast<double>(count) * static_cast<double>(images.size() / images.sample_size()))};
+    std::printf("%-18s %4d %4d %6.2f %5zu", images.name.c_str(), bits_per_sample, near_value, bits, count);
     encoding.print(megabytes);
     decoding.print(megabytes);
     std::printf("\n");
@@ -334,7 +394,7 @@ int main(const int argument_count, const char* const* const arguments)
     if (counts.empty())
         counts = {lanes_in_flight, 40};
     std::printf("MB/s of samples; encode and decode: CharLS as released; one: one scan after another\n");
-    std::printf("%-16s %4s %4s %6s %5s", "image", "bits", "NEAR", "coded", "scans");
+    std::printf("%-18s %4s %4s %6s %5s", "image", "bits", "NEAR", "coded", "scans");
     for (const char* const direction : {"encode", "decode"})
         std::printf("   %6s %6s %6s %6s %7s", direction, "one", "lanes", "/one", "/CharLS");
     std::printf("\n");

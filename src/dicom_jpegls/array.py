@@ -142,9 +142,9 @@ def encode_many(
 ) -> list[bytes]:
     """Encode several images, with the same streams as `encode`, but faster.
 
-    Lossless streams of one component, or of planes, with 8 to 16 bits per sample are encoded up to sixteen at a time by
-    each thread, if the processor has AVX2; see docs/scan-codecs.md. Images of any sizes and dtypes may be mixed; those
-    of about the same size are fastest.
+    Streams of one component, by plane or by line with 8 to 16 bits per sample, and lossless ones of 8-bit RGB by pixel
+    are encoded up to sixteen at a time by each thread, if the processor has AVX2; see docs/scan-codecs.md. Images of
+    any sizes and dtypes may be mixed; those of about the same size are fastest.
 
     Parameters
     ----------
@@ -379,9 +379,9 @@ def decode_many(
 ) -> Any:
     """Decode several streams, to the same arrays as `decode`, but faster.
 
-    Lossless streams of one component, or of planes, with 8 to 16 bits per sample and default preset coding parameters
-    are decoded up to sixteen at a time by each thread, if the processor has AVX2; see docs/scan-codecs.md. Any streams
-    may be mixed; those of about the same size are fastest.
+    Streams of one component, by plane or by line with 8 to 16 bits per sample, and lossless ones of 8-bit RGB by pixel,
+    with default preset coding parameters, are decoded up to sixteen at a time by each thread, if the processor has
+    AVX2; see docs/scan-codecs.md. Any streams may be mixed; those of about the same size are fastest.
 
     Parameters
     ----------

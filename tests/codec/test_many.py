@@ -8,7 +8,7 @@ import pytest
 import dicom_jpegls as jls
 from dicom_jpegls import _codec
 from support.jls_streams import IMAGE_KINDS, make_image
-from support.switches import lanes
+from support.switches import lanes, scan_codecs
 
 DEFAULT_PRESETS = jls.PresetCodingParameters(255, 3, 7, 21, 64)
 OTHER_PRESETS = jls.PresetCodingParameters(255, 5, 11, 30, 64)
@@ -50,13 +50,18 @@ def test_near_lossless_streams_and_samples_are_those_of_single_calls(bits, near)
         assert np.abs(image.astype(int) - original).max() <= near
 
 
-@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("near", [0, 2])
+@pytest.mark.parametrize("bits", [8, 11, 12, 16])
+@pytest.mark.parametrize("mode", [jls.InterleaveMode.LINE, jls.InterleaveMode.SAMPLE])
 @pytest.mark.parametrize("components", [3, 4])
-def test_streams_and_samples_of_pixels_are_those_of_single_calls(components, bits):
+def test_streams_and_samples_of_colour_are_those_of_single_calls(components, mode, bits, near):
+    options = {"bits_per_sample": bits, "interleave_mode": mode, "near_lossless": near}
     originals = images(bits, shape=(19, 33, components))
-    streams = jls.encode_many(originals, bits_per_sample=bits, workers=1)
-    assert streams == [jls.encode(image, bits_per_sample=bits) for image in originals]
-    assert all(map(np.array_equal, jls.decode_many(streams, workers=1), originals))
+    streams = jls.encode_many(originals, workers=1, **options)
+    assert streams == [jls.encode(image, **options) for image in originals]
+    expected = [jls.decode(stream) for stream in streams]
+    assert all(map(np.array_equal, jls.decode_many(streams, workers=1), expected))
+    assert near or all(map(np.array_equal, expected, originals))
 
 
 @pytest.mark.parametrize("count", [0, 1, 6, 7, 15, 16, 17, 22, 23, 32, 70])
@@ -75,6 +80,19 @@ def test_lanes_do_not_change_a_stream():
         assert jls.encode_many(originals, bits_per_sample=bits, near_lossless=near) == expected
 
 
+@pytest.mark.parametrize("components", [3, 4])
+@pytest.mark.parametrize("near", [0, 2])
+def test_lanes_and_charls_code_lines_of_colour_alike(near, components):
+    for bits in range(8, 17):
+        options = {"bits_per_sample": bits, "near_lossless": near, "interleave_mode": jls.InterleaveMode.LINE}
+        originals = images(bits, shape=(19, 33, components))
+        with lanes(False), scan_codecs(False):
+            streams = jls.encode_many(originals, **options)
+            decoded = jls.decode_many(streams)
+        assert jls.encode_many(originals, **options) == streams
+        assert all(map(np.array_equal, jls.decode_many(streams), decoded))
+
+
 def mixed_images():
     """Images with the options that they are encoded with: what the lanes cover among what they do not."""
     segments = jls.OptionalSegments
@@ -91,7 +109,14 @@ def mixed_images():
         yield make_image("noise", (30, 30), 8), {"segments": segments(preset_coding_parameters=DEFAULT_PRESETS)}
         yield make_image("smooth", (30, 30), 8), {"segments": segments(comments=[b"one", b""])}
         yield make_image("smooth", (30 + i, 40, 3), 8), {"interleave_mode": 2}
+        yield make_image("noise", (25, 31, 3), 8), {"interleave_mode": 1}
+        yield make_image("smooth", (25 + i, 31, 4), 12), {"bits_per_sample": 12, "interleave_mode": 1}
+        yield make_image("smooth", (30, 40, 3), 12), {"bits_per_sample": 12, "near_lossless": 2, "interleave_mode": 1}
         yield make_image("smooth", (30, 40, 3), 8), {"segments": segments(color_transformation=1)}
+        yield (
+            make_image("smooth", (30, 40, 3), 8),
+            {"interleave_mode": 1, "segments": segments(color_transformation=1 + i % 3)},
+        )
         yield np.repeat(make_image("smooth", (30, 40, 1), 8) // 16, 3, axis=2), {}
         yield np.full((70, 70), 9, np.uint8), {}
     yield make_image("noise", (300, 301), 12), {"bits_per_sample": 12}
@@ -117,6 +142,8 @@ def test_streams_of_all_kinds_may_be_mixed(workers):
         {"restart_interval": "auto"},
         {"interleave_mode": 0},
         {"interleave_mode": 1},
+        {"interleave_mode": 1, "near_lossless": 2},
+        {"interleave_mode": 1, "restart_interval": 25},
         {"interleave_mode": 2},
         {"interleave_mode": 2, "near_lossless": 2},
         {"interleave_mode": 2, "restart_interval": 25},
@@ -184,9 +211,19 @@ def test_errors_are_those_of_single_calls_and_affect_no_other_stream(near, worke
             assert np.array_equal(one, expected)
 
 
-@pytest.mark.parametrize(("shape", "near"), [((5, 60), 0), ((5, 60), 1), ((5, 20, 3), 0)])
-def test_every_cut_has_the_error_of_a_single_call(shape, near):
-    stream = jls.encode(make_image("noise", shape, 8), near_lossless=near)
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((5, 60), {}),
+        ((5, 60), {"near_lossless": 1}),
+        ((5, 20, 3), {}),
+        ((5, 20, 3), {"interleave_mode": 1}),
+        ((5, 20, 4), {"interleave_mode": 1, "near_lossless": 1}),
+    ],
+    ids=str,
+)
+def test_every_cut_has_the_error_of_a_single_call(shape, options):
+    stream = jls.encode(make_image("noise", shape, 8), **options)
     streams = [stream[:size] + b"\xff\xd9" for size in range(len(stream) - 2)]
     for cut, one in zip(streams, jls.decode_many(streams, errors="return", workers=1), strict=True):
         expected = result(lambda cut=cut: jls.decode(cut))
@@ -221,11 +258,11 @@ def test_streams_with_other_default_thresholds_are_recognized():
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("components", [1, 3])
+@pytest.mark.parametrize(("components", "mode"), [(1, 0), (3, 0), (3, 1), (4, 1)])
 @pytest.mark.parametrize("near", [0, 1])
-def test_restart_intervals_of_one_stream(near, components, workers):
+def test_restart_intervals_of_one_stream(near, components, mode, workers):
     image = make_image("smooth", (400, 70, components) if components > 1 else (400, 70), 12)
-    options = {"bits_per_sample": 12, "restart_interval": 30, "interleave_mode": 0, "near_lossless": near}
+    options = {"bits_per_sample": 12, "restart_interval": 30, "interleave_mode": mode, "near_lossless": near}
     with lanes(False):
         expected = jls.encode(image, workers=1, **options)
     stream = jls.encode(image, workers=workers, **options)

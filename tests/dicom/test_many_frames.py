@@ -65,6 +65,27 @@ def test_options(options):
         assert np.array_equal(jls.pixel_array(ds, workers=workers), samples)
 
 
+@pytest.mark.parametrize("options", [{}, {"near_lossless": 2}, {"restart_interval": 9}], ids=str)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_frames_of_colour_by_line(workers, options):
+    native = random_frames((20, 30, 41, 3), 8)
+    ds = make_dataset(native, bits_stored=8)
+    jls.compress(ds)
+    streams = jls.encode_many(native, interleave_mode=jls.InterleaveMode.LINE, **options)
+    ds.PixelData = encapsulate(streams)
+    with lanes(False):
+        expected = jls.pixel_array(ds)
+    assert np.abs(expected.astype(int) - native).max() == options.get("near_lossless", 0)
+    assert np.array_equal(jls.pixel_array(ds, workers=workers), expected)
+    assert np.array_equal(np.stack(list(jls.iter_frames(ds, workers=workers))), expected)
+    damaged = with_damaged_frame(ds, 9)
+    with lanes(False), pytest.raises(jls.InvalidStreamError) as alone:
+        jls.pixel_array(damaged)
+    with pytest.raises(jls.InvalidStreamError, match="frame 9: CharLS") as found:
+        jls.pixel_array(damaged, workers=workers)
+    assert str(found.value) == str(alone.value)
+
+
 def test_more_frames_than_are_coded_together():
     frames = random_frames((150, 9, 31), 12)
     ds = make_dataset(frames, bits_stored=12)

@@ -42,7 +42,7 @@ bool is_covered(const frame_info& frame, const std::int32_t interleave_mode, con
     if (interleave_mode == interleave_sample)
         return frame.bits_per_sample == 8 && frame.component_count == 3 && near_lossless == 0 &&
                frame.width <= most_samples_of_line / 3;
-    return interleave_mode == interleave_none && frame.bits_per_sample >= 8 && frame.width <= most_samples_of_line;
+    return frame.bits_per_sample >= 8 && frame.width <= most_samples_of_line;
 }
 
 bool are_defaults(const preset_coding_parameters& presets, const std::int32_t bits_per_sample,
@@ -100,6 +100,15 @@ piece only_piece(const stream_info& info) noexcept
             info.near_lossless,
             info.presets,
             true};
+}
+
+// Sets the components of a scan in a lane: those of a pixel, or those whose lines take turns.
+template<typename Lane>
+void set_components(Lane& lane, const std::int32_t component_count, const std::int32_t interleave_mode) noexcept
+{
+    const bool is_by_line{interleave_mode == interleave_line};
+    lane.component_count = is_by_line ? 1 : component_count;
+    lane.components_by_line = is_by_line ? component_count : 1;
 }
 
 // A scan that may be coded in a lane, and whose it is.
@@ -184,7 +193,7 @@ void add_piece(decoding_tasks& tasks, const inspected_stream& source, const piec
     lane.height = part.line_count;
     lane.bits_per_sample = source.info.bits_per_sample;
     lane.near_value = part.near_lossless;
-    lane.component_count = part.component_count;
+    set_components(lane, part.component_count, source.info.interleave_mode);
     add_task(tasks, {lane, owner, index, scan::fewest_lanes_for_decoding(lane.source_size, scan::sample_count(lane))});
 }
 
@@ -220,7 +229,7 @@ void add_strip(encoding_tasks& tasks, const strip_encoder& strips, const std::si
     lane.height = strip.frame.height;
     lane.bits_per_sample = strip.frame.bits_per_sample;
     lane.near_value = strip.parameters.near_lossless;
-    lane.component_count = strip.frame.component_count;
+    set_components(lane, strip.frame.component_count, strip.parameters.interleave_mode);
     lane.destination_size = static_cast<std::size_t>(lane_room(strip));
     add_task(tasks, {lane, owner, index, scan::fewest_lanes_for_encoding(lane)});
 }

@@ -25,7 +25,19 @@ struct scan_kind
 {
     std::int32_t bits_per_sample;
     std::int32_t near_lossless{};
-    std::int32_t component_count{1}; // of a pixel
+    std::int32_t component_count{1};    // of a pixel that is coded as one
+    std::int32_t components_by_line{1}; // whose lines take turns
+
+    // In a row of one pixel.
+    std::int32_t all_components() const noexcept
+    {
+        return component_count * components_by_line;
+    }
+
+    dicom_jpegls::interleave_mode interleave_mode() const noexcept
+    {
+        return components_by_line != 1 ? interleave_line : component_count != 1 ? interleave_sample : interleave_none;
+    }
 };
 
 // A scan, with samples to encode and entropy-coded data to decode. The two need not belong together.
@@ -40,7 +52,7 @@ struct scan_case : scan_kind
 
     std::size_t row() const noexcept
     {
-        return std::size_t{width} * static_cast<std::size_t>(component_count) * (bits_per_sample <= 8 ? 1 : 2);
+        return std::size_t{width} * static_cast<std::size_t>(all_components()) * (bits_per_sample <= 8 ? 1 : 2);
     }
 
     std::size_t strided_size() const noexcept
@@ -77,15 +89,16 @@ inline std::size_t find_scan_data(const bytes& stream)
 inline encoded encode_alone(const scan_case& scan, const reference codec)
 {
     bytes stream(scan.samples.size() * 9 + 1024);
-    const charls_frame_info frame{scan.width, scan.height, scan.bits_per_sample, scan.component_count};
+    const charls_frame_info frame{scan.width, scan.height, scan.bits_per_sample, scan.all_components()};
     use_scan_codecs(codec == reference::scan_codec);
     charls_jpegls_encoder* const encoder{charls_jpegls_encoder_create()};
     std::size_t size{};
     charls_jpegls_errc code{charls_jpegls_encoder_set_frame_info(encoder, &frame)};
     if (code == charls_jpegls_errc{})
         code = charls_jpegls_encoder_set_near_lossless(encoder, scan.near_lossless);
-    if (code == charls_jpegls_errc{} && scan.component_count != 1)
-        code = charls_jpegls_encoder_set_interleave_mode(encoder, charls::interleave_mode::sample);
+    if (code == charls_jpegls_errc{})
+        code = charls_jpegls_encoder_set_interleave_mode(encoder,
+                                                         static_cast<charls_interleave_mode>(scan.interleave_mode()));
     if (code == charls_jpegls_errc{})
         code = charls_jpegls_encoder_set_destination_buffer(encoder, stream.data(), stream.size());
     if (code == charls_jpegls_errc{})
@@ -111,7 +124,7 @@ inline decoded decode_alone(const scan_case& scan, const reference codec)
 {
     const auto high{[](const std::uint32_t value) { return static_cast<std::uint8_t>(value >> 8U); }};
     const auto low{[](const std::uint32_t value) { return static_cast<std::uint8_t>(value); }};
-    const std::uint8_t count{low(static_cast<std::uint32_t>(scan.component_count))};
+    const std::uint8_t count{low(static_cast<std::uint32_t>(scan.all_components()))};
     bytes stream{0xFF,
                  marker_soi,
                  0xFF,
@@ -129,8 +142,8 @@ inline decoded decode_alone(const scan_case& scan, const reference codec)
     stream.insert(stream.end(), {0xFF, marker_sos, 0, static_cast<std::uint8_t>(6 + 2 * count), count});
     for (std::uint8_t i{}; i != count; ++i)
         stream.insert(stream.end(), {i, 0});
-    const std::uint8_t interleave_mode{low(scan.component_count == 1 ? interleave_none : interleave_sample)};
-    stream.insert(stream.end(), {low(static_cast<std::uint32_t>(scan.near_lossless)), interleave_mode, 0});
+    stream.insert(stream.end(), {low(static_cast<std::uint32_t>(scan.near_lossless)),
+                                 static_cast<std::uint8_t>(scan.interleave_mode()), 0});
     stream.insert(stream.end(), scan.data.begin(), scan.data.end());
     stream.insert(stream.end(), {0xFF, marker_eoi});
 
@@ -213,7 +226,7 @@ scan_kind make_kind(Random& random)
 {
     const auto bits{static_cast<std::int32_t>(random.integer(8, 16))};
     const auto most{static_cast<std::uint32_t>(maximum_near_lossless(bits))};
-    switch (random.integer(0, 5))
+    switch (random.integer(0, 7))
     {
     case 0:
     case 1:
@@ -222,6 +235,11 @@ scan_kind make_kind(Random& random)
         return {8, 0, 3};
     case 3:
         return {bits, static_cast<std::int32_t>(random.integer(1, most))};
+    case 4:
+        return {bits, 0, 1, static_cast<std::int32_t>(random.integer(3, 4))};
+    case 5:
+        return {bits, static_cast<std::int32_t>(random.integer(1, 5)), 1,
+                static_cast<std::int32_t>(random.integer(3, 4))};
     default:
         return {bits, static_cast<std::int32_t>(random.integer(1, 5))};
     }
@@ -233,8 +251,8 @@ scan_case make_sound_case(Random& random, const std::uint32_t width, const std::
     scan_case result{kind, width, height, 0, {}, {}, true};
     if (random.integer(0, 2) == 0)
         result.gap = random.integer(1, 5);
-    result.samples = make_samples(random, std::size_t{width} * static_cast<std::size_t>(kind.component_count) * height,
-                                  kind.bits_per_sample, kind.component_count);
+    result.samples = make_samples(random, std::size_t{width} * static_cast<std::size_t>(kind.all_components()) * height,
+                                  kind.bits_per_sample, kind.all_components());
     const encoded fast{encode_alone(result, reference::scan_codec)};
     const encoded own{encode_alone(result, reference::charls)};
     REQUIRE(fast.code == charls_jpegls_errc{} && own.code == fast.code && own.data == fast.data);
@@ -323,7 +341,7 @@ void check_decoding(Random& random, scan::scan_lanes& lanes, const std::vector<s
         destinations.emplace_back(one.strided_size() - (random.integer(0, 15) == 0 ? 1 : 0), std::uint8_t{0xA5});
         scans.push_back({sources.back().data(), sources.back().size(), destinations.back().data(),
                          destinations.back().size(), one.row() + one.gap, one.width, one.height, one.bits_per_sample,
-                         one.near_lossless, one.component_count});
+                         one.near_lossless, one.component_count, one.components_by_line});
     }
     lanes.decode(scans.data(), scans.size());
     for (std::size_t i{}; i != cases.size(); ++i)
@@ -371,8 +389,8 @@ void check_encoding(Random& random, scan::scan_lanes& lanes, const std::vector<s
         sources.push_back(with_gaps(one, one.strided_size() - lacking));
         destinations.emplace_back(capacity);
         scans.push_back({sources.back().data(), sources.back().size(), one.row() + one.gap, one.width, one.height,
-                         one.bits_per_sample, one.near_lossless, one.component_count, destinations.back().data(),
-                         capacity});
+                         one.bits_per_sample, one.near_lossless, one.component_count, one.components_by_line,
+                         destinations.back().data(), capacity});
     }
     lanes.encode(scans.data(), scans.size());
     for (std::size_t i{}; i != cases.size(); ++i)

@@ -75,7 +75,7 @@ void check_kind(random_choice& random, scan::scan_lanes& lanes, const std::vecto
     check_decoding(random, lanes, cases);
 }
 
-// From 1 x 1 on, in all precisions, with every kind of NEAR, and in colour.
+// From 1 x 1 on, in all precisions, with every kind of NEAR, and in colour, by line and by pixel.
 void test_small_sizes()
 {
     random_choice random{1};
@@ -89,7 +89,10 @@ void test_small_sizes()
     for (std::int32_t bits{8}; bits <= 16; ++bits)
     {
         for (const std::int32_t near_lossless : {0, 1, 2, 9, maximum_near_lossless(bits)})
-            check_kind(random, lanes, sizes, {bits, near_lossless});
+        {
+            for (const std::int32_t components_by_line : {1, 3, 4})
+                check_kind(random, lanes, sizes, {bits, near_lossless, 1, components_by_line});
+        }
     }
     check_kind(random, lanes, sizes, {8, 0, 3});
 }
@@ -122,8 +125,28 @@ void test_wide_lines()
     }
     for (const std::uint32_t width : {21845U, 21844U, 4097U})
         cases.push_back(make_sound_case(random, width, 2, {8, 0, 3}));
+    cases.push_back(make_sound_case(random, 65535, 2, {8, 0, 1, 3}));
+    cases.push_back(make_sound_case(random, 65535, 2, {16, 1, 1, 4}));
     check_encoding(random, lanes, cases);
     check_decoding(random, lanes, cases);
+}
+
+// Lines of one component among those of several, which are of the same kind.
+void test_components_take_turns()
+{
+    random_choice random{6};
+    scan::scan_lanes lanes;
+    for (const std::int32_t bits : {8, 12, 16})
+    {
+        std::vector<scan_case> cases;
+        for (std::uint32_t i{}; i != 60; ++i)
+        {
+            const std::int32_t components_by_line{i % 4 == 0 ? 1 : i % 4 == 1 ? 4 : 3};
+            cases.push_back(make_sound_case(random, 1 + i * 7 % 50, 1 + i * 5 % 23, {bits, 0, 1, components_by_line}));
+        }
+        check_encoding(random, lanes, cases);
+        check_decoding(random, lanes, cases);
+    }
 }
 
 // Data that ends at each of its bytes, and data with each of its bits changed.
@@ -131,7 +154,8 @@ void test_every_truncation_and_bit()
 {
     random_choice random{3};
     scan::scan_lanes lanes;
-    for (const scan_kind& kind : {scan_kind{8}, {12}, {16}, {8, 1}, {12, 2}, {16, 5}, {8, 0, 3}})
+    for (const scan_kind& kind :
+         {scan_kind{8}, {12}, {16}, {8, 1}, {12, 2}, {16, 5}, {8, 0, 3}, {8, 0, 1, 3}, {12, 1, 1, 4}})
     {
         for (int round{}; round != 3; ++round)
         {
@@ -175,6 +199,7 @@ void test_what_is_not_covered()
                                        sound.height,
                                        12,
                                        0,
+                                       1,
                                        1};
         std::vector<scan::lane_decoding> scans(3, good);
         change(scans[1]);
@@ -193,6 +218,11 @@ void test_what_is_not_covered()
     decode([](scan::lane_decoding& scan) { scan.component_count = 0; });
     decode([](scan::lane_decoding& scan) { scan.component_count = 3; });
     decode([](scan::lane_decoding& scan) { scan.component_count = -1; });
+    decode([](scan::lane_decoding& scan) { scan.components_by_line = 0; });
+    decode([](scan::lane_decoding& scan) { scan.components_by_line = 2; });
+    decode([](scan::lane_decoding& scan) { scan.components_by_line = 3; }); // the last row does not fit
+    decode([](scan::lane_decoding& scan) { scan.components_by_line = 5; });
+    decode([](scan::lane_decoding& scan) { scan.components_by_line = -1; });
     decode([](scan::lane_decoding& scan) { --scan.destination_size; });
     decode([](scan::lane_decoding& scan) { scan.stride = SIZE_MAX; });
     decode([](scan::lane_decoding& scan) { scan.source_size = 0; });
@@ -233,6 +263,7 @@ std::size_t fewest_for_encoding(const std::vector<std::uint8_t>& samples, const 
     scan.bits_per_sample = 8;
     scan.near_value = near_value;
     scan.component_count = 1;
+    scan.components_by_line = 1;
     const std::size_t result{scan::fewest_lanes_for_encoding(scan)};
     scan.source = reinterpret_cast<const std::uint8_t*>(wide.data());
     scan.source_size *= 2;
@@ -269,6 +300,22 @@ void test_lanes_for_encoding()
             samples[i] = static_cast<std::uint8_t>(7 * i + i / width);
     const std::size_t mixed{fewest_for_encoding(samples, width, height, 0)};
     CHECK(mixed > 8 && mixed < scan::lanes_in_flight);
+
+    // By line, neighbours are as many samples apart as there are components: here these differ, and are constant.
+    scan::lane_encoding colour{};
+    std::vector<std::uint8_t> pixels(samples.size());
+    for (std::size_t i{}; i != pixels.size(); ++i)
+        pixels[i] = static_cast<std::uint8_t>(9 * (i % 4));
+    colour.source = pixels.data();
+    colour.source_size = pixels.size();
+    colour.stride = width;
+    colour.width = width / 4;
+    colour.height = height;
+    colour.bits_per_sample = 8;
+    colour.component_count = 1;
+    colour.components_by_line = 4;
+    CHECK(scan::fewest_lanes_for_encoding(colour) == never);
+    CHECK(fewest_for_encoding(pixels, width, height, 0) == 8);
 }
 
 } // namespace
@@ -302,6 +349,12 @@ TEST(wide_lines_are_exact)
 {
     if (scan::scan_lanes::available())
         test_wide_lines();
+}
+
+TEST(lines_of_any_number_of_components_are_exact)
+{
+    if (scan::scan_lanes::available())
+        test_components_take_turns();
 }
 
 TEST(damaged_data_is_left_alone)

@@ -26,10 +26,13 @@ struct test_image
 void make_image(test_image& made, const std::uint32_t number)
 {
     image_source& source{made.source};
-    const bool is_color{number % 5 >= 3};
-    const bool is_by_pixel{number % 5 == 4};
-    source.frame = {40 + number % 5, 30, is_by_pixel || number % 7 == 3 ? 8 : 12, is_color ? 3 : 1};
-    source.parameters.interleave_mode = is_by_pixel ? interleave_sample : interleave_none;
+    constexpr std::int32_t modes[]{interleave_none, interleave_none,   interleave_none, interleave_none,
+                                   interleave_none, interleave_sample, interleave_line, interleave_line};
+    constexpr std::int32_t component_counts[]{1, 1, 1, 1, 3, 3, 3, 4};
+    const std::uint32_t kind{number % 8};
+    source.parameters.interleave_mode = modes[kind];
+    const bool is_by_pixel{modes[kind] == interleave_sample};
+    source.frame = {40 + number % 5, 30, is_by_pixel || number % 7 == 3 ? 8 : 12, component_counts[kind]};
     source.parameters.near_lossless = is_by_pixel ? 0 : static_cast<std::int32_t>(number % 3);
     source.parameters.restart_interval = number % 6 == 2 ? 13 : 0;
     source.layout = lay_out(source.frame, source.parameters.interleave_mode, 0).layout;

@@ -29,7 +29,7 @@ struct decoder_lane
     std::optional<code_reader> reader;
     run_state runs{2};
     lane_decoding* scan{};
-    std::uint8_t* destination{}; // of the current line
+    std::uint8_t* destination{}; // of the current row
 };
 
 // What stands in memory between two groups, for scalar code to look at and to change.
@@ -122,7 +122,8 @@ private:
         lane.destination = lane.scan->destination;
         lane.reader.emplace(lane.scan->source, lane.scan->source + lane.scan->source_size);
         lane.runs = run_state{mode_.range};
-        lane.lines.start(memory_.lines, number, ComponentCount * lane.scan->width, lane.scan->height);
+        lane.lines.start(memory_.lines, number, ComponentCount * lane.scan->width, lane.scan->height,
+                         lane.scan->components_by_line);
         set_edges<ComponentCount>(lane.lines.above, lane.lines.current, lane.lines.width);
         std::fill_n(memory_.contexts[number], context_distance, packed_context::make_first(mode_.range, true));
 
@@ -146,7 +147,7 @@ private:
         decoder_lane& lane{memory_.lanes[static_cast<std::size_t>(number)]};
         decoder_state& state{memory_.state};
         const int place{place32(number)};
-        lane.lines.start(memory_.lines, number, ComponentCount, 1);
+        lane.lines.start(memory_.lines, number, ComponentCount, 1, 1);
         state.active[number] = 0;
         state.above[place] = memory_.lines.offset_of(lane.lines.above);
         state.current[place] = memory_.lines.offset_of(lane.lines.current);
@@ -236,14 +237,15 @@ private:
         return true;
     }
 
-    // The line goes to the destination; at the end of the scan the lane takes the next. Returns whether there is a
-    // line.
+    // Goes on with the next line. A row goes to the destination; at the end of the scan the lane takes the next one.
+    // Returns whether there is a line.
     bool end_line(const int number, decoder_lane& lane)
     {
-        copy_to_caller(lane.lines.current, lane.destination, static_cast<std::size_t>(lane.lines.width),
-                       mode_.bits_per_sample);
         lane.reader->check_position();
-        if (--lane.lines.lines_left == 0)
+        const bool is_end_of_row{lane.lines.next_line(lane.runs.index)};
+        if (is_end_of_row)
+            copy_to_caller(lane.lines, lane.destination, mode_.bits_per_sample);
+        if (is_end_of_row && --lane.lines.rows_left == 0)
         {
             if (!lane.reader->ends_with_source())
                 fail(scan_fault::too_much_encoded_data);
@@ -253,8 +255,8 @@ private:
         }
         else
         {
-            lane.destination += lane.scan->stride;
-            std::swap(lane.lines.above, lane.lines.current);
+            if (is_end_of_row)
+                lane.destination += lane.scan->stride;
             set_edges<ComponentCount>(lane.lines.above, lane.lines.current, lane.lines.width);
         }
         lane.reader->prepare();

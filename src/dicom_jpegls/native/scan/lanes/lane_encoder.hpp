@@ -26,7 +26,7 @@ struct encoder_lane
     lane_lines lines;
     run_state runs{2};
     lane_encoding* scan{};
-    const std::uint8_t* source{}; // of the next line
+    const std::uint8_t* source{}; // of the current row
     bit_stuffer stuffer{nullptr, 0};
 };
 
@@ -159,8 +159,10 @@ private:
         lane.source = lane.scan->source;
         lane.stuffer = bit_stuffer{lane.scan->destination, lane.scan->destination_size};
         lane.runs = run_state{mode_.range};
-        lane.lines.start(memory_.lines, number, ComponentCount * lane.scan->width, lane.scan->height);
-        take_line(lane);
+        lane.lines.start(memory_.lines, number, ComponentCount * lane.scan->width, lane.scan->height,
+                         lane.scan->components_by_line);
+        copy_from_caller(lane.source, lane.lines, mode_.bits_per_sample);
+        set_edges<ComponentCount>(lane.lines.above, lane.lines.current, lane.lines.width);
         std::fill_n(memory_.contexts[number], context_distance,
                     packed_context::make_first(mode_.range, !Model::is_lossless));
         memory_.state.current[place32(number)] = memory_.lines.offset_of(lane.lines.current);
@@ -172,20 +174,13 @@ private:
     {
         encoder_lane& lane{memory_.lanes[static_cast<std::size_t>(number)]};
         encoder_state& state{memory_.state};
-        lane.lines.start(memory_.lines, number, ComponentCount, 1);
+        lane.lines.start(memory_.lines, number, ComponentCount, 1, 1);
         state.active[number] = 0;
         state.above[place32(number)] = memory_.lines.offset_of(lane.lines.above);
         state.current[place32(number)] = memory_.lines.offset_of(lane.lines.current);
         start_packing(number);
         std::fill_n(memory_.contexts[number], context_distance, std::uint64_t{});
         --active_count_;
-    }
-
-    void take_line(encoder_lane& lane) noexcept
-    {
-        copy_from_caller(lane.source, lane.lines.current, static_cast<std::size_t>(lane.lines.width),
-                         mode_.bits_per_sample);
-        set_edges<ComponentCount>(lane.lines.above, lane.lines.current, lane.lines.width);
     }
 
     // Brings a lane to its next sample of the regular mode. A scan that finds no room ends here, and is not done.
@@ -249,11 +244,15 @@ private:
     // Goes on with the next line; at the end of the scan with the next scan. Returns whether there is a line.
     bool end_line(const int number, encoder_lane& lane, lane_packer& packer)
     {
-        if (--lane.lines.lines_left != 0)
+        const bool is_end_of_row{lane.lines.next_line(lane.runs.index)};
+        if (!is_end_of_row || --lane.lines.rows_left != 0)
         {
-            lane.source += lane.scan->stride;
-            std::swap(lane.lines.above, lane.lines.current);
-            take_line(lane);
+            if (is_end_of_row)
+            {
+                lane.source += lane.scan->stride;
+                copy_from_caller(lane.source, lane.lines, mode_.bits_per_sample);
+            }
+            set_edges<ComponentCount>(lane.lines.above, lane.lines.current, lane.lines.width);
             return true;
         }
         write_out(number, packer);

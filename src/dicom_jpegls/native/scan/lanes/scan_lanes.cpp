@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "scan_lanes.hpp"
 
+#include "../../stream/stream_info.hpp"
 #include "lane_decoder.hpp"
 #include "lane_encoder.hpp"
 
@@ -59,8 +60,8 @@ std::size_t fewest_lanes_for_encoding(const lane_encoding& scan) noexcept
     const std::size_t fewest{scan.near_value == 0 ? fewest_lanes_that_pay + 1 : fewest_lanes_that_pay};
     constexpr std::uint32_t lines_for_each{64};
     const std::uint32_t count{scan.height < 2 ? 0 : scan.height / lines_for_each + 2};
-    const auto components{static_cast<std::size_t>(scan.component_count)};
-    const std::size_t samples{scan.width * components};
+    const auto samples{static_cast<std::size_t>(samples_of_row(scan))};
+    const std::size_t components{samples / scan.width};
     line_statistics found{};
     for (std::uint32_t i{}; i != count; ++i)
     {
@@ -89,11 +90,7 @@ namespace {
 
 // Longer lines are CharLS's (charls_adapter.cpp), and columns have 16 bits in the lanes.
 constexpr std::uint32_t maximum_width{65535};
-
-constexpr std::size_t row_size(const std::uint64_t samples, const std::int32_t bits_per_sample) noexcept
-{
-    return static_cast<std::size_t>(samples) * (bits_per_sample <= 8 ? 1 : 2);
-}
+static_assert(can_interleave(lanes::most_components_by_line) && !can_interleave(lanes::most_components_by_line + 1));
 
 // Whether the lanes can have a scan whose lines lie in a buffer of `size` bytes.
 template<typename Scan>
@@ -104,10 +101,12 @@ bool is_covered(const Scan& scan, const std::size_t size) noexcept
         scan.bits_per_sample > 16 || scan.near_value < 0 ||
         scan.near_value > maximum_near_lossless(scan.bits_per_sample))
         return false;
-    if (scan.component_count != 1 &&
-        (scan.component_count != lanes::most_components || scan.bits_per_sample != 8 || scan.near_value != 0))
+    if (scan.component_count != 1 && (scan.component_count != lanes::most_components || scan.bits_per_sample != 8 ||
+                                      scan.near_value != 0 || scan.components_by_line != 1))
         return false;
-    const std::size_t row{row_size(samples, scan.bits_per_sample)};
+    if (scan.components_by_line != 1 && !can_interleave(scan.components_by_line))
+        return false;
+    const std::size_t row{static_cast<std::size_t>(samples_of_row(scan)) * (scan.bits_per_sample <= 8 ? 1 : 2)};
     return size >= row && (scan.height == 1 || (size - row) / (scan.height - 1) >= scan.stride);
 }
 
@@ -134,19 +133,21 @@ void run(std::unique_ptr<Memory>& memory, Scan* const scans, const std::size_t c
 {
     std::vector<Scan*> covered;
     std::uint32_t widest{};
+    std::int32_t most_by_line{};
     for (Scan* scan{scans}; scan != scans + count; ++scan)
     {
         if (is_covered(*scan, buffer_size(*scan)))
         {
             covered.push_back(scan);
             widest = std::max(widest, scan->width * static_cast<std::uint32_t>(scan->component_count));
+            most_by_line = std::max(most_by_line, scan->components_by_line);
         }
     }
     if (covered.empty() || !lanes::lanes_are_supported())
         return;
     if (!memory)
         memory = std::make_unique<Memory>();
-    memory->lines.reserve(widest);
+    memory->lines.reserve(widest, most_by_line);
     std::sort(covered.begin(), covered.end(),
               [](const Scan* const a, const Scan* const b) { return comes_before(*a, *b); });
     for (auto first{covered.begin()}; first != covered.end();)

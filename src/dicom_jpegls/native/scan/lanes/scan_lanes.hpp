@@ -9,8 +9,8 @@
 // has the codec for one scan do it, which finds the error. So all errors come from one place.
 //
 // Covered, with default preset coding parameters, no colour transformation and 1 to 65535 samples a line: one
-// component, lossless and near-lossless, 8 to 16 bits; pixels of three components (sample interleave), lossless, 8
-// bits.
+// component, and three or four by line (line interleave), lossless and near-lossless, 8 to 16 bits; pixels of three
+// components (sample interleave), lossless, 8 bits.
 //
 // When it pays, measured on one core of an AMD EPYC (Zen 4) against the codecs for one scan (docs/scan-codecs.md):
 // `fewest_lanes_for_decoding` and `fewest_lanes_for_encoding` estimate how many scans such as a given one it takes, and
@@ -24,8 +24,8 @@
 
 namespace dicom_jpegls::scan {
 
-// Samples have one byte up to 8 bits, otherwise two in the order of the machine, of any alignment. Lines begin `stride`
-// bytes apart.
+// Samples have one byte up to 8 bits, otherwise two in the order of the machine, of any alignment. They are by pixel,
+// whatever the interleave mode is. Lines begin `stride` bytes apart.
 struct lane_decoding
 {
     const std::uint8_t* source; // entropy-coded data without the marker that ends it
@@ -37,7 +37,8 @@ struct lane_decoding
     std::uint32_t height;
     std::int32_t bits_per_sample;
     std::int32_t near_value;
-    std::int32_t component_count; // of a pixel
+    std::int32_t component_count;    // of a pixel that is coded as one (sample interleave), otherwise 1
+    std::int32_t components_by_line; // whose lines take turns (line interleave), otherwise 1
     bool done{}; // all lines are decoded, and the codes fill the source; otherwise the destination may be half written
 };
 
@@ -50,20 +51,29 @@ struct lane_encoding
     std::uint32_t height;
     std::int32_t bits_per_sample;
     std::int32_t near_value;
-    std::int32_t component_count; // of a pixel
+    std::int32_t component_count;
+    std::int32_t components_by_line;
     std::uint8_t* destination;
     std::size_t destination_size;
     std::size_t written{}; // size of the entropy-coded data, if done
     bool done{};           // otherwise the destination may be half written
 };
 
+// In a row of the caller's memory.
+template<typename Scan>
+constexpr std::uint64_t samples_of_row(const Scan& scan) noexcept
+{
+    return std::uint64_t{scan.width} * static_cast<std::uint32_t>(scan.component_count) *
+           static_cast<std::uint32_t>(scan.components_by_line);
+}
+
 template<typename Scan>
 constexpr std::uint64_t sample_count(const Scan& scan) noexcept
 {
-    return std::uint64_t{scan.width} * scan.height * static_cast<std::uint32_t>(scan.component_count);
+    return samples_of_row(scan) * scan.height;
 }
 
-// Whether scans can be in lanes at the same time.
+// Whether scans can be in lanes at the same time: lines of one component are coded alike, however many take turns.
 template<typename Scan>
 constexpr bool is_of_one_kind(const Scan& a, const Scan& b) noexcept
 {
@@ -85,7 +95,7 @@ constexpr bool comes_before(const Scan& a, const Scan& b) noexcept
     return sample_count(a) > sample_count(b);
 }
 
-// The memory of the lane codecs, about 200 kB and two lines of samples for each lane. It is kept from one call to the
+// The memory of the lane codecs, about 200 kB and two rows of samples for each lane. It is kept from one call to the
 // next. One thread uses it at a time.
 class scan_lanes final
 {
