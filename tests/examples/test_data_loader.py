@@ -73,9 +73,11 @@ def files(tmp_path):
 
 def run_python(*arguments):
     """Run Python where the modules of the example can be imported, and return what it printed."""
+    # Of the filters that match a warning the last one counts.
+    filters = f"error,ignore:This process,{ENVIRONMENT.get('PYTHONWARNINGS', '')}"
     result = subprocess.run(
         [sys.executable, *map(str, arguments)],
-        env=ENVIRONMENT | {"PYTHONPATH": str(EXAMPLE), "PYTHONWARNINGS": "error,ignore:This process"},
+        env=ENVIRONMENT | {"PYTHONPATH": str(EXAMPLE), "PYTHONWARNINGS": filters},
         capture_output=True,
         text=True,
         timeout=120,
