@@ -149,6 +149,24 @@ void test_components_take_turns()
     }
 }
 
+// A scan alone that finds no room while its lane stands still at the end of a line.
+void test_no_room_for_the_last_scan()
+{
+    scan::scan_lanes lanes;
+    std::mt19937 noise{7};
+    for (std::uint32_t width{1}; width <= 16; ++width)
+    {
+        bytes samples(3000);
+        for (std::uint8_t& sample : samples)
+            sample = static_cast<std::uint8_t>(noise());
+        bytes destination(100);
+        scan::lane_encoding scan{samples.data(),     samples.size(),    width, width, 3000 / width, 8, 0, 1, 1,
+                                 destination.data(), destination.size()};
+        lanes.encode(&scan, 1);
+        REQUIRE(!scan.done);
+    }
+}
+
 // Data that ends at each of its bytes, and data with each of its bits changed.
 void test_every_truncation_and_bit()
 {
@@ -355,6 +373,12 @@ TEST(lines_of_any_number_of_components_are_exact)
 {
     if (scan::scan_lanes::available())
         test_components_take_turns();
+}
+
+TEST(scans_that_find_no_room_are_left_alone)
+{
+    if (scan::scan_lanes::available())
+        test_no_room_for_the_last_scan();
 }
 
 TEST(damaged_data_is_left_alone)

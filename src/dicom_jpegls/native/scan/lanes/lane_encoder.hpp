@@ -583,7 +583,8 @@ private:
         const vector16 full{lower_half(greater(packed, load32(state.packed_enough))) & active};
         if (JLS_UNLIKELY(any(full)))
             write_out_all(bits_of(full));
-        const vector16 standing{except(lanes.live[size - 1], active)};
+        // A lane whose scan found no room may have stopped since.
+        const vector16 standing{except(lanes.live[size - 1], load16(state.active))};
         if (any(standing))
             advance_all(bits_of(standing));
     }
