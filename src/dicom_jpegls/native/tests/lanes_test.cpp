@@ -149,21 +149,25 @@ void test_components_take_turns()
     }
 }
 
-// A scan alone that finds no room while its lane stands still at the end of a line.
+// A scan alone that finds no room while its lane stands still at the end of a line. Each line begins with the sample 0,
+// so that a lane without a scan, whose line above is 0, would find a run there.
 void test_no_room_for_the_last_scan()
 {
     scan::scan_lanes lanes;
     std::mt19937 noise{7};
-    for (std::uint32_t width{1}; width <= 16; ++width)
+    for (std::uint32_t width{2}; width <= 16; ++width)
     {
         bytes samples(3000);
-        for (std::uint8_t& sample : samples)
-            sample = static_cast<std::uint8_t>(noise());
-        bytes destination(100);
-        scan::lane_encoding scan{samples.data(),     samples.size(),    width, width, 3000 / width, 8, 0, 1, 1,
-                                 destination.data(), destination.size()};
-        lanes.encode(&scan, 1);
-        REQUIRE(!scan.done);
+        for (std::size_t i{}; i != samples.size(); ++i)
+            samples[i] = i % width == 0 ? std::uint8_t{} : static_cast<std::uint8_t>(noise());
+        for (std::size_t room{}; room != 200; ++room)
+        {
+            bytes destination(room);
+            scan::lane_encoding scan{
+                samples.data(), samples.size(), width, width, 3000 / width, 8, 0, 1, 1, destination.data(), room};
+            lanes.encode(&scan, 1);
+            REQUIRE(!scan.done);
+        }
     }
 }
 
