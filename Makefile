@@ -383,4 +383,4 @@ zig-%: $(ZIG)/tools/.complete
 	    -D CMAKE_CROSSCOMPILING_EMULATOR=$(zig_emulator_$*) \
 	    -D Python_EXECUTABLE=$(CURDIR)/$(ZIG)/tools/$(SCRIPTS)/python $(ZIG_OPTIONS)
 	PATH=$(CURDIR)/$(ZIG)/tools/$(SCRIPTS):$$PATH cmake --build $(ZIG)/$* --parallel 2
-	$(if $(filter $(ZIG_NOT_RUN),$*),@echo "Not run: $*",$(ZIG)/tools/$(SCRIPTS)/ctest --test-dir $(ZIG)/$* --parallel 2 --output-on-failure)
+	$(if $(filter $(ZIG_NOT_RUN),$*),@echo "Not run: $*",$(ZIG)/tools/$(SCRIPTS)/ctest --test-dir $(ZIG)/$* --output-on-failure)

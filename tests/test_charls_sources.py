@@ -18,6 +18,8 @@ from support.commands import ROOT
 if not (ROOT / "build_support").is_dir():
     pytest.skip("the sources are not here", allow_module_level=True)
 
+needs_pip = pytest.mark.skipif(importlib.util.find_spec("pip") is None, reason="this Python has no pip")
+
 NAME = "pyjpegls-1.5.1.tar.gz"
 PREFIX = "pyjpegls-1.5.1/lib/charls"
 WANTED = {
@@ -230,6 +232,7 @@ def test_pinned_file_without_charls(sources, serve, root, settings):
         sources.find(root)
 
 
+@needs_pip
 def test_settings_are_pips(real_settings, monkeypatch, tmp_path):
     config = tmp_path / "pip.conf"
     config.write_text("[global]\nindex-url = of-all\ncert = a.pem\n[download]\nindex-url = of-download\n")
@@ -241,6 +244,7 @@ def test_settings_are_pips(real_settings, monkeypatch, tmp_path):
     assert (settings["index-url"], settings["cert"]) == ("of-download", "a.pem")
 
 
+@needs_pip
 def test_default_index_is_pips_own(sources, real_settings, monkeypatch):
     for name in ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"]:
         monkeypatch.delenv(name, raising=False)

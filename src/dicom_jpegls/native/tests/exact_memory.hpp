@@ -11,8 +11,11 @@
 #include <memory>
 #include <vector>
 
-#if defined(__unix__) || defined(__APPLE__)
-#define HAS_FENCED_LINES
+#ifdef _WIN32
+#define NOMINMAX
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#else
 #include <sys/mman.h>
 #include <unistd.h>
 #endif
@@ -69,7 +72,59 @@ private:
     std::size_t size_;
 };
 
-#ifdef HAS_FENCED_LINES
+#ifdef _WIN32
+
+inline std::size_t page_size() noexcept
+{
+    SYSTEM_INFO info;
+    GetSystemInfo(&info);
+    return info.dwPageSize;
+}
+
+// Pages that nobody can access.
+inline std::uint8_t* reserve_pages(const std::size_t size) noexcept
+{
+    void* const memory{VirtualAlloc(nullptr, size, MEM_RESERVE, PAGE_NOACCESS)};
+    REQUIRE(memory != nullptr);
+    return static_cast<std::uint8_t*>(memory);
+}
+
+inline void allow_access(std::uint8_t* const pages, const std::size_t size) noexcept
+{
+    REQUIRE(VirtualAlloc(pages, size, MEM_COMMIT, PAGE_READWRITE) != nullptr);
+}
+
+inline void release_pages(std::uint8_t* const pages, std::size_t /*size*/) noexcept
+{
+    VirtualFree(pages, 0, MEM_RELEASE);
+}
+
+#else
+
+inline std::size_t page_size() noexcept
+{
+    return static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+// Pages that nobody can access.
+inline std::uint8_t* reserve_pages(const std::size_t size) noexcept
+{
+    void* const memory{mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)};
+    REQUIRE(memory != MAP_FAILED);
+    return static_cast<std::uint8_t*>(memory);
+}
+
+inline void allow_access(std::uint8_t* const pages, const std::size_t size) noexcept
+{
+    REQUIRE(mprotect(pages, size, PROT_READ | PROT_WRITE) == 0);
+}
+
+inline void release_pages(std::uint8_t* const pages, const std::size_t size) noexcept
+{
+    munmap(pages, size);
+}
+
+#endif
 
 // Lines of equal size, each on a page between two that nobody can access, so that the first access to the gap between
 // two lines ends the program. A line lies at the end of its page or at the start, `shift` bytes away from the edge.
@@ -78,15 +133,13 @@ class fenced_lines final
 public:
     fenced_lines(const std::size_t line_size, const std::size_t line_count, const bool at_end,
                  const std::size_t shift) :
-        line_size_{line_size}, line_count_{line_count}, page_{static_cast<std::size_t>(sysconf(_SC_PAGESIZE))}
+        line_size_{line_size}, line_count_{line_count}, page_{page_size()}
     {
         REQUIRE(line_size + shift <= page_);
         offset_ = page_ + (at_end ? page_ - line_size - shift : shift);
-        void* const memory{mmap(nullptr, memory_size(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)};
-        REQUIRE(memory != MAP_FAILED);
-        memory_ = static_cast<std::uint8_t*>(memory);
+        memory_ = reserve_pages(memory_size());
         for (std::size_t i{}; i != line_count; ++i)
-            REQUIRE(mprotect(memory_ + page_ + i * stride(), page_, PROT_READ | PROT_WRITE) == 0);
+            allow_access(memory_ + page_ + i * stride(), page_);
     }
 
     fenced_lines(const fenced_lines&) = delete;
@@ -94,7 +147,7 @@ public:
 
     ~fenced_lines()
     {
-        munmap(memory_, memory_size());
+        release_pages(memory_, memory_size());
     }
 
     [[nodiscard]] std::uint8_t* data() const noexcept
@@ -140,7 +193,5 @@ private:
     std::size_t offset_{};
     std::uint8_t* memory_{};
 };
-
-#endif
 
 } // namespace dicom_jpegls

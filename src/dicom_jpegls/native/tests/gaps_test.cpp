@@ -8,8 +8,6 @@
 #include "exact_memory.hpp"
 #include "harness.hpp"
 
-#ifdef HAS_FENCED_LINES
-
 #include <deque>
 
 using namespace dicom_jpegls;
@@ -256,5 +254,3 @@ TEST(the_c_api_accesses_no_gap)
         }
     });
 }
-
-#endif
