@@ -154,12 +154,12 @@ void test_components_take_turns()
 void test_no_room_for_the_last_scan()
 {
     scan::scan_lanes lanes;
-    std::mt19937 noise{7};
+    random_choice random{7};
     for (std::uint32_t width{2}; width <= 16; ++width)
     {
         bytes samples(3000);
         for (std::size_t i{}; i != samples.size(); ++i)
-            samples[i] = i % width == 0 ? std::uint8_t{} : static_cast<std::uint8_t>(noise());
+            samples[i] = i % width == 0 ? std::uint8_t{} : static_cast<std::uint8_t>(random.integer(0, 255));
         for (std::size_t room{}; room != 200; ++room)
         {
             bytes destination(room);
