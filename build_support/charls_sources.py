@@ -302,8 +302,12 @@ class Opener:
         request = urllib.request.Request(parts._replace(netloc=host).geturl(), headers={"Accept": accept})
         if host in self._credentials:
             request.add_unredirected_header("Authorization", f"Basic {self._credentials[host]}")
-        with self._opener.open(request, timeout=self._timeout) as response:
-            data = response.read(MAX_DOWNLOAD + 1)
+        try:
+            with self._opener.open(request, timeout=self._timeout) as response:
+                data = response.read(MAX_DOWNLOAD + 1)
+        except urllib.error.HTTPError as error:
+            error.close()  # it is the response, too
+            raise
         if len(data) > MAX_DOWNLOAD:
             raise ValueError(f"more than {MAX_DOWNLOAD} bytes")
         return data

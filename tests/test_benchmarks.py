@@ -10,6 +10,7 @@ from support.commands import ROOT, succeed
 
 @pytest.mark.skipif(not list(ROOT.glob("build/*/libcharls.a")), reason="the C++ loop needs the checkout's build folder")
 def test_performance(tmp_path):
+    pytest.importorskip("jpeg_ls")
     output = succeed(sys.executable, ROOT / "benchmarks/performance.py", "--quick", "--output", tmp_path)
     rows = json.loads((tmp_path / "results.json").read_text())["measurements"]
     found = {(row["section"], row["operation"], row["contender"]) for row in rows if row["value"] > 0}
