@@ -356,6 +356,6 @@ def test_a_resumed_job_keeps_little_of_its_journal_and_of_its_plan(tmp_path, don
         _, peak = tracemalloc.get_traced_memory()
         assert len(journals.to_do(jobs)) == count  # the sources do not exist
     tracemalloc.stop()
-    # 100 bytes for each file, and buffers: under 100 MB for a million files.
+    # 50 bytes for each file, and buffers: under 100 MB for a million files.
     assert done.stat().st_size > 500 * count
-    assert peak < 100 * count + 2**19
+    assert peak < 50 * count + 2**20
