@@ -38,13 +38,21 @@ OTHER_PYTHONS := $(foreach version,3.12 3.13 3.14 3.15,$(firstword $(wildcard \
                  $(HOME)/.pyenv/versions/$(version).*/bin/python /usr/local/bin/python$(version) \
                  /usr/bin/python$(version) /opt/hostedtoolcache/Python/$(version).*/x64/bin/python)))
 
-.PHONY: demo test lint format native sanitize-native unit matrix newest wheel fuzz bench bench-core bench-compilers clean
+.PHONY: demo test checks lint format native sanitize-native unit matrix newest wheel fuzz bench bench-core \
+        bench-compilers clean
 
 demo: $(VENV)/.package
 	$(BIN)/python examples/demo.py $(DEMO_OUTPUT)
 
-# With the oldest Python from the checkout, and with the newest one that is found from the wheel.
-test: lint native unit newest
+# With the oldest Python from the checkout, and with the newest one that is found from the wheel. What comes before the
+# tests uses one core much of the time: two of its recipes run at once.
+test:
+	$(MAKE) --no-print-directory --jobs=2 checks newest-environment wheel
+	$(MAKE) --no-print-directory unit
+	$(MAKE) --no-print-directory newest-tests
+
+checks: lint
+	$(MAKE) --no-print-directory native
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check
@@ -87,8 +95,10 @@ wheel: $(VENV)/.development
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist
 
-newest: wheel
-	$(if $(OTHER_PYTHONS),@$(MAKE) --no-print-directory installed PYTHON=$(lastword $(OTHER_PYTHONS)))
+newest: wheel newest-environment
+	$(MAKE) --no-print-directory newest-tests
+newest-%:
+	$(if $(OTHER_PYTHONS),@$(MAKE) --no-print-directory installed-$* PYTHON=$(lastword $(OTHER_PYTHONS)))
 
 matrix: wheel
 	@for python in $(OTHER_PYTHONS); do \
@@ -100,11 +110,16 @@ matrix: wheel
 # machine.
 MODULE_TESTS := $(addprefix tests/codec/test_,conformance.py damage.py fast_scan.py memory.py oracles.py parallel.py \
                 stream_hashes.py) tests/dicom/test_costly_inputs.py tests/examples
-.PHONY: installed test-wheel
-installed:
-	@echo "The wheel with `$(PYTHON) --version`:"
-	$(call environment,installed) --group test-core "dicom-jpegls[cli] @ file://$(firstword $(wildcard $(CURDIR)/dist/*.whl))"
+.PHONY: installed installed-environment installed-tests test-wheel
+installed: installed-environment
+	$(MAKE) --no-print-directory installed-tests
+installed-environment:
+	$(call environment,installed) --group test-core
 	$(call peers,installed)
+installed-tests:
+	@echo "The wheel with `$(PYTHON) --version`:"
+	$(VENV)-installed/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check \
+	    "dicom-jpegls[cli] @ file://$(firstword $(wildcard $(CURDIR)/dist/*.whl))"
 	$(call run_tests,installed) tests $(addprefix --ignore ,$(MODULE_TESTS))
 
 # Builds the wheel with the interpreter $(PYTHON), and runs all tests with it that need no checkout.
