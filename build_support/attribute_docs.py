@@ -1,10 +1,11 @@
-"""An extension for mkdocstrings: attributes have the texts of the sources, not those of the types of their values.
+"""An extension for mkdocstrings: attributes have the texts of the sources, and members of enumerations no brackets.
 
 The package is inspected and not parsed, since the compiled module has its docstrings in the extension.
 """
 
 import ast
 import inspect
+import re
 
 import griffe
 
@@ -12,8 +13,12 @@ import griffe
 OF_TYPES = {inspect.cleandoc(kind.__doc__) for kind in (bool, bytes, dict, float, frozenset, int, list, str, tuple)}
 
 
+# A member of an enumeration, as inspection shows it: `<Action.COMPRESS: 'compress'>`.
+MEMBER = re.compile(r"<(\w+\.\w+): (.*)>")
+
+
 class AttributeDocs(griffe.Extension):
-    """Replaces the docstrings of attributes when a package has been loaded."""
+    """Replaces the docstrings of attributes, their values, and defaults when a package has been loaded."""
 
     def on_package(self, *, pkg, **_):
         """Change a package and all that is in it."""
@@ -25,9 +30,15 @@ class AttributeDocs(griffe.Extension):
             if member.is_alias:
                 continue
             if member.is_attribute:
+                if found := MEMBER.fullmatch(str(member.value)):
+                    member.value = found[2]
                 if member.docstring is not None and member.docstring.value in OF_TYPES:
                     texts = attribute_texts(parent) if texts is None else texts
                     member.docstring = griffe.Docstring(texts[name], parent=member) if name in texts else None
+            elif member.is_function:
+                for parameter in member.parameters:
+                    if found := MEMBER.fullmatch(str(parameter.default)):
+                        parameter.default = found[1]
             elif member.is_class or member.is_module:
                 self._change(member)
 
