@@ -149,19 +149,15 @@ endef
 # Runs tests in it against the package as it is installed there.
 run_tests = DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-$(1)/$(SCRIPTS)/python -m pytest $(PYTEST_OPTIONS)
 
-# Builds the package for a Python without the GIL, and runs the tests there that need no peer:
-# `make free-threaded PYTHON=/path/to/python3.13t`. Not each Hypothesis has a wheel for it, and its sources need Rust.
-FREE_THREADED_TESTS := $(addprefix tests/,$(addsuffix .py,$(addprefix codec/test_,threads array buffers partial) dicom/test_rules))
+# Builds the package for a Python without the GIL, and runs the tests there without peers, whose extensions turn the GIL on
+# again: `make free-threaded PYTHON=/path/to/python3.13t`. Not each version of NumPy and Hypothesis has a wheel for it.
 .PHONY: free-threaded
 free-threaded:
 	@$(PYTHON) -c 'import sys, sysconfig; sys.exit(not sysconfig.get_config_var("Py_GIL_DISABLED"))' || \
 	    { echo "A Python without the GIL is needed: make $@ PYTHON=/path/to/python3.13t"; exit 1; }
-	rm -rf $(VENV)-free-threaded
-	$(PYTHON) -m venv $(VENV)-free-threaded
-	$(VENV)-free-threaded/bin/python -m pip install --quiet --upgrade pip
-	$(VENV)-free-threaded/bin/python -m pip install --quiet --disable-pip-version-check --only-binary hypothesis \
-	    . hypothesis pytest
-	DICOM_JPEGLS_TEST_INSTALLED=1 $(VENV)-free-threaded/bin/pytest -q $(FREE_THREADED_TESTS)
+	$(call environment,free-threaded) --only-binary hypothesis,numpy --group test-core '.[cli]' \
+	    -C build-dir=build/free-threaded
+	$(call run_tests,free-threaded) tests
 
 # Needs clang, CLANG=... if it has another name. The inputs found stay in $(FUZZ)/corpus for the next run, and what
 # fails in $(FUZZ)/findings.

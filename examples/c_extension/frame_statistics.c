@@ -78,11 +78,12 @@ static PyObject *make_list(const statistics *results, Py_ssize_t count)
 }
 
 PyDoc_STRVAR(measure_doc, "measure(frames)\n--\n\n"
-                          "Give (minimum, maximum, mean) of the samples of each of a sequence of JPEG-LS streams.");
+                          "Return (minimum, maximum, mean) of the samples of each JPEG-LS stream.");
 
 static PyObject *measure(PyObject *module, PyObject *argument)
 {
-    PyObject *sequence = PySequence_Fast(argument, "frames: a sequence of buffers is needed");
+    /* A tuple, since a list may change while its buffers are opened. */
+    PyObject *sequence = PySequence_Tuple(argument);
     PyObject *list = NULL;
     Py_buffer *frames = NULL;
     statistics *results = NULL;
@@ -93,7 +94,7 @@ static PyObject *measure(PyObject *module, PyObject *argument)
     (void)module;
     if (!sequence)
         return NULL;
-    count = PySequence_Fast_GET_SIZE(sequence);
+    count = PyTuple_GET_SIZE(sequence);
     frames = PyMem_Calloc((size_t)count + 1, sizeof *frames);
     results = PyMem_Calloc((size_t)count + 1, sizeof *results);
     if (!frames || !results) {
@@ -101,7 +102,7 @@ static PyObject *measure(PyObject *module, PyObject *argument)
         goto done;
     }
     for (; held < count; ++held)
-        if (PyObject_GetBuffer(PySequence_Fast_GET_ITEM(sequence, held), &frames[held], PyBUF_SIMPLE) != 0)
+        if (PyObject_GetBuffer(PyTuple_GET_ITEM(sequence, held), &frames[held], PyBUF_SIMPLE) != 0)
             goto done;
 
     Py_BEGIN_ALLOW_THREADS
@@ -131,6 +132,12 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit_frame_statistics(void)
 {
+    PyObject *module;
     jls = dicom_jpegls_import();
-    return jls ? PyModule_Create(&definition) : NULL;
+    module = jls ? PyModule_Create(&definition) : NULL;
+#ifdef Py_GIL_DISABLED
+    if (module)
+        PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
+#endif
+    return module;
 }
