@@ -15,13 +15,15 @@ SECONDS ?= 60
 TARGET ?= $(basename $(notdir $(wildcard fuzz/*.cpp)))
 FUZZ := build/fuzz
 
-# `make bench-core`: the folder of CharLS 2.4 sources to compare with, instead of those that the package is built from.
-CHARLS ?=
 BENCH := build/bench-core
+
+# The folder of CharLS sources, 2.4 or 3, for the recipes with a preset of CMakePresets.json and for `make charls-3`,
+# instead of those that the package is built from: `make native CHARLS=/path/to/charls`.
+CHARLS ?=
 
 # For CMake outside of pip: what the recipes with a preset of CMakePresets.json need.
 CMAKE := $(BIN)/cmake
-PRESET_OPTIONS = -D Python_EXECUTABLE=$(CURDIR)/$(BIN)/python
+PRESET_OPTIONS = -D Python_EXECUTABLE=$(CURDIR)/$(BIN)/python -D CHARLS_SOURCE_DIR=$(abspath $(CHARLS))
 
 # The C++ that is formatted and linted, and a second compiler for its warnings, left out where it is not there: nothing
 # that it builds is run, so it takes the quickest way.
@@ -204,7 +206,7 @@ $(VENV)-bench/.installed: $(SOURCES)
 
 # The scan codecs against CharLS as released, and against other packages; the counts need valgrind.
 bench-core: $(VENV)/.development
-	$(CMAKE) --preset bench-core $(PRESET_OPTIONS) -D CHARLS_SOURCE_DIR=$(CHARLS)
+	$(CMAKE) --preset bench-core $(PRESET_OPTIONS)
 	$(CMAKE) --build --preset bench-core --parallel 2
 	$(BIN)/python benchmarks/core/export_images.py $(BENCH)/images
 	$(BENCH)/bench $(BENCH)/libreleased.so $(BENCH)/libfast.so $(BENCH)/images
@@ -326,7 +328,7 @@ serve-docs: $(VENV)-docs/.installed
 
 # --- More ways to run the tests ---------------------------------------------------------------------------------------
 
-.PHONY: oldest pydicom-main system-charls
+.PHONY: oldest pydicom-main system-charls charls-3
 # With the oldest dependencies and build requirements that pyproject.toml allows, and the peers that go with them.
 oldest: export PIP_CONSTRAINT := $(CURDIR)/build/oldest.txt
 oldest: export PIP_BUILD_CONSTRAINT := $(CURDIR)/build/oldest.txt
@@ -344,13 +346,29 @@ pydicom-main:
 	$(VENV)-pydicom-main/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check "$(PYDICOM)"
 	$(call run_tests,pydicom-main) tests/dicom tests/files tests/compat
 
-# With the CharLS of the system, such as Debian's libcharls-dev, which lacks our patches. Tests that need them are
-# marked.
+# With the CharLS of the system, such as Debian's libcharls-dev, with one that CMAKE_PREFIX_PATH leads to, or with one
+# that is made from the sources in CHARLS. It lacks our patches; tests that need them are marked.
 UNPATCHED := ignore:dicom_jpegls is linked to an unpatched CharLS
+ifneq ($(CHARLS),)
+system-charls: export CMAKE_PREFIX_PATH := $(CURDIR)/build/charls-installed
+system-charls: $(VENV)/.development
+endif
 system-charls:
+	$(if $(CHARLS),$(CMAKE) -S $(CHARLS) -B build/charls-unpatched -D CMAKE_BUILD_TYPE=Release -D BUILD_SHARED_LIBS=ON)
+	$(if $(CHARLS),$(CMAKE) --build build/charls-unpatched --parallel 2)
+	$(if $(CHARLS),$(CMAKE) --install build/charls-unpatched --prefix build/charls-installed)
 	$(call environment,system-charls) --group test '.[cli]' -C build-dir=build/system-charls \
 	    -C cmake.define.DICOM_JPEGLS_SYSTEM_CHARLS=ON
 	PYTHONWARNINGS="$(UNPATCHED)" $(call run_tests,system-charls) -W "$(UNPATCHED)" tests
+
+# With the sources of CharLS 3, patched: `make charls-3 CHARLS=/path/to/charls`, see docs/charls-3.md.
+charls-3:
+	@test -n "$(CHARLS)" || { echo "Sources of CharLS 3 are needed: make $@ CHARLS=/path/to/charls"; exit 1; }
+	$(MAKE) --no-print-directory native
+	DICOM_JPEGLS_TEST_CHARLS_3=$(abspath $(CHARLS)) $(BIN)/pytest $(PYTEST_OPTIONS) tests/test_build.py -k charls_3
+	$(call environment,charls-3) --group test '.[cli]' -C build-dir=build/charls-3 \
+	    -C cmake.define.CHARLS_SOURCE_DIR=$(abspath $(CHARLS))
+	$(call run_tests,charls-3) tests
 
 # --- Other platforms: see docs/platforms.md ---------------------------------------------------------------------------
 

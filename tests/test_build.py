@@ -383,32 +383,80 @@ CHANGED = {
         "the byte after a destination that the scan has filled": ("0", "255")
     },
 }
+# The same of tests/codec/patches_charls_3.cpp.
+UNCHANGED_3 = UNCHANGED | {
+    "a marker only past the end of the buffer": "refused",
+    "a transformation of two components": "refused",
+}
+CHANGED_3 = {
+    "0001-bound-golomb-parameter-in-run-mode": CHANGED["0001-bound-golomb-parameter-in-run-mode"],
+    "0002-bound-zero-bits-of-a-code": CHANGED["0002-bound-zero-bits-of-a-code"],
+    "0003-check-end-of-scan-data": {
+        "bits missing at the end of a scan": ("refused", "0"),
+        "eight bits and a byte of zeros before a marker": ("refused", "0"),
+        "data left before a restart marker": ("refused", "0"),
+    },
+    "0006-check-room-for-the-byte-before-the-end": CHANGED["0006-check-room-for-the-byte-before-the-end"],
+    "0008-undo-colour-transformations-as-2.4-does": {
+        "a transformation of planes": ("0", "refused"),
+        "a transformation of four components": ("0", "refused"),
+        "transformation undone in lines": ("133", "1"),
+        "transformation undone in pixels": ("131", "1"),
+    },
+}
 
 
-@pytest.fixture(scope="session")
-def patched_charls(from_index):
-    return from_index.build / "charls-patched"
+def outcomes(program, parts, charls, folder, missing, directory):
+    """What the program prints with a copy of patched CharLS sources from which one patch is taken back, or none.
+
+    It needs some parts of CharLS, by the names of their files.
+    """
+    sources = directory / "charls"
+    shutil.copytree(charls, sources)
+    if missing:
+        succeed("git", "apply", "--reverse", ROOT / folder / f"{missing}.patch", cwd=sources)
+    options = ["-std=c++17", "-DCHARLS_STATIC", "-DCHARLS_LIBRARY_BUILD", "-DNDEBUG"]
+    options += [f"-I{sources / 'include'}", f"-I{sources}", f"-I{sources / 'src'}"]
+    files = [ROOT / "tests/codec" / program, *(sources / f"src/{part}.cpp" for part in parts)]
+    succeed("c++", *options, *files, "-o", directory / "program")
+    output = subprocess.run([directory / "program"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return dict(line.split(": ") for line in output.splitlines())
+
+
+def expected_outcomes(unchanged, changed, missing):
+    return unchanged | {
+        name: without if patch == missing else patched
+        for patch, names in changed.items()
+        for name, (patched, without) in names.items()
+    }
 
 
 @pytest.mark.parametrize("missing", [None, *CHANGED])
-def test_what_patches_change(missing, patched_charls, tmp_path):
+def test_what_patches_change(missing, from_index, tmp_path):
     """Tests that what CharLS is patched for is there, and is not there without the one patch."""
-    sources = tmp_path / "charls"
-    shutil.copytree(patched_charls, sources)
-    if missing:
-        succeed("git", "apply", "--reverse", ROOT / f"patches/{missing}.patch", cwd=sources)
-    options = ["-std=c++17", "-DCHARLS_STATIC", "-DCHARLS_LIBRARY_BUILD", "-DNDEBUG"]
-    options += [f"-I{sources / 'include'}", f"-I{sources}"]
-    program = tmp_path / "patches"
-    parts = [sources / f"src/{name}.cpp" for name in ("jpegls_error", "jpeg_stream_writer")]
-    succeed("c++", *options, ROOT / "tests/codec/patches.cpp", *parts, "-o", program)
-    output = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout
-    expected = UNCHANGED | {
-        name: without if patch == missing else patched
-        for patch, outcomes in CHANGED.items()
-        for name, (patched, without) in outcomes.items()
-    }
-    assert dict(line.split(": ") for line in output.splitlines()) == expected
+    parts = ["jpegls_error", "jpeg_stream_writer"]
+    printed = outcomes("patches.cpp", parts, from_index.build / "charls-patched", "patches", missing, tmp_path)
+    assert printed == expected_outcomes(UNCHANGED, CHANGED, missing)
+
+
+@pytest.fixture(scope="session")
+def charls_3(configured, tmp_path_factory):
+    if not (sources := os.environ.get("DICOM_JPEGLS_TEST_CHARLS_3")):
+        pytest.skip("needs the sources of CharLS 3: `make charls-3` runs it")
+    build = tmp_path_factory.mktemp("charls-3")
+    info = configured(ROOT, build, f"-DCHARLS_SOURCE_DIR={sources}")
+    return SimpleNamespace(info=info, patched=build / "charls-patched")
+
+
+def test_charls_3_gets_its_own_patches(charls_3):
+    assert charls_3.info.patches == sorted(path.stem for path in ROOT.glob("patches/charls-3/*.patch"))
+
+
+@pytest.mark.parametrize("missing", [None, *CHANGED_3])
+def test_what_patches_to_charls_3_change(missing, charls_3, tmp_path):
+    parts = ["jpegls_error", "jpeg_stream_reader", "jpeg_stream_writer"]
+    printed = outcomes("patches_charls_3.cpp", parts, charls_3.patched, "patches/charls-3", missing, tmp_path)
+    assert printed == expected_outcomes(UNCHANGED_3, CHANGED_3, missing)
 
 
 # --- The sdist, the wheel and the compiled module ---------------------------------------------------------------------

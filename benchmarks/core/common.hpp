@@ -36,6 +36,7 @@ struct charls_library
     decltype(&charls_jpegls_encoder_set_frame_info) set_frame_info;
     decltype(&charls_jpegls_encoder_set_near_lossless) set_near_lossless;
     decltype(&charls_jpegls_encoder_set_interleave_mode) set_interleave_mode;
+    decltype(&charls_jpegls_encoder_set_encoding_options) set_encoding_options;
     decltype(&charls_jpegls_encoder_set_destination_buffer) set_destination_buffer;
     decltype(&charls_jpegls_encoder_encode_from_buffer) encode_from_buffer;
     decltype(&charls_jpegls_encoder_get_bytes_written) get_bytes_written;
@@ -60,6 +61,7 @@ struct charls_library
         load(set_frame_info, "charls_jpegls_encoder_set_frame_info");
         load(set_near_lossless, "charls_jpegls_encoder_set_near_lossless");
         load(set_interleave_mode, "charls_jpegls_encoder_set_interleave_mode");
+        load(set_encoding_options, "charls_jpegls_encoder_set_encoding_options");
         load(set_destination_buffer, "charls_jpegls_encoder_set_destination_buffer");
         load(encode_from_buffer, "charls_jpegls_encoder_encode_from_buffer");
         load(get_bytes_written, "charls_jpegls_encoder_get_bytes_written");
@@ -94,6 +96,8 @@ inline std::size_t encode(const charls_library& library, const image_format& for
     check(library.set_frame_info(encoder, &format.frame));
     check(library.set_near_lossless(encoder, format.near_lossless));
     check(library.set_interleave_mode(encoder, static_cast<charls_interleave_mode>(format.interleave_mode)));
+    // Versions of CharLS differ in what they do by default.
+    check(library.set_encoding_options(encoder, charls::encoding_options::include_pc_parameters_jai));
     check(library.set_destination_buffer(encoder, stream.data(), stream.size()));
     check(library.encode_from_buffer(encoder, samples, format.size(), 0));
     check(library.get_bytes_written(encoder, &size));

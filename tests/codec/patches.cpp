@@ -1,10 +1,10 @@
-// Calls what the patches to CharLS change and prints a line for each: what came of it.
+// Calls what the patches to CharLS 2.4 change and prints a line for each: what came of it.
+#include "patches.hpp"
+
 #include "src/context_run_mode.h"
 #include "src/decoder_strategy.h"
 #include "src/jpeg_stream_writer.h"
 #include "src/lossless_traits.h"
-
-#include <cstdio>
 
 namespace {
 
@@ -32,20 +32,6 @@ public:
         return 0;
     }
 };
-
-template<typename Function>
-void print(const char* name, Function&& function)
-{
-    std::printf("%s: ", name);
-    try
-    {
-        std::printf("%d\n", static_cast<int>(function()));
-    }
-    catch (const charls::jpegls_error&)
-    {
-        std::puts("refused");
-    }
-}
 
 } // namespace
 

@@ -71,7 +71,7 @@ CODEC_FAULTS = {
     204: ("stream_interleave_mode", jls.InvalidStreamError),
     205: ("stream_near_lossless", jls.InvalidStreamError),
     206: ("stream_presets", jls.InvalidStreamError),
-    207: ("stream_transformation", jls.InvalidStreamError),
+    207: ("stream_transformation", jls.UnsupportedStreamError),
     208: ("stream_mapping_table", jls.InvalidStreamError),
     209: ("stream_mapping_table_continuation", jls.InvalidStreamError),
 }

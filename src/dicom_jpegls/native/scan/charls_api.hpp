@@ -15,6 +15,9 @@ using error_code = charls::jpegls_errc;
 // Whether there is a code for data that is left after the last line, without patches.
 inline constexpr bool tells_data_left{CHARLS_VERSION_MAJOR < 3};
 
+// Whether CharLS's codes have the numbers of their faults, which are those of CharLS 2.4.
+inline constexpr bool has_fault_numbers{CHARLS_VERSION_MAJOR < 3};
+
 // Whether CharLS itself accepts a byte of padding 00 before EOI.
 inline constexpr bool accepts_zero_before_end{
     CHARLS_VERSION_MAJOR * 10000 + CHARLS_VERSION_MINOR * 100 + CHARLS_VERSION_PATCH >= 20403};

@@ -21,6 +21,7 @@
 
 #include "charls_api.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -63,13 +64,19 @@ public:
 
     void read(Sample* line, const std::ptrdiff_t plane_stride) noexcept
     {
-        for (std::size_t plane{}; plane != layout_.plane_count; ++plane, line += plane_stride)
+        const auto* const samples = reinterpret_cast<const Sample*>(position_);
+        const line_layout layout{
+            layout_}; // members could change with each sample of one byte, for all a compiler knows
+        const auto mask_sample{[mask{mask_}](const Sample sample) { return static_cast<Sample>(sample & mask); }};
+        position_ += layout.stride;
+        if (layout.plane_count == 1)
         {
-            const auto* const samples = reinterpret_cast<const Sample*>(position_) + plane;
-            for (std::size_t i{}; i != layout_.sample_count; ++i)
-                line[i] = static_cast<Sample>(samples[i * layout_.plane_count] & mask_);
+            std::transform(samples, samples + layout.sample_count, line, mask_sample);
+            return;
         }
-        position_ += layout_.stride;
+        for (std::size_t plane{}; plane != layout.plane_count; ++plane, line += plane_stride)
+            for (std::size_t i{}; i != layout.sample_count; ++i)
+                line[i] = mask_sample(samples[i * layout.plane_count + plane]);
     }
 
 private:
@@ -89,13 +96,17 @@ public:
 
     void write(const std::uint32_t /*number*/, const Sample* line, const std::ptrdiff_t plane_stride) noexcept
     {
-        for (std::size_t plane{}; plane != layout_.plane_count; ++plane, line += plane_stride)
+        auto* const samples = reinterpret_cast<Sample*>(position_);
+        const line_layout layout{layout_};
+        position_ += layout.stride;
+        if (layout.plane_count == 1)
         {
-            auto* const samples = reinterpret_cast<Sample*>(position_) + plane;
-            for (std::size_t i{}; i != layout_.sample_count; ++i)
-                samples[i * layout_.plane_count] = line[i];
+            std::copy_n(line, layout.sample_count, samples);
+            return;
         }
-        position_ += layout_.stride;
+        for (std::size_t plane{}; plane != layout.plane_count; ++plane, line += plane_stride)
+            for (std::size_t i{}; i != layout.sample_count; ++i)
+                samples[i * layout.plane_count + plane] = line[i];
     }
 
 private:

@@ -181,8 +181,9 @@ inline constexpr codec_fault_description codec_fault_descriptions[]{
      "the stream's NEAR is outside the range 0 to min(255, MAXVAL / 2)"},
     {codec_fault::stream_presets, "stream_presets", codec_fault_kind::invalid_stream,
      "the stream's preset coding parameters are not valid"},
-    {codec_fault::stream_transformation, "stream_transformation", codec_fault_kind::invalid_stream,
-     "the stream's colour transformation is not valid, or does not fit its image"},
+    {codec_fault::stream_transformation, "stream_transformation", codec_fault_kind::unsupported_stream,
+     "an unpatched CharLS 3 decodes streams that name one of HP's colour transformations only if they are lossless and "
+     "have 3 interleaved components; build with the bundled, patched CharLS to decode this one"},
     {codec_fault::stream_mapping_table, "stream_mapping_table", codec_fault_kind::invalid_stream,
      "a mapping table has an identifier that is not valid or not unique"},
     {codec_fault::stream_mapping_table_continuation, "stream_mapping_table_continuation",

@@ -189,13 +189,13 @@ TEST(codes_of_charls)
     CHECK(to_status(charls_api::invalid_data) == to_status(codec_fault::invalid_data));
     CHECK(to_status(charls_api::too_much_data) == to_status(codec_fault::too_much_data));
     CHECK(to_status(error_code{999}) == to_status(codec_fault::unexpected_failure));
-#if CHARLS_VERSION_MAJOR < 3
-    // Our numbers are those of CharLS 2.4, which has 48.
-    int same{};
-    for (int code{}; code != first_fault_code; ++code)
-        same += to_status(static_cast<error_code>(code)) == static_cast<status>(code);
-    CHECK_EQUAL(same, 48);
-#endif
+    if (charls_api::has_fault_numbers)
+    {
+        int same{};
+        for (int code{}; code != first_fault_code; ++code)
+            same += to_status(static_cast<error_code>(code)) == static_cast<status>(code);
+        CHECK_EQUAL(same, 48); // as many as CharLS 2.4 has
+    }
 }
 
 TEST(size_bound)
