@@ -4,6 +4,7 @@
 // intervals, losses and damage, in memory of exactly the size that is needed.
 #include "codec/many.hpp"
 #include "stream/inspector.hpp"
+#include "tests/samples.hpp"
 
 #include "harness.hpp"
 
@@ -54,7 +55,7 @@ void make_image(FuzzedDataProvider& input, image& made)
         random = random * 1664525U + 1013904223U;
         const auto value{static_cast<std::uint16_t>(((i >> 3U) + (random >> 12U) % amplitude) &
                                                     ((1U << source.frame.bits_per_sample) - 1))};
-        std::memcpy(&made.samples.data()[i], &value, size); // little endian
+        write_sample(&made.samples.data()[i], value, size);
     }
     std::vector<std::uint8_t> stream(static_cast<std::size_t>(max_encoded_size(source.frame)));
     const encoded_size encoded{encode_image(source, stream.data(), stream.size())};

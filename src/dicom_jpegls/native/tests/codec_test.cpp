@@ -8,6 +8,7 @@
 #include "stream/salvage.hpp"
 
 #include "harness.hpp"
+#include "samples.hpp"
 
 #include <vector>
 
@@ -49,9 +50,7 @@ struct test_image
                 sample = static_cast<std::uint32_t>(i / 3) & maximum;
             else if (kind == content::extremes)
                 sample = (random >> 20) % 2 == 0 ? 0 : maximum;
-            const auto value = static_cast<std::uint16_t>(sample);
-            size == 1 ? void(samples[i] = static_cast<std::uint8_t>(value))
-                      : void(std::memcpy(&samples[2 * i], &value, 2));
+            write_sample(&samples[i * size], sample, size);
         }
         source.samples = samples.data();
     }

@@ -7,6 +7,7 @@
 
 #include "exact_memory.hpp"
 #include "harness.hpp"
+#include "samples.hpp"
 
 #include <deque>
 
@@ -81,7 +82,7 @@ packed_image make_image(const image_case& kind)
         random = random * 1664525U + 1013904223U;
         const auto value =
             static_cast<std::uint16_t>((i / 8 + (random >> 26)) & ((1U << kind.frame.bits_per_sample) - 1));
-        std::memcpy(&made.samples[i], &value, size); // little endian
+        write_sample(&made.samples[i], value, size);
     }
     made.source.samples = made.samples.data();
     made.stream.resize(max_encoded_size(kind.frame));

@@ -10,6 +10,7 @@
 #include "stream/markers.hpp"
 #include "stream/stream_info.hpp"
 #include "tests/exact_memory.hpp"
+#include "tests/samples.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -214,7 +215,7 @@ bytes make_samples(Random& random, const std::size_t size, const std::int32_t bi
         if (is_gray && i % static_cast<std::size_t>(component_count) != 0)
             std::memcpy(&result[i * sample_size], &result[(i - 1) * sample_size], sample_size);
         else
-            std::memcpy(&result[i * sample_size], &value, sample_size); // little endian
+            write_sample(&result[i * sample_size], value, sample_size);
     }
     return result;
 }

@@ -5,6 +5,7 @@
 #include "stream/inspector.hpp"
 
 #include "harness.hpp"
+#include "samples.hpp"
 
 #include <deque>
 #include <numeric>
@@ -43,7 +44,7 @@ void make_image(test_image& made, const std::uint32_t number)
     {
         random = random * 1664525U + 1013904223U;
         const auto value = static_cast<std::uint16_t>((i / 8 + (random >> 24)) % (1U << source.frame.bits_per_sample));
-        std::memcpy(&made.samples[i], &value, size);
+        write_sample(&made.samples[i], value, size);
     }
     source.samples = made.samples.data();
     made.stream.resize(max_encoded_size(source.frame));
