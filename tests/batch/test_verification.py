@@ -18,7 +18,7 @@ from dicom_jpegls.cli.status import ExitStatus
 from dicom_jpegls.dicom import CodingOptions
 from support.archive_tree import files_below, is_native_image, make_tree, records_of
 from support.command_line import run_cli
-from support.dicom_files import TEST_FILES, make_dataset, random_frames
+from support.dicom_files import TEST_FILES, little_endian, make_dataset, random_frames
 from support.single_files import written
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
@@ -124,7 +124,7 @@ def recode(change, **options):
     def apply(ds):
         pixels = jls.pixel_array(ds).copy()
         change(pixels)
-        ds.PixelData = pixels.tobytes()
+        ds.PixelData = little_endian(pixels)
         ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         ds["PixelData"].is_undefined_length = False
         jls.compress(ds, **options)

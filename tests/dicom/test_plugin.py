@@ -106,7 +106,7 @@ def test_every_way_to_encode(name, calls):
     ds = read(name)
     encoder = get_encoder(JPEGLSLossless)
     stream = encoder.encode(ds, **OURS)
-    np.testing.assert_array_equal(jls.decode(stream), expected.view(f"u{expected.dtype.itemsize}"))
+    np.testing.assert_array_equal(jls.decode(stream), expected.view(expected.dtype.str.replace("i", "u")))
     assert calls.count("encode") == 3
 
 
