@@ -63,9 +63,9 @@ else()
 endif()
 
 # The sources stay as they are: a copy is patched.
-set(charls_patched "${CMAKE_BINARY_DIR}/charls-patched")
-file(REMOVE_RECURSE "${charls_patched}")
-file(COPY "${charls_directory}/include" "${charls_directory}/src" DESTINATION "${charls_patched}")
+set(charls_copy "${CMAKE_BINARY_DIR}/charls-copy")
+file(REMOVE_RECURSE "${charls_copy}")
+file(COPY "${charls_directory}/include" "${charls_directory}/src" DESTINATION "${charls_copy}")
 
 file(GLOB patches CONFIGURE_DEPENDS "${dicom_jpegls_root}/${CHARLS_PATCHES_FOLDER}/*.patch")
 list(SORT patches)
@@ -73,7 +73,7 @@ if(patches)
   find_package(Git QUIET)
   if(Git_FOUND)
     # Outside of any repository, since git silently skips files that are in one but not at its top.
-    cmake_path(GET charls_patched PARENT_PATH ceiling)
+    cmake_path(GET charls_copy PARENT_PATH ceiling)
     set(apply "${CMAKE_COMMAND}" -E env --unset=GIT_DIR --unset=GIT_WORK_TREE "GIT_CEILING_DIRECTORIES=${ceiling}"
               "${GIT_EXECUTABLE}" apply --whitespace=nowarn)
   else()
@@ -87,7 +87,7 @@ endif()
 foreach(patch IN LISTS patches)
   cmake_path(GET patch STEM LAST_ONLY name)
   execute_process(
-    COMMAND ${apply} "${patch}" WORKING_DIRECTORY "${charls_patched}"
+    COMMAND ${apply} "${patch}" WORKING_DIRECTORY "${charls_copy}"
     RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT status EQUAL 0)
     message(FATAL_ERROR
@@ -97,6 +97,21 @@ foreach(patch IN LISTS patches)
   list(APPEND CHARLS_PATCHES "${name}")
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${patch}")
 endforeach()
+
+# Files that were patched alike the last time keep their times, so that nothing is compiled again.
+set(charls_patched "${CMAKE_BINARY_DIR}/charls-patched")
+file(GLOB_RECURSE names RELATIVE "${charls_copy}" "${charls_copy}/*")
+file(GLOB_RECURSE others RELATIVE "${charls_patched}" "${charls_patched}/*")
+list(REMOVE_ITEM others ${names})
+foreach(name IN LISTS others)
+  file(REMOVE "${charls_patched}/${name}")
+endforeach()
+foreach(name IN LISTS names)
+  cmake_path(GET name PARENT_PATH folder)
+  file(MAKE_DIRECTORY "${charls_patched}/${folder}")
+  file(COPY_FILE "${charls_copy}/${name}" "${charls_patched}/${name}" ONLY_IF_DIFFERENT)
+endforeach()
+file(REMOVE_RECURSE "${charls_copy}")
 
 # How the scan codecs are compiled: with full optimization whatever the build type, and so that speed does not depend on
 # where the linker puts a loop.

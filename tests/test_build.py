@@ -346,6 +346,21 @@ def test_patches_are_applied_in_order_to_a_copy(tree, charls, upstream, configur
     assert ORIGINAL in (charls / "src/jpegls_error.cpp").read_text()
 
 
+def test_next_configuration_touches_only_what_changes(tree, build, charls, configured):
+    sources = build / "charls-patched/src"
+
+    def times():
+        configured(tree, build, f"-DCHARLS_SOURCE_DIR={charls}")
+        return {path.name: path.stat().st_mtime_ns for path in sources.iterdir()}
+
+    first = times()
+    (sources / "of_another_version.cpp").touch()
+    assert times() == first
+    add_patch(tree, "9000-test", ORIGINAL, "Patched")
+    last = times()
+    assert [name for name, time in first.items() if last[name] != time] == ["jpegls_error.cpp"]
+
+
 @pytest.mark.parametrize("tool", PATCH_TOOLS)
 def test_patch_that_does_not_apply_stops_the_build(tree, build, charls, configure, tool):
     add_patch(tree, "9000-good", ORIGINAL, "Patched")
