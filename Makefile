@@ -7,8 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_OUTPUT := demo-output
 BENCHMARK_OUTPUT := benchmark-output
 
-# Files of tests are shared out among the cores, the long ones first to whoever is free.
-PYTEST_OPTIONS := -q -n auto --dist loadfile
+# Files of tests are shared out among the cores, in the order of tests/conftest.py, and not those with many tests first.
+PYTEST_OPTIONS := -q -n auto --dist loadfile --no-loadscope-reorder
 
 # `make fuzz`: seconds for each target (0 replays the kept inputs), and which.
 SECONDS ?= 60
