@@ -82,8 +82,9 @@ PyDoc_STRVAR(measure_doc, "measure(frames)\n--\n\n"
 
 static PyObject *measure(PyObject *module, PyObject *argument)
 {
+    PyObject *given = PySequence_Fast(argument, "frames: a sequence of buffers is needed");
     /* A tuple, since a list may change while its buffers are opened. */
-    PyObject *sequence = PySequence_Tuple(argument);
+    PyObject *sequence = given ? PySequence_Tuple(given) : NULL;
     PyObject *list = NULL;
     Py_buffer *frames = NULL;
     statistics *results = NULL;
@@ -92,6 +93,7 @@ static PyObject *measure(PyObject *module, PyObject *argument)
     Py_ssize_t failed = 0;
     int code;
     (void)module;
+    Py_XDECREF(given);
     if (!sequence)
         return NULL;
     count = PyTuple_GET_SIZE(sequence);

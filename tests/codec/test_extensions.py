@@ -162,7 +162,7 @@ def test_c_example_measures_and_passes_errors_on(python):
     assert re.fullmatch(r"frame 1: the stream ends without an EOI marker .* truncated \(code 10\d\d\)", errors[0])
     assert errors[1] == "frame 0: the stream does not start with an SOI marker (FFD8) (code 1000)"
     assert errors[2] == "a bytes-like object is required, not 'int'"
-    assert errors[3] == "'int' object is not iterable"
+    assert errors[3] == "frames: a sequence of buffers is needed"
 
 
 def test_examples_link_neither_this_package_nor_charls(installed):
