@@ -1,10 +1,10 @@
 // Calls what the patches to CharLS 2.4 change and prints a line for each: what came of it.
-#include "patches.hpp"
-
 #include "src/context_run_mode.h"
 #include "src/decoder_strategy.h"
 #include "src/jpeg_stream_writer.h"
 #include "src/lossless_traits.h"
+
+#include "patches.hpp"
 
 namespace {
 

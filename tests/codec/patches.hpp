@@ -1,10 +1,10 @@
-// What the programs that show the effect of patches print.
+// What the programs that show the effect of patches print. Included after the headers of CharLS, whose names depend on its
+// version.
 #pragma once
 
 #include <cstdio>
-#include <exception>
 
-// A line with what a function returns, or with "refused" if it throws.
+// A line with what a function returns, or with "refused" if CharLS throws its error.
 template<typename Function>
 void print(const char* name, Function&& function)
 {
@@ -13,7 +13,7 @@ void print(const char* name, Function&& function)
     {
         std::printf("%d\n", static_cast<int>(function()));
     }
-    catch (const std::exception&)
+    catch (const charls::jpegls_error&)
     {
         std::puts("refused");
     }

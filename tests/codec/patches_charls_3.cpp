@@ -1,6 +1,4 @@
 // Calls what the patches to CharLS 3 change and prints a line for each: what came of it.
-#include "patches.hpp"
-
 #include "src/pch.hpp" // on which the others rely
 
 #include "src/copy_from_line_buffer.hpp"
@@ -8,6 +6,8 @@
 #include "src/jpeg_stream_writer.hpp"
 #include "src/run_mode_context.hpp"
 #include "src/scan_decoder.hpp"
+
+#include "patches.hpp"
 
 namespace {
 
