@@ -376,9 +376,15 @@ charls-3:
 # emulation. As root, on Debian or Ubuntu, with mmdebstrap, qemu-user-static and the cross-compiler. TESTS selects some.
 PLATFORM ?= arm64
 TESTS ?= tests
-.PHONY: platform zig
+SDIST = $(firstword $(wildcard dist/*.tar.gz) dist/none)
+.PHONY: platform windows zig
 platform:
-	PYTHON=$(PYTHON) sh build_support/platform.sh $(PLATFORM) $(firstword $(wildcard dist/*.tar.gz) dist/none) $(TESTS)
+	PYTHON=$(PYTHON) sh build_support/platform.sh $(PLATFORM) $(SDIST) $(TESTS)
+
+# `make windows WINDOWS_PYTHON=folder`: the same in Python for Windows, with wine. The folder holds what python.org calls the
+# embeddable package.
+windows:
+	PYTHON=$(PYTHON) sh build_support/windows.sh $(WINDOWS_PYTHON) $(SDIST) $(TESTS)
 
 # The C++ and its unit tests with Zig's compiler. The tests run here, under emulation if need be: qemu-user-static and
 # wine are needed; those for macOS and for Windows on ARM are compiled and linked only.

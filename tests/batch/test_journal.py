@@ -29,6 +29,7 @@ from dicom_jpegls.dicom import CodingOptions
 from support.archive_tree import files_below, records_of
 from support.command_line import run_cli
 from support.dicom_files import TEST_FILES
+from support.links import make_link
 
 CT = TEST_FILES / "CT_small.dcm"
 
@@ -183,7 +184,7 @@ def test_lines_of_others_touch_no_file(tmp_path, done):
 
 
 def link(path, victim):
-    path.symlink_to(victim)
+    make_link(path, victim)
 
 
 def hard_link(path, victim):
@@ -192,7 +193,7 @@ def hard_link(path, victim):
 
 def dangling_link(path, victim):
     victim.unlink()
-    path.symlink_to(victim)
+    make_link(path, victim)
 
 
 def fifo(path, _):
@@ -204,7 +205,7 @@ def folder(path, _):
 
 
 def device(path, _):
-    path.symlink_to("/dev/zero")
+    make_link(path, "/dev/zero")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links")
@@ -315,7 +316,7 @@ def test_each_tree_in_place_has_its_journal(tmp_path):
 def test_a_job_is_resumed_by_any_spelling_of_its_paths(tmp_path, monkeypatch):
     (tmp_path / "a" / "1").mkdir(parents=True)
     shutil.copy(CT, tmp_path / "a" / "1" / "ct")
-    (tmp_path / "link").symlink_to("a")
+    make_link(tmp_path / "link", "a")
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path)
     assert batch.transcode(["a"], "b", workers=1).counts == {Status.COMPRESSED: 1}

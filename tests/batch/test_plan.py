@@ -1,6 +1,8 @@
 """Finding files by folders, patterns and lists, and choosing their targets."""
 
+import contextlib
 import os
+import re
 import shutil
 import time
 from collections import Counter
@@ -15,6 +17,7 @@ from dicom_jpegls.cli.status import ExitStatus
 from support.archive_tree import files_below
 from support.command_line import run_cli
 from support.dicom_files import TEST_FILES
+from support.links import make_link
 
 CT = TEST_FILES / "CT_small.dcm"
 
@@ -91,16 +94,33 @@ def test_files_from_a_list(tmp_path, monkeypatch, null):
     make_files(tmp_path / "tree", "1/a b", "2/ä", "3/c")
     monkeypatch.chdir(tmp_path)
     separator = "\0" if null else "\n"
-    (tmp_path / "list").write_text(separator.join(["1/a b", str(tmp_path / "tree/2/ä"), "./none", "3", ""]))
+    names = separator.join(["1/a b", str(tmp_path / "tree/2/ä"), "./none", "3", ""])
+    (tmp_path / "list").write_text(names, encoding="utf-8")
     arguments = ["--files-from", "list", *(["-0"] if null else []), "tree", "jls", "--workers", 1]
     result = run_cli("compress", *arguments, status=ExitStatus.SOME_FAILED)
-    assert "tree/none: No such file or directory" in result.stderr
-    assert "tree/3: is a folder; a list must name files" in result.stderr
+    assert f"{Path('tree/none')}: No such file or directory" in result.stderr
+    assert f"{Path('tree/3')}: is a folder; a list must name files" in result.stderr
     assert set(files_below(tmp_path / "jls")) == {"1/a b", "2/ä"}
     (tmp_path / "list").write_text(separator.join(["tree/1/a b", "tree/3/c"]))
     run_cli("compress", "--files-from", "list", *(["-0"] if null else []), "jls2", "--workers", 1)
     assert set(files_below(tmp_path / "jls2")) == {"tree/1/a b", "tree/3/c"}
     run_cli("verify", "--files-from", "list", *(["-0"] if null else []), "jls2", "--workers", 1)
+
+
+def test_a_list_in_another_encoding_is_refused(tmp_path, monkeypatch):
+    """Where names are text, as on Windows: programs there begin a list with a byte order mark, or write UTF-16."""
+    monkeypatch.setattr(os, "fsdecode", lambda name: name.decode("utf-8"))
+    make_files(tmp_path / "tree", "ä", "b")
+    names = tmp_path / "list"
+    names.write_text("ä\r\nb\r\n", encoding="utf-8-sig")
+    run_cli("compress", "--files-from", names, tmp_path / "tree", tmp_path / "jls", "--workers", 1)
+    assert set(files_below(tmp_path / "jls")) == {"ä", "b"}
+    for encoding in ("cp1252", "utf-16"):
+        names.write_text("ä\nb\n", encoding=encoding)
+        arguments = ["--files-from", names, tmp_path / "tree", tmp_path / encoding]
+        result = run_cli("compress", *arguments, status=ExitStatus.WRONG_USAGE)
+        assert re.sub(r"\s+", " ", result.stderr).count("must be in UTF-8") == 1
+        assert not (tmp_path / encoding).exists()
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "a/../../outside", ".", "tree/.."])
@@ -132,8 +152,9 @@ def test_a_list_needs_one_folder(tmp_path):
     ],
 )
 def test_names_that_clash_elsewhere_are_refused(tmp_path, first, second):
-    make_files(tmp_path / "tree", first, second)
-    if len(files_below(tmp_path / "tree")) < 2:
+    with contextlib.suppress(FileExistsError):
+        make_files(tmp_path / "tree", first, second)
+    if set(files_below(tmp_path / "tree")) != {first, second}:
         pytest.skip("the names clash here, too")
     with pytest.raises(PlanError, match="would be the same name") as caught:
         batch.plan([tmp_path / "tree"], tmp_path / "jls")
@@ -148,7 +169,7 @@ def test_names_that_clash_elsewhere_are_refused(tmp_path, first, second):
 
 def test_the_source_as_target_is_refused(tmp_path, monkeypatch):
     make_files(tmp_path / "tree", "a", "sub/b")
-    (tmp_path / "link").symlink_to("tree")
+    make_link(tmp_path / "link", "tree")
     monkeypatch.chdir(tmp_path)
     for source, target in (
         ("tree", "tree"),
@@ -191,7 +212,7 @@ def test_a_folder_that_cannot_be_listed_does_not_stop_the_others(tmp_path, monke
 
     monkeypatch.setattr(os, "scandir", guarded)
     result = run_cli("compress", tmp_path / "tree", tmp_path / "jls", "--workers", 1, status=ExitStatus.SOME_FAILED)
-    assert f"{tmp_path}/tree/b: cannot be listed: Permission denied" in result.stderr
+    assert f"{tmp_path / 'tree' / 'b'}: cannot be listed: Permission denied" in result.stderr
     assert set(files_below(tmp_path / "jls")) == {"a/1", "c/1"}
     info = run_cli("info", tmp_path / "tree", status=ExitStatus.SOME_FAILED)
     assert "cannot be listed" in info.stderr
@@ -205,12 +226,12 @@ def test_a_folder_that_cannot_be_listed_does_not_stop_the_others(tmp_path, monke
 def test_links_and_devices_in_a_tree(tmp_path):
     make_files(tmp_path, "outside/secret", "tree/real", "tree/folder/x")
     tree = tmp_path / "tree"
-    (tree / "link").symlink_to(tmp_path / "outside/secret")
-    (tree / "folder-link").symlink_to(tmp_path / "outside")
-    (tree / "loop").symlink_to("loop")
-    (tree / "up").symlink_to("..")
-    (tree / "zero").symlink_to("/dev/zero")
-    (tree / "nothing").symlink_to("nowhere")
+    make_link(tree / "link", tmp_path / "outside/secret")
+    make_link(tree / "folder-link", tmp_path / "outside")
+    make_link(tree / "loop", "loop")
+    make_link(tree / "up", "..")
+    make_link(tree / "zero", "/dev/zero")
+    make_link(tree / "nothing", "nowhere")
     os.mkfifo(tree / "fifo")
     result = run_cli("compress", tree, tmp_path / "jls", "--workers", 2)
     assert "is a symbolic link, which is not followed" in result.stdout
@@ -238,9 +259,9 @@ def test_nothing_is_written_through_a_link_in_the_target(tmp_path):
     make_files(tmp_path / "tree", "a/1", "b/c/1", "d")
     (tmp_path / "victim").mkdir()
     (tmp_path / "jls" / "b").mkdir(parents=True)
-    (tmp_path / "jls" / "a").symlink_to(tmp_path / "victim")
-    (tmp_path / "jls" / "b" / "c").symlink_to("../../victim")
-    (tmp_path / "jls" / "d").symlink_to(tmp_path / "victim" / "new")
+    make_link(tmp_path / "jls" / "a", tmp_path / "victim")
+    make_link(tmp_path / "jls" / "b" / "c", "../../victim")
+    make_link(tmp_path / "jls" / "d", tmp_path / "victim" / "new")
     result = run_cli("compress", tmp_path / "tree", tmp_path / "jls", "--workers", 1, status=ExitStatus.ALL_FAILED)
     assert result.stderr.count("is a symbolic link, which is not followed: nothing is written there") == 2
     assert "--force replaces it" in result.stderr
@@ -259,7 +280,7 @@ def test_a_dry_run_writes_nothing(tmp_path):
     for arguments in (["--in-place", tree], [tree, tmp_path / "out"]):
         output = run_cli("compress", "--dry-run", *arguments, status=ExitStatus.SOME_FAILED).output
         assert "What would be done" in output
-        assert f"{tree}/a: compressed, {CT.stat().st_size} bytes" in output
+        assert f"{tree / 'a'}: compressed, {CT.stat().st_size} bytes" in output
         assert "passed through" in output
         assert "broken: " in output
         assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before

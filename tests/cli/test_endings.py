@@ -24,13 +24,12 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and pipes")
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize(
-    ("number", "kill"),
-    [(signal.SIGINT, os.killpg), (signal.SIGTERM, os.kill), (signal.SIGTERM, os.killpg), (signal.SIGHUP, os.kill)],
+    ("name", "kill"), [("SIGINT", "killpg"), ("SIGTERM", "kill"), ("SIGTERM", "killpg"), ("SIGHUP", "kill")]
 )
-def test_signals_end_a_job_with_its_summary(tree, tmp_path, number, kill, workers):
+def test_signals_end_a_job_with_its_summary(tree, tmp_path, name, kill, workers):
     process = start_job("compress", tree[0], tmp_path / "jls", "--workers", workers, stdout=subprocess.PIPE)
     wait_for_records(tmp_path / "jls", 5)
-    kill(process.pid, number)
+    getattr(os, kill)(process.pid, getattr(signal, name))
     output, errors = process.communicate(timeout=30)
     assert process.returncode == ExitStatus.INTERRUPTED, errors
     assert "Interrupted: the same command continues from here." in output

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pydicom
 import pytest
@@ -22,18 +23,20 @@ from support.dicom_files import TEST_FILES
 CT = TEST_FILES / "CT_small.dcm"
 HAS_PLOTS = all(map(importlib.util.find_spec, ("matplotlib", "skimage")))
 
-NAMES = (
-    r"$\foo{$",
-    "[b",
-    "[bold]x[link=https:x]y.dcm",
-    "line\nbreak\r.dcm",
-    "\x1b]0;title\x07\x1b[31m.dcm",
-    "左" * 80,
-    "right\u202eto left.dcm",
-    os.fsdecode(b"not \xff\xfe UTF-8.dcm"),
-    "n" * 244,
-    " -rf ",
-)
+NAMES = ("[b", "left [bold]x.dcm", "左" * 80, "right\u202eto left.dcm")
+BROKEN = SHOWN = "bad [x].dcm"
+if os.name == "posix":  # Windows allows none of these
+    NAMES += (
+        r"$\foo{$",
+        "[bold]x[link=https:x]y.dcm",
+        "line\nbreak\r.dcm",
+        "\x1b]0;title\x07\x1b[31m.dcm",
+        "n" * 244,
+        " -rf ",
+    )
+    BROKEN, SHOWN = "bad [x]\x1b.dcm", r"bad [x]\x1b.dcm"
+if sys.platform == "linux":  # nor the file system of macOS this one
+    NAMES += (os.fsdecode(b"not \xff\xfe UTF-8.dcm"),)
 
 # As a folder and a file within it, since no file name has a slash.
 CLOSING_TAG = "[/b].dcm"
@@ -46,7 +49,7 @@ def make_tree(folder):
         shutil.copy(CT, folder / name)
     (folder / "[").mkdir()
     shutil.copy(CT, folder / "[" / "b].dcm")
-    return [*NAMES, "[/b].dcm"]
+    return [*NAMES, CLOSING_TAG]
 
 
 def check_clean(result):
@@ -58,14 +61,14 @@ def check_clean(result):
 
 def test_text_is_made_printable():
     assert printable("left \x1b[31m\n\u202e \x00") == r"left \x1b[31m\n\u202e \x00"
-    assert printable(os.fsdecode(b"\xff")) == r"\xff"
+    assert printable("\udcff") == r"\xff"
     assert printable("左 ä [/b] $x$") == "左 ä [/b] $x$"
 
 
 @pytest.mark.parametrize("options", [[], ["--json"], ["--quiet"]])
 def test_trees_with_hostile_names(tmp_path, options):
     names = make_tree(tmp_path / "tree")
-    (tmp_path / "tree" / "bad [x]\x1b.dcm").write_bytes(CT.read_bytes()[:-5000])
+    (tmp_path / "tree" / BROKEN).write_bytes(CT.read_bytes()[:-5000])
     result = run_cli(
         "compress", tmp_path / "tree", tmp_path / "jls", "--workers", 1, *options, status=ExitStatus.SOME_FAILED
     )
@@ -73,9 +76,9 @@ def test_trees_with_hostile_names(tmp_path, options):
     assert set(files_below(tmp_path / "jls")) == set(names)
     if options == ["--json"]:
         records = [json.loads(line) for line in result.stdout.splitlines()]
-        assert {record.get("name") for record in records[:-1]} == {*names, "bad [x]\x1b.dcm"}
+        assert {record.get("name") for record in records[:-1]} == {*names, BROKEN}
     else:
-        assert r"bad [x]\x1b.dcm: " in result.stderr
+        assert f"{SHOWN}: " in result.stderr
     again = run_cli("compress", tmp_path / "tree", tmp_path / "jls", "--workers", 1, status=ExitStatus.SOME_FAILED)
     assert f"{len(names)} done before" in again.output
     for arguments in (
@@ -89,7 +92,7 @@ def test_trees_with_hostile_names(tmp_path, options):
     (tmp_path / "jls" / "[" / "b].dcm").unlink()
     missing = run_cli("verify", tmp_path / "jls", *options, status=ExitStatus.SOME_FAILED)
     check_clean(missing)
-    assert "[/b].dcm" in missing.output
+    assert str(Path(CLOSING_TAG)) in missing.output
 
 
 @pytest.mark.parametrize("name", [*NAMES, CLOSING_TAG])
@@ -179,6 +182,7 @@ def test_comments_of_a_stream(tmp_path):
     assert json.loads(run_cli("info", "--json", path).stdout)["comments"] == [comment.decode()]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs paths of 4096 bytes, and folders made below open ones")
 def test_deep_folders(tmp_path):
     """Deeper than Python's stack; the path is still shorter than the system's limit."""
     folder = tmp_path / "tree"

@@ -35,7 +35,7 @@ def test_what_is_shown(tmp_path, options):
         assert last["summary"]["interrupted"] is False
         assert result.stderr == ""
     else:
-        assert f"{tmp_path}/tree/b: Pixel Data" in result.stderr
+        assert f"{tmp_path / 'tree' / 'b'}: Pixel Data" in result.stderr
         assert (lines == []) == (options == ["--quiet"])
     if not options:
         assert lines[0].startswith("2 file(s), ")

@@ -1,6 +1,7 @@
 """Reports, logs, and shell completion: what a job leaves beside its files."""
 
 import csv
+import html
 import os
 import re
 import shutil
@@ -15,9 +16,11 @@ from dicom_jpegls.cli.status import ExitStatus
 from dicom_jpegls.dicom import CodingStatistics
 from support.command_line import run_cli
 from support.dicom_files import TEST_FILES
+from support.links import make_link
 
 CT = TEST_FILES / "CT_small.dcm"
 MR = TEST_FILES / "MR_small.dcm"
+BROKEN = "cut <b>" if os.name != "nt" else "cut &b;"  # which HTML must not have as it is
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def tree(tmp_path):
     for name in ("ct1", "ct2"):
         shutil.copy(CT, folder / name)
     shutil.copy(MR, folder / "mr")
-    (folder / "cut <b>").write_bytes(CT.read_bytes()[:-5000])
+    (folder / BROKEN).write_bytes(CT.read_bytes()[:-5000])
     (folder / "text").write_text("no image")
     return folder
 
@@ -51,10 +54,11 @@ def test_a_report_as_csv(tree, tmp_path):
 def test_a_report_as_html(tree, tmp_path):
     report = tmp_path / "report.html"
     run_cli("compress", tree, tmp_path / "jls", "--report", report, status=ExitStatus.SOME_FAILED)
-    text = report.read_text()
+    text = report.read_text(encoding="utf-8")
     assert "<h2>Failures by reason</h2>" in text
     assert "<h2>Savings by modality</h2>" in text
-    assert "cut &lt;b&gt;" in text
+    assert html.escape(BROKEN) in text
+    assert BROKEN not in text
     assert "<b>" not in text
 
 
@@ -89,7 +93,7 @@ def test_a_log_has_a_line_for_each_file(tree, tmp_path):
     lines = log.read_text().splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} (\w+)", line) for line in lines), lines
     assert [line.split()[1] for line in lines].count("compressed") == 3
-    assert sum(f"failed {tree}/cut <b>: Pixel Data" in line for line in lines) == 2
+    assert sum(f"failed {tree / BROKEN}: Pixel Data" in line for line in lines) == 2
     assert len(lines) == 6
 
 
@@ -97,7 +101,7 @@ def test_a_log_has_a_line_for_each_file(tree, tmp_path):
 @pytest.mark.parametrize("option", ["--log-file", "--report"])
 def test_a_full_disk_names_the_log_or_report(tree, tmp_path, option):
     path = tmp_path / "full.html"
-    path.symlink_to("/dev/full")
+    make_link(path, "/dev/full")
     result = run_cli("compress", tree, tmp_path / "jls", option, path, status=ExitStatus.FILE_ERROR)
     assert f"{path}: No space left on device" in result.stderr
 

@@ -17,6 +17,11 @@ from support.command_line import one_line, run_cli
 from support.dicom_files import TEST_FILES, make_dataset, random_frames
 
 CT = TEST_FILES / "CT_small.dcm"
+NOT_FOUND = "No such file"
+if os.name == "nt":
+    import ctypes
+
+    NOT_FOUND = ctypes.FormatError(2).rstrip(".")  # in the language of the system
 
 
 def not_dicom(folder):
@@ -63,7 +68,7 @@ def already_there(folder):
         (truncated, ExitStatus.NOT_CONVERTIBLE, "it is truncated"),
         (compressed_otherwise, ExitStatus.NOT_CONVERTIBLE, "pydicom cannot decode MPEG2 Main Profile"),
         (damaged_header, ExitStatus.NOT_CONVERTIBLE, "damaged.dcm: "),
-        (missing, ExitStatus.FILE_ERROR, "No such file"),
+        (missing, ExitStatus.FILE_ERROR, NOT_FOUND),
         (already_there, ExitStatus.NOTHING_TO_DO, "its transfer syntax is JPEG-LS Lossless"),
     ],
 )

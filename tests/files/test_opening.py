@@ -21,6 +21,7 @@ from dicom_jpegls.files import (
     verify_file,
 )
 from support.dicom_files import make_dataset, random_frames
+from support.links import make_link
 from support.single_files import written
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kinds of files that only POSIX has")
@@ -46,13 +47,13 @@ def make_folder(folder):
     return folder / "special"
 
 
-def make_link(folder):
-    (folder / "special").symlink_to(image(folder / "image.dcm"))
+def make_link_to_image(folder):
+    make_link(folder / "special", image(folder / "image.dcm"))
     return folder / "special"
 
 
 def make_link_to_device(folder):
-    (folder / "special").symlink_to("/dev/zero")
+    make_link(folder / "special", "/dev/zero")
     return folder / "special"
 
 
@@ -61,7 +62,7 @@ SPECIAL_FILES = {
     "socket": (make_socket, "a socket, not a regular file"),
     "folder": (make_folder, "a folder, not a regular file"),
     "device": (lambda _folder: "/dev/zero", "a character device, not a regular file"),
-    "link": (make_link, "a symbolic link, which is followed only if asked for"),
+    "link": (make_link_to_image, "a symbolic link, which is followed only if asked for"),
     "link to a device": (make_link_to_device, "a symbolic link"),
 }
 
@@ -87,7 +88,7 @@ def test_no_function_waits_for_or_reads_what_is_no_regular_file(tmp_path, monkey
 
 def test_a_link_to_a_fifo_is_refused_even_if_links_are_followed(tmp_path):
     os.mkfifo(tmp_path / "fifo")
-    (tmp_path / "link").symlink_to(tmp_path / "fifo")
+    make_link(tmp_path / "link", tmp_path / "fifo")
     with pytest.raises(OSError, match="a FIFO, not a regular file"):
         open_regular(tmp_path / "link", follow_links=True)
 
@@ -120,7 +121,7 @@ def _error_of(function, *arguments):
 
 
 def test_links_are_followed_if_asked_for_but_never_in_place(tmp_path):
-    link = make_link(tmp_path)
+    link = make_link_to_image(tmp_path)
     before = (tmp_path / "image.dcm").read_bytes()
     reading = ReadOptions(follow_links=True)
     compress_file(link, tmp_path / "jls.dcm", reading=reading)
@@ -149,7 +150,7 @@ def test_files_with_other_names_are_not_replaced_in_place(tmp_path):
 def test_a_target_that_is_a_link_is_replaced_and_not_followed(tmp_path):
     path = image(tmp_path / "image.dcm")
     (tmp_path / "victim").write_bytes(b"keep")
-    (tmp_path / "target").symlink_to(tmp_path / "victim")
+    make_link(tmp_path / "target", tmp_path / "victim")
     with pytest.raises(FileExistsError):
         compress_file(path, tmp_path / "target")
     with pytest.raises(FileExistsError):
@@ -215,7 +216,7 @@ def test_a_temporary_name_that_exists_is_not_opened(tmp_path, monkeypatch):
     (tmp_path / "victim").write_bytes(b"keep")
     temporary = tmp_path / "temporary"
     monkeypatch.setattr("dicom_jpegls.files.target.temporary_path", lambda _target: temporary)
-    temporary.symlink_to(tmp_path / "victim")
+    make_link(temporary, tmp_path / "victim")
     with pytest.raises(FileExistsError):
         NewFile(tmp_path / "new")
     assert (tmp_path / "victim").read_bytes() == b"keep"

@@ -8,6 +8,7 @@ from pydicom.errors import InvalidDicomError
 
 from dicom_jpegls.files import copy_file, file_sha256, read_attributes
 from support.dicom_files import TEST_FILES
+from support.links import make_link
 
 
 def test_copy_file(tmp_path):
@@ -35,6 +36,6 @@ def test_read_attributes_of_something_else(tmp_path):
     with pytest.raises(InvalidDicomError):
         read_attributes(TEST_FILES / "README.txt")
     shutil.copy(TEST_FILES / "CT_small.dcm", tmp_path / "ct.dcm")
-    (tmp_path / "link.dcm").symlink_to(tmp_path / "ct.dcm")
+    make_link(tmp_path / "link.dcm", tmp_path / "ct.dcm")
     with pytest.raises(OSError, match="symbolic link"):
         read_attributes(tmp_path / "link.dcm")

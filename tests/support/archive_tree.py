@@ -152,7 +152,7 @@ def is_native_image(path: Path) -> bool:
 def run_or_die(jobs):
     """Run jobs as a worker process does, but die at files named poison, as for lack of memory."""
     if any(job.name.endswith("poison") for job in jobs):
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))  # which on Windows nothing can catch
     return [run_job(job) for job in jobs]
 
 

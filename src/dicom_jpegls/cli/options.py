@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from pathlib import Path
@@ -137,8 +138,12 @@ def selection_of(
 
 def _read_names(path: str, separator: bytes) -> tuple[str, ...]:
     data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    data = data.removeprefix(codecs.BOM_UTF8)
     names = [name.removesuffix(b"\r") if separator == b"\n" else name for name in data.split(separator)]
-    return tuple(os.fsdecode(name) for name in names if name)
+    try:
+        return tuple(os.fsdecode(name) for name in names if name)
+    except UnicodeDecodeError as error:  # not on POSIX, where names are bytes
+        raise click.UsageError(f"the list of files, {printable(path)}, must be in UTF-8: {error}") from None
 
 
 def writing_options(function: _Function) -> _Function:

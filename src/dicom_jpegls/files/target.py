@@ -247,8 +247,8 @@ def lock_file(file: BinaryIO) -> bool:
             _lock_byte(file.fileno())
     except (BlockingIOError, PermissionError):  # of POSIX, of Windows
         return False
-    except OSError:  # a file system without locks
-        pass
+    except OSError as error:  # a file system without locks; but wine gives no number where another process has the lock
+        return error.errno != 0
     return True
 
 
