@@ -2,8 +2,9 @@
 # Run the tests of the wheel in Python for 64-bit Windows, with wine: windows.sh FOLDER SDIST [TEST ...]
 #
 # FOLDER holds what python.org calls the embeddable package, of Python 3.11 or later. On Debian or Ubuntu, with wine,
-# g++-mingw-w64-x86-64-posix and mingw-w64-tools. NUMPY and PEERS are requirements for pip: wine 8 lacks functions of the
-# C library that NumPy 2 needs (NUMPY='numpy<2'); without PEERS, tests of other codecs are skipped.
+# g++-mingw-w64-x86-64-posix and mingw-w64-tools. WINE is the command: with wine 8 pools of processes hang in Python's own
+# pipes, and 10 works. NUMPY and PEERS are requirements for pip: NumPy 2.2 and later need functions of the C library that
+# wine 10 does not have; tests of other codecs are skipped without PEERS.
 #
 # The wheel is cross-compiled with MinGW; CI and the released wheels use Microsoft's compiler.
 set -eu
@@ -12,7 +13,7 @@ folder=$(realpath "$1")
 sdist=$(realpath "$2")
 shift 2
 triplet=x86_64-w64-mingw32
-for tool in wine "$triplet-g++-posix" gendef; do
+for tool in "${WINE:-wine}" "$triplet-g++-posix" gendef; do
     command -v "$tool" > /dev/null || { echo "Install wine, g++-mingw-w64-x86-64-posix and mingw-w64-tools." >&2; exit 1; }
 done
 name=$(basename "$folder"/python3??.dll .dll) # such as python311
@@ -36,7 +37,7 @@ mkdir -p "$site"
 rm "$drive/python/$name._pth" # isolates Python from its environment, which an installed one is not
 "$python" -m pip download --quiet --disable-pip-version-check --dest "$work/wheel" \
     --platform win_amd64 --only-binary :all: --python-version "$version" \
-    colorama 'click>=8.2' execnet hypothesis "${NUMPY:-numpy}" pydicom pytest pytest-timeout pytest-xdist rich ${PEERS:-}
+    colorama 'click>=8.2' execnet hypothesis "${NUMPY:-numpy<2.2}" pydicom pytest pytest-timeout pytest-xdist rich ${PEERS:-}
 cp -r "$("$python" -c 'import venv; print(venv.__path__[0])')" "$site" # left out of the embeddable package
 
 # The headers are this machine's, but for the configuration. The module is linked with python3.dll, the stable ABI.
@@ -47,6 +48,7 @@ cat > "$work/include/pyconfig.h" << 'END'
 #define NT_THREADS
 #define HAVE_DECLSPEC_DLL
 #define Py_ENABLE_SHARED
+#define WITH_DOC_STRINGS 1
 #define SIZEOF_SHORT 2
 #define SIZEOF_INT 4
 #define SIZEOF_LONG 4
@@ -81,7 +83,7 @@ cd "$test"
 {
     status=0
     env --unset=PYTHONDONTWRITEBYTECODE WINEPREFIX="$work/prefix" WINEDEBUG=-all DICOM_JPEGLS_TEST_INSTALLED=1 \
-        wine "$drive/python/python.exe" -m pytest -n auto --dist loadfile -p no:cacheprovider -o timeout=3600 "$@" \
+        "${WINE:-wine}" "$drive/python/python.exe" -m pytest -n auto --dist loadfile -p no:cacheprovider -o timeout=3600 "$@" \
         < /dev/null 2>&1 || status=$?
     echo "$status" > "$work/status"
 } | cat

@@ -112,7 +112,7 @@ def test_a_list_in_another_encoding_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsdecode", lambda name: name.decode("utf-8"))
     make_files(tmp_path / "tree", "ä", "b")
     names = tmp_path / "list"
-    names.write_text("ä\r\nb\r\n", encoding="utf-8-sig")
+    names.write_text("ä\r\nb\r\n", encoding="utf-8-sig", newline="")
     run_cli("compress", "--files-from", names, tmp_path / "tree", tmp_path / "jls", "--workers", 1)
     assert set(files_below(tmp_path / "jls")) == {"ä", "b"}
     for encoding in ("cp1252", "utf-16"):

@@ -464,7 +464,7 @@ def test_fault_a_truncated_stream_takes_seconds():
     ) as process:
         process.stdin.write(cut)
         process.stdin.close()
-        assert process.stdout.readline() == b"ready\n"
+        assert process.stdout.readline().rstrip() == b"ready"
         try:
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(timeout=1)

@@ -145,18 +145,21 @@ class NewFile:
             if self._like is None:
                 self._file.close()
             else:
-                status = _copy_status(self._like.fileno(), self._file.fileno(), self.path)
+                status = _copy_status(self._like.fileno(), self._file.fileno())
                 self._like.close()
                 self._file.close()  # may set the time of the last change
                 os.utime(self.path, ns=(status.st_atime_ns, status.st_mtime_ns))
+                # After the times, with which wine makes a file writable. Not setuid, setgid and sticky: they would give
+                # the rights of whoever runs this to a file from elsewhere.
+                self.path.chmod(status.st_mode & 0o777)
             if replace:
                 self.path.replace(self._target)
             else:
                 _rename_without_replacing(self.path, self._target)
 
 
-def _copy_status(source: int, target: int, target_path: Path) -> os.stat_result:
-    """Copy owner, extended attributes and permissions from one open file to another; return the status of the first."""
+def _copy_status(source: int, target: int) -> os.stat_result:
+    """Copy owner and extended attributes from one open file to another; return the status of the first."""
     status = os.fstat(source)
     if hasattr(os, "fchown"):
         with suppress(PermissionError):  # only root may change the owner
@@ -168,8 +171,6 @@ def _copy_status(source: int, target: int, target_path: Path) -> os.stat_result:
                 if not name.startswith(("security.", "trusted.")):
                     with suppress(OSError):
                         os.setxattr(target, name, os.getxattr(source, name))
-    # Not setuid, setgid and sticky: they would give the rights of whoever runs this to a file from elsewhere.
-    target_path.chmod(status.st_mode & 0o777)
     return status
 
 
