@@ -3,7 +3,7 @@
 #
 # FOLDER holds what python.org calls the embeddable package, of Python 3.11 or later. On Debian or Ubuntu, with wine,
 # g++-mingw-w64-x86-64-posix and mingw-w64-tools. WINE is the command: with wine 8 pools of processes hang in Python's own
-# pipes, and 10 works. NUMPY and PEERS are requirements for pip: NumPy 2.2 and later need functions of the C library that
+# pipes, and 10 works. NUMPY and PEERS are requirements for pip: NumPy after 2.0 needs functions of the C library that
 # wine 10 does not have; tests of other codecs are skipped without PEERS.
 #
 # The wheel is cross-compiled with MinGW; CI and the released wheels use Microsoft's compiler.
@@ -37,7 +37,7 @@ mkdir -p "$site"
 rm "$drive/python/$name._pth" # isolates Python from its environment, which an installed one is not
 "$python" -m pip download --quiet --disable-pip-version-check --dest "$work/wheel" \
     --platform win_amd64 --only-binary :all: --python-version "$version" \
-    colorama 'click>=8.2' execnet hypothesis "${NUMPY:-numpy<2.2}" pydicom pytest pytest-timeout pytest-xdist rich ${PEERS:-}
+    colorama 'click>=8.2' execnet hypothesis "${NUMPY:-numpy<2.1}" pydicom pytest pytest-timeout pytest-xdist rich ${PEERS:-}
 cp -r "$("$python" -c 'import venv; print(venv.__path__[0])')" "$site" # left out of the embeddable package
 
 # The headers are this machine's, but for the configuration. The module is linked with python3.dll, the stable ABI.
