@@ -1,6 +1,7 @@
 """The commands: what they write."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def test_the_written_file_has_the_permissions_of_the_source(tmp_path):
     source = Path(shutil.copy(CT, tmp_path / "ct.dcm"))
     source.chmod(0o640)
     run_cli("compress", source, tmp_path / "out.dcm")
-    assert (tmp_path / "out.dcm").stat().st_mode == source.stat().st_mode
+    assert (tmp_path / "out.dcm").stat().st_mode & 0o777 == (0o640 if os.name == "posix" else 0o666)
 
 
 def test_restart_interval(tmp_path):

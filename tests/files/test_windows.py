@@ -156,10 +156,14 @@ def test_leftovers_are_removed_unless_they_are_being_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_system_without_locks_has_none(tmp_path, monkeypatch):
-    def not_offered(*_arguments):
-        raise OSError(22, "Invalid argument")
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [pytest.param(22, True, id="a file system without locks"), pytest.param(0, False, id="held by another, in wine")],
+)
+def test_what_is_no_error_of_permission(tmp_path, monkeypatch, number, expected):
+    def refuse(*_arguments):
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(target_module._msvcrt, "locking", not_offered)
+    monkeypatch.setattr(target_module._msvcrt, "locking", refuse)
     with (tmp_path / "a").open("wb") as file:
-        assert lock_file(file)
+        assert lock_file(file) == expected
