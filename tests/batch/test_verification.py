@@ -39,7 +39,7 @@ def test_the_drill_of_an_operator(tmp_path):
     )
     assert f"{count} compared with the reference" in output
     assert f"{count} compared with the records" in output
-    assert "failed" not in output.partition("Summary")[2]  # before it is progress, on a slow machine
+    assert "failed" not in output.replace(", 0 failed, ", "")  # of progress, which a slow machine shows
     shutil.rmtree(original)
     run_cli("decompress", tmp_path / "archive", tmp_path / "restored", "--workers", 2)
     restored = files_below(tmp_path / "restored")

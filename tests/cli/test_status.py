@@ -1,5 +1,6 @@
 """Exit statuses, one line for each failure, and what is left behind."""
 
+import ctypes
 import os
 import shutil
 
@@ -17,11 +18,8 @@ from support.command_line import one_line, run_cli
 from support.dicom_files import TEST_FILES, make_dataset, random_frames
 
 CT = TEST_FILES / "CT_small.dcm"
-NOT_FOUND = "No such file"
-if os.name == "nt":
-    import ctypes
-
-    NOT_FOUND = ctypes.FormatError(2).rstrip(".")  # in the language of the system
+# Windows says it in the language of the system.
+NOT_FOUND = "No such file" if os.name != "nt" else ctypes.FormatError(2).rstrip(".")
 
 
 def not_dicom(folder):

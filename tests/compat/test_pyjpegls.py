@@ -7,6 +7,7 @@ subprocesses only.
 import importlib
 import inspect
 import io
+import os
 import statistics
 import subprocess
 import sys
@@ -464,7 +465,7 @@ def test_fault_a_truncated_stream_takes_seconds():
     ) as process:
         process.stdin.write(cut)
         process.stdin.close()
-        assert process.stdout.readline().rstrip() == b"ready"
+        assert process.stdout.readline() == b"ready" + os.linesep.encode()
         try:
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(timeout=1)

@@ -92,6 +92,9 @@ def test_leftovers_are_removed_unless_a_process_writes_them(tmp_path):
     leftover = temporary_path(tmp_path / "killed")
     leftover.write_bytes(b"half")
     (tmp_path / "other.tmp").write_bytes(b"of another program")
+    with (tmp_path / "other.tmp").open("rb") as file:
+        assert lock_file(file)
+        assert lock_file(file)
     with NewFile(tmp_path / "in progress") as new:
         assert is_temporary(new.path.name)
         with new.path.open("rb") as file:

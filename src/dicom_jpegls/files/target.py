@@ -240,7 +240,10 @@ def _rename_to_placeholder(path: Path, target: Path) -> None:
 
 
 def lock_file(file: BinaryIO) -> bool:
-    """Lock a file for this process until it closes the file or ends; return False if another process holds it."""
+    """Lock a file until it is closed or this process ends; return False if it is open and locked elsewhere.
+
+    To be called once for an open file: a second call returns False on Windows, and True on POSIX.
+    """
     try:
         if _fcntl is not None:
             _fcntl.flock(file, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
