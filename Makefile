@@ -384,7 +384,7 @@ platform:
 # `make windows WINDOWS_PYTHON=folder`: the same in Python for Windows, with wine. The folder holds what python.org calls the
 # embeddable package.
 windows:
-	PYTHON=$(PYTHON) sh build_support/windows.sh $(WINDOWS_PYTHON) $(SDIST) $(TESTS)
+	PYTHON=$(PYTHON) sh build_support/windows.sh '$(WINDOWS_PYTHON)' $(SDIST) $(TESTS)
 
 # The C++ and its unit tests with Zig's compiler. The tests run here, under emulation if need be: qemu-user-static and
 # wine are needed; those for macOS and for Windows on ARM are compiled and linked only.

@@ -14,7 +14,7 @@
 set -eu
 
 platform=$1
-sdist=$(realpath "$2")
+sdist=$(realpath --canonicalize-existing "$2")
 shift 2
 suite=${SUITE:-trixie}
 case $platform in
@@ -51,24 +51,15 @@ rm -rf "$work/include" "$work/wheel" "$root/opt/test" "$site"
 mkdir -p "$work/include/$multiarch" "$root/opt/test" "$site"
 ln -s "$root/usr/include/$version" "$work/include/$version"
 ln -s "$root/usr/include/$multiarch/$version" "$work/include/$multiarch/$version"
-# The build tools are this machine's, so that they are installed before pip is told of the other platform. CMake is not told
-# that it cross-compiles: it would want an emulator for Python.
-tools=$work/tools
-[ -e "$tools" ] || "${PYTHON:-python3}" -m venv "$tools"
-python=$tools/bin/python
-"$python" -m pip install --quiet --disable-pip-version-check build cmake ninja scikit-build-core cython cython-cmake
+. "$(dirname "$0")/foreign_wheel.sh"
+install_tools
 "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$work/wheel" \
     pydicom click # newer than Debian's
-tar --extract --gzip --file "$sdist" --directory "$root/opt/test" --strip-components 1
-PATH=$tools/bin:$PATH CXX="$triplet-g++" CXXFLAGS="-I$work/include/$version -I$work/include" \
-    _PYTHON_HOST_PLATFORM="linux-$machine" \
-    CMAKE_ARGS="-DCMAKE_STRIP=/usr/bin/$triplet-strip" \
-    "$python" -m build --wheel --no-isolation --skip-dependency-check --outdir "$work/wheel" "$root/opt/test"
-
-for wheel in "$work"/wheel/*.whl; do
-    "$python" -m zipfile --extract "$wheel" "$site"
-done
-rm -rf "$root/opt/test/src" "$root/opt/test/build"
+(
+    export CXX="$triplet-g++" CXXFLAGS="-I$work/include/$version -I$work/include"
+    export _PYTHON_HOST_PLATFORM="linux-$machine" CMAKE_ARGS="-DCMAKE_STRIP=/usr/bin/$triplet-strip"
+    install_wheels "$sdist" "$root/opt/test" "$site"
+)
 # For s390x, qemu (7.2 to 11.1) leaves the nanoseconds out of what fstat returns, and not out of what stat does, so that each
 # open file would seem to have changed: fstat by way of stat there.
 if [ "$platform" = s390x ]; then

@@ -9,8 +9,12 @@
 # The wheel is cross-compiled with MinGW; CI and the released wheels use Microsoft's compiler.
 set -eu
 
+if ! [ -e "$1/python3.dll" ]; then
+    echo "The folder '$1' holds no Python for Windows: make windows WINDOWS_PYTHON=folder" >&2
+    exit 2
+fi
 folder=$(realpath "$1")
-sdist=$(realpath "$2")
+sdist=$(realpath --canonicalize-existing "$2")
 shift 2
 triplet=x86_64-w64-mingw32
 for tool in "${WINE:-wine}" "$triplet-g++-posix" gendef; do
@@ -25,10 +29,8 @@ drive=$work/prefix/drive_c
 test=$drive/test
 rm -rf "$drive/python" "$work/include" "$work/wheel" "$test"
 mkdir -p "$work/include" "$work/wheel" "$test"
-tools=$work/tools
-[ -e "$tools" ] || "${PYTHON:-python3}" -m venv "$tools"
-python=$tools/bin/python
-"$python" -m pip install --quiet --disable-pip-version-check build cmake ninja scikit-build-core cython cython-cmake
+. "$(dirname "$0")/foreign_wheel.sh"
+install_tools
 
 # Packages, for Python on Windows. Markers are those of this machine: what only Windows needs is named.
 cp -r "$folder" "$drive/python"
@@ -64,18 +66,14 @@ END
 gendef - "$drive/python/python3.dll" 2> /dev/null | sed 's/ = .*//' > "$work/include/python3.def" # each forwards to $name
 "$triplet-dlltool" --dllname python3.dll --input-def "$work/include/python3.def" --output-lib "$work/include/libpython3.a"
 
-# CMake is not told that it cross-compiles: it would want Python to run. So the module gets the name of one on Linux.
-tar --extract --gzip --file "$sdist" --directory "$test" --strip-components 1
-PATH=$tools/bin:$PATH CXX="$triplet-g++-posix" CXXFLAGS="-I$work/include" LDFLAGS="-static -fstack-protector-strong" \
-    _PYTHON_HOST_PLATFORM=win-amd64 \
-    CMAKE_ARGS="-DCMAKE_STRIP=/usr/bin/$triplet-strip -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON
-                -DCMAKE_CXX_STANDARD_LIBRARIES=$work/include/libpython3.a" \
-    "$python" -m build --wheel --no-isolation --skip-dependency-check --outdir "$work/wheel" "$test"
-for wheel in "$work"/wheel/*.whl; do
-    "$python" -m zipfile --extract "$wheel" "$site"
-done
-mv "$site/dicom_jpegls/_codec.abi3.so" "$site/dicom_jpegls/_codec.pyd"
-rm -rf "$test/src" "$test/build"
+(
+    export CXX="$triplet-g++-posix" CXXFLAGS="-I$work/include" LDFLAGS="-static -fstack-protector-strong"
+    export _PYTHON_HOST_PLATFORM=win-amd64
+    export CMAKE_ARGS="-DCMAKE_STRIP=/usr/bin/$triplet-strip -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON
+                       -DCMAKE_CXX_STANDARD_LIBRARIES=$work/include/libpython3.a"
+    install_wheels "$sdist" "$test" "$site"
+)
+mv "$site/dicom_jpegls/_codec.abi3.so" "$site/dicom_jpegls/_codec.pyd" # CMake gave it the name of one on Linux
 
 # Python for Windows takes no file for its output from wine, but a pipe.
 [ $# -gt 0 ] || set -- tests
